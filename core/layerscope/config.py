@@ -1,0 +1,113 @@
+"""Ambient settings: default float type, epsilon, image layout.
+
+Each lives in a context variable, so two sessions in one process never see each other's.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Literal
+
+import numpy as np
+
+_FLOATX: ContextVar[str] = ContextVar("floatx", default="float32")
+_EPSILON: ContextVar[float] = ContextVar("epsilon", default=1e-7)
+_IMAGE_DATA_FORMAT: ContextVar[DataFormat] = ContextVar(
+    "image_data_format", default="channels_last"
+)
+
+DataFormat = Literal["channels_last", "channels_first"]
+
+FLOAT_TYPES = ("float32", "float64")
+
+
+def floatx() -> str:
+    """Return the default float type, ``"float32"`` unless changed."""
+    return _FLOATX.get()
+
+
+def set_floatx(value: str) -> None:
+    """Set the default float type to ``"float32"`` or ``"float64"``.
+
+    Raises
+    ------
+    ValueError
+        For any other type.
+    """
+    if value not in FLOAT_TYPES:
+        raise ValueError(f"`floatx` must be one of {FLOAT_TYPES}. Received: {value!r}")
+    _FLOATX.set(value)
+
+
+def epsilon() -> float:
+    """Return the small number that keeps divisions finite, 1e-7 unless changed."""
+    return _EPSILON.get()
+
+
+def set_epsilon(value: float) -> None:
+    """Set the small number that keeps divisions finite."""
+    _EPSILON.set(float(value))
+
+
+def image_data_format() -> DataFormat:
+    """Return ``"channels_last"`` or ``"channels_first"``."""
+    return _IMAGE_DATA_FORMAT.get()
+
+
+def set_image_data_format(value: str) -> None:
+    """Set the layout that layers use when none is given.
+
+    Raises
+    ------
+    ValueError
+        For anything but ``"channels_last"`` and ``"channels_first"``.
+    """
+    _IMAGE_DATA_FORMAT.set(standardize_data_format(value))
+
+
+def standardize_data_format(value: str | None) -> DataFormat:
+    """Return a valid image layout, the ambient one for None.
+
+    Raises
+    ------
+    ValueError
+        For anything but ``"channels_last"`` and ``"channels_first"``.
+    """
+    if value is None:
+        return image_data_format()
+    if value not in ("channels_last", "channels_first"):
+        raise ValueError(
+            "The `data_format` argument must be one of 'channels_last', 'channels_first'. "
+            f"Received: data_format={value!r}"
+        )
+    return value
+
+
+def standardize_dtype(value: Any) -> str:
+    """Return the name of a dtype given in any of the usual ways; None means `floatx`.
+
+    Accepts a name, a NumPy dtype or type, a Keras ``DTypePolicy`` config, and anything with a
+    ``dtype`` attribute.
+
+    Raises
+    ------
+    ValueError
+        If it names no type Layerscope computes in.
+    """
+    if value is None:
+        return floatx()
+    if isinstance(value, dict):
+        value = value.get("config", {}).get("name")
+    # Python's own types mean what Keras takes them for, not NumPy's 64 bits.
+    if value is float or value is int:
+        return floatx() if value is float else "int32"
+    try:
+        name = np.dtype(getattr(value, "dtype", value)).name
+    except TypeError:
+        name = str(value)
+    if name not in (*FLOAT_TYPES, "int8", "int16", "int32", "int64", "uint8", "uint16", "bool"):
+        raise ValueError(
+            f"Argument `dtype` must be one of {', '.join(FLOAT_TYPES)} or an integer type. "
+            f"Received: dtype={value!r}"
+        )
+    return name

@@ -1,0 +1,447 @@
+"""One declaration per constructor argument, from which everything else is derived.
+
+A configurable class (layer, initializer, regularizer, constraint, optimizer, loss) declares each
+argument once, as an annotated ``field``. Its constructor, validation, error messages, config,
+``repr``, reference page and the explorer's form all come from that declaration.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self, TypeVar, dataclass_transform, overload
+
+import numpy as np
+
+REQUIRED: Any = inspect.Parameter.empty
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One constructor argument: what is valid, what it means, how a control offers it.
+
+    Attributes
+    ----------
+    name : argument name.
+    kind : ``"int" "float" "bool" "choice" "text" "ints" "activation" "initializer" "regularizer"
+        "constraint" "layer"`` or ``"any"``; derived from the annotation.
+    default : default value, ``REQUIRED`` when the caller must give one.
+    converter : brings what a caller may pass to the annotated type, which is checked afterwards.
+    optional : whether None is valid.
+    ge, gt, le, lt : bounds on the value (on each entry for ``"ints"``).
+    slider : the softer range a control offers.
+    choices : valid values of a ``"choice"``.
+    length : number of entries of ``"ints"``, None for any number.
+    """
+
+    name: str
+    default: Any = REQUIRED
+    converter: Callable[[Any], Any] | None = None
+    help: str = ""
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    slider: tuple[float, float] | None = None
+    kw_only: bool = False
+    kind: str = "any"
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+    length: int | None = None
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in the form the class stores.
+
+        Raises
+        ------
+        ValueError
+            If the value is not valid; the message names the argument, what is valid and the value.
+        """
+        if self.converter is not None:
+            value = self.converter(value)
+        if value is None and (self.optional or self.default is None):
+            return None
+        return _CHECKS.get(self.kind, _check_any)(self, value)
+
+    def expected(self) -> str:
+        """Describe in words what is valid."""
+        bounds = [
+            f"{word} {bound:g}"
+            for word, bound in (
+                ("at least", self.ge),
+                ("greater than", self.gt),
+                ("at most", self.le),
+                ("less than", self.lt),
+            )
+            if bound is not None
+        ]
+        words = {
+            "int": "an integer",
+            "float": "a number",
+            "bool": "True or False",
+            "text": "a string",
+            "choice": "one of " + ", ".join(repr(choice) for choice in self.choices),
+            "ints": f"an integer or a tuple of {self.length or 'several'} integers",
+        }.get(self.kind, f"a valid {self.kind}")
+        if bounds:
+            words += (", each " if self.kind == "ints" else " ") + " and ".join(bounds)
+        return words + (" or None" if self.optional else "")
+
+    def error(self, value: Any) -> ValueError:
+        """Build the error for an invalid `value`."""
+        return ValueError(
+            f"Argument `{self.name}` must be {self.expected()}. Received: {self.name}={value!r}"
+        )
+
+    def _in_bounds(self, value: float) -> bool:
+        return not (
+            (self.ge is not None and value < self.ge)
+            or (self.gt is not None and value <= self.gt)
+            or (self.le is not None and value > self.le)
+            or (self.lt is not None and value >= self.lt)
+        )
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+
+
+def _check_int(field: Field, value: Any) -> int:
+    if not _is_integer(value) or not field._in_bounds(value):
+        raise field.error(value)
+    return int(value)
+
+
+def _check_float(field: Field, value: Any) -> float:
+    if not (_is_integer(value) or isinstance(value, (float, np.floating))):
+        raise field.error(value)
+    number = float(value)
+    if not np.isfinite(number) or not field._in_bounds(number):
+        raise field.error(value)
+    return number
+
+
+def _check_bool(field: Field, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise field.error(value)
+    return bool(value)
+
+
+def _check_text(field: Field, value: Any) -> str:
+    if not isinstance(value, str):
+        raise field.error(value)
+    return value
+
+
+def _check_choice(field: Field, value: Any) -> str:
+    if not isinstance(value, str) or value not in field.choices:
+        raise field.error(value)
+    return value
+
+
+def _check_ints(field: Field, value: Any) -> tuple[int, ...]:
+    entries = (value,) * (field.length or 1) if _is_integer(value) else value
+    if not isinstance(entries, (tuple, list)) or (field.length and len(entries) != field.length):
+        raise field.error(value)
+    if not all(_is_integer(entry) and field._in_bounds(entry) for entry in entries):
+        raise field.error(value)
+    return tuple(int(entry) for entry in entries)
+
+
+def _check_any(field: Field, value: Any) -> Any:
+    return value
+
+
+_CHECKS: dict[str, Callable[[Field, Any], Any]] = {
+    "int": _check_int,
+    "float": _check_float,
+    "bool": _check_bool,
+    "text": _check_text,
+    "choice": _check_choice,
+    "ints": _check_ints,
+}
+
+
+@overload
+def field(
+    *,
+    default: S = ...,
+    converter: Callable[[S], T],
+    help: str = ...,
+    ge: float | None = ...,
+    gt: float | None = ...,
+    le: float | None = ...,
+    lt: float | None = ...,
+    slider: tuple[float, float] | None = ...,
+    kw_only: bool = ...,
+) -> T: ...
+
+
+@overload
+def field(
+    *,
+    default: Any = ...,
+    help: str = ...,
+    ge: float | None = ...,
+    gt: float | None = ...,
+    le: float | None = ...,
+    lt: float | None = ...,
+    slider: tuple[float, float] | None = ...,
+    kw_only: bool = ...,
+) -> Any: ...
+
+
+def field(*, default: Any = REQUIRED, **options: Any) -> Any:
+    """Declare a constructor argument of a `Configurable` class.
+
+    Parameters
+    ----------
+    default : default value; leave out when the caller must give one. Type checkers see it only
+        when it is passed by name.
+    converter : turns what a caller may pass (a name, a config) into what is stored.
+    help : one plain sentence.
+    ge, gt, le, lt : bounds.
+    slider : range a control offers.
+    kw_only : may only be passed by name.
+    """
+    return Field(name="", default=default, **options)
+
+
+def sizes(value: int | Sequence[int] | None) -> Any:
+    """Tell type checkers that one integer may stand for one per axis; the check repeats it."""
+    return value
+
+
+def _resolve(field: Field, name: str, hint: Any) -> Field:
+    """Complete `field` with what its annotation says."""
+    arguments = typing.get_args(hint)
+    optional = type(None) in arguments
+    if optional:
+        remaining = [argument for argument in arguments if argument is not type(None)]
+        hint = remaining[0] if len(remaining) == 1 else typing.Union[tuple(remaining)]  # noqa: UP007
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    found: dict[str, Any] = {"kind": "any"}
+    if origin is Literal:
+        found = {"kind": "choice", "choices": arguments}
+    elif origin is tuple and arguments and arguments[0] is int:
+        length = None if Ellipsis in arguments else len(arguments)
+        found = {"kind": "ints", "length": length}
+    elif origin is Callable:
+        found = {"kind": "activation"}
+    elif isinstance(hint, type) and issubclass(hint, Configurable):
+        found = {"kind": hint.kind}
+    elif hint in (int, float, bool, str):
+        found = {"kind": {int: "int", float: "float", bool: "bool", str: "text"}[hint]}
+    return replace(field, name=name, optional=optional, **found)
+
+
+def _unknown_arguments(owner: type, unknown: dict[str, Any], known: list[str]) -> ValueError:
+    name = next(iter(unknown))
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean `{close[0]}`?" if close else ""
+    return ValueError(
+        f"Unrecognized keyword arguments passed to {owner.__name__}: {unknown}.{hint} "
+        f"Valid arguments: {', '.join(known) or 'none'}."
+    )
+
+
+@dataclass_transform(field_specifiers=(field,))
+class Configurable:
+    """Base of every class whose instances are described by a config.
+
+    A subclass lists its arguments as ``name: type = field(...)`` and may define
+    ``__post_init__`` for checks that involve several arguments. A subclass that defines its own
+    ``__init__`` works as any Python class; the arguments it was called with become its config.
+    """
+
+    kind: ClassVar[str] = "object"
+    #: Where Keras keeps the class, so that a config written here also loads there.
+    keras_module: ClassVar[str] = "builtins"
+    aliases: ClassVar[tuple[str, ...]] = ()
+    _declared: ClassVar[dict[str, Field]] = {}
+    _fields: ClassVar[tuple[Field, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        declared = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
+        for name in declared:
+            delattr(cls, name)
+        cls._declared = declared
+        cls._fields = ()
+        bare = cls.__init__ in (object.__init__, Configurable.__init__)
+        if (declared or bare) and "__init__" not in vars(cls):
+            _give_constructor(cls)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        instance = super().__new__(cls)
+        if not hasattr(cls.__init__, "_fields"):
+            # What a hand-written constructor was called with is the best config it can have.
+            object.__setattr__(instance, "_call_arguments", (args, kwargs))
+        return instance
+
+    def __post_init__(self) -> None:
+        """Check or complete arguments that depend on each other."""
+
+    def _accept_legacy_arguments(self, unknown: dict[str, Any]) -> dict[str, Any]:
+        """Take over arguments of older Keras versions and return those that remain unknown."""
+        return unknown
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor arguments as plain, JSON-friendly data.
+
+        Raises
+        ------
+        NotImplementedError
+            If a hand-written constructor took arguments that cannot be serialized.
+        """
+        from layerscope.saving.serialization import serialize_value
+
+        if fields := fields_of(type(self)):
+            return {field.name: serialize_value(getattr(self, field.name)) for field in fields}
+        return _recorded_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create an instance from what `get_config` returned.
+
+        Raises
+        ------
+        TypeError
+            If the constructor does not accept the config.
+        """
+        try:
+            return cls(**config)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"Error when deserializing class '{cls.__name__}' using config={config}. {error}"
+            ) from error
+
+    def __repr__(self) -> str:
+        changed = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in fields_of(type(self))
+            if field.default is REQUIRED or getattr(self, field.name) != field.default
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def _recorded_config(instance: Configurable) -> dict[str, Any]:
+    """Rebuild a config from the arguments a hand-written constructor was called with."""
+    from layerscope.saving.serialization import serialize_value
+
+    cls = type(instance)
+    args, kwargs = instance.__dict__.get("_call_arguments", ((), {}))
+    signature = inspect.signature(cls.__init__)
+    bound = signature.bind(instance, *args, **kwargs)
+    bound.apply_defaults()
+    config: dict[str, Any] = {}
+    for parameter in list(signature.parameters.values())[1:]:
+        value = bound.arguments[parameter.name]
+        if parameter.kind is parameter.VAR_KEYWORD:
+            config.update(value)
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            config[parameter.name] = value
+    try:
+        return {name: serialize_value(value) for name, value in config.items()}
+    except TypeError as error:
+        raise NotImplementedError(
+            f"{cls.__name__} was created with arguments that cannot be serialized ({error}); "
+            "override `get_config()`."
+        ) from error
+
+
+@functools.cache
+def accepts(cls: type[Configurable], name: str) -> bool:
+    """Tell whether the constructor of `cls` takes an argument called `name`."""
+    parameters = inspect.signature(cls.__init__).parameters
+    variadic = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    return variadic or name in parameters
+
+
+def _give_constructor(cls: type[Configurable]) -> None:
+    """Write the constructor that the declared fields of `cls` and its bases describe."""
+    merged: dict[str, Field] = {}
+    for base in reversed(cls.__mro__):
+        declared = vars(base).get("_declared", {})
+        for name, value in declared.items():
+            # A redeclared argument takes the position its new class gives it.
+            merged.pop(name, None)
+            merged[name] = replace(value, name=name)
+    positional = [value for value in merged.values() if not value.kw_only]
+    keyword = [value for value in merged.values() if value.kw_only]
+    # Required arguments of a subclass may follow defaults of its base.
+    positional.sort(key=lambda value: value.default is not REQUIRED)
+    names = [value.name for value in positional]
+    defaults = {
+        value.name: value.default for value in merged.values() if value.default is not REQUIRED
+    }
+    required = [value.name for value in merged.values() if value.default is REQUIRED]
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        if len(args) > len(names):
+            raise TypeError(
+                f"{type(self).__name__} takes at most {len(names)} positional arguments "
+                f"({', '.join(names)}), got {len(args)}."
+            )
+        values = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name in values:
+                raise TypeError(f"{type(self).__name__} got two values for argument `{name}`.")
+            values[name] = value
+        unknown = {name: value for name, value in values.items() if name not in merged}
+        if unknown:
+            unknown = self._accept_legacy_arguments(unknown)
+        if unknown:
+            raise _unknown_arguments(
+                type(self), unknown, [*names, *(value.name for value in keyword)]
+            )
+        missing = [name for name in required if name not in values]
+        if missing:
+            raise TypeError(f"{type(self).__name__} is missing required argument `{missing[0]}`.")
+        values = {**defaults, **values}
+        for declared in fields_of(cls):
+            setattr(self, declared.name, declared.check(values[declared.name]))
+        self.__post_init__()
+
+    by_position, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter("self", by_position),
+        *[_parameter(value, by_position) for value in positional],
+        *[_parameter(value, by_name) for value in keyword],
+    ]
+    __init__.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    __init__._fields = (*positional, *keyword)  # type: ignore[attr-defined]
+    cls.__init__ = __init__
+
+
+def _parameter(value: Field, kind: Any) -> inspect.Parameter:
+    return inspect.Parameter(value.name, kind, default=value.default)
+
+
+def fields_of(cls: type[Configurable]) -> tuple[Field, ...]:
+    """Return the constructor arguments of `cls` in order; empty for a hand-written constructor."""
+    if "_fields" in vars(cls) and cls._fields:
+        return cls._fields
+    declared: tuple[Field, ...] = getattr(cls.__init__, "_fields", ())
+    if not declared:
+        return ()
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        # Only the annotations of fields are evaluated: others may name types unknown at run time.
+        names = vars(base).get("_declared", {})
+        if names:
+            scope = vars(inspect.getmodule(base))
+            for name in names:
+                annotation = base.__annotations__[name]
+                hints[name] = eval(annotation, scope) if isinstance(annotation, str) else annotation
+    cls._fields = tuple(_resolve(value, value.name, hints[value.name]) for value in declared)
+    return cls._fields

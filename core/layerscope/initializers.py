@@ -1,0 +1,404 @@
+"""How weights get their first values.
+
+An initializer is called with a shape and returns an array. Like Keras's, one with an integer seed
+returns the same values at every call, and one without draws a seed when it is constructed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from layerscope import random
+from layerscope.config import standardize_dtype
+from layerscope.configurable import Configurable, field
+from layerscope.random import Seed, check_seed
+from layerscope.saving.serialization import deserialize_as, identify, serialize_keras_object
+
+InitializerCallable = Callable[..., Any]
+
+
+class Initializer(Configurable):
+    """Base class: define ``__call__(shape, dtype=None)`` and list arguments as fields.
+
+    Attributes
+    ----------
+    formula : LaTeX of the distribution.
+    """
+
+    kind: ClassVar[str] = "initializer"
+    keras_module: ClassVar[str] = "keras.initializers"
+    formula: ClassVar[str] = ""
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        """Return an array of `shape`; `dtype` None means `floatx`."""
+        raise NotImplementedError(f"{type(self).__name__} must define `__call__(shape, dtype)`.")
+
+    def clone(self) -> Initializer:
+        """Return a new initializer with the same arguments."""
+        return self.from_config(self.get_config())
+
+
+InitializerLike = (
+    str | Initializer | InitializerCallable | dict[str, Any] | type[Initializer] | None
+)
+
+
+class Zeros(Initializer):
+    """All zeros."""
+
+    aliases = ("zero", "zeros_initializer")
+    formula = "0"
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        return np.zeros(tuple(shape), standardize_dtype(dtype))
+
+
+class Ones(Initializer):
+    """All ones."""
+
+    aliases = ("one", "ones_initializer")
+    formula = "1"
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        return np.ones(tuple(shape), standardize_dtype(dtype))
+
+
+class Constant(Initializer):
+    """One value everywhere."""
+
+    formula = "c"
+
+    value: float = field(default=0.0, help="The value of every entry.", slider=(-2, 2))
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        return np.full(tuple(shape), self.value, standardize_dtype(dtype))
+
+
+class _Random(Initializer):
+    """Shared by all initializers that draw."""
+
+    @property
+    def _draw_seed(self) -> Seed:
+        """Seed of every call: the given one, or one fixed at the first use."""
+        given: Seed = getattr(self, "seed", None)
+        if given is not None:
+            return given
+        return self.__dict__.setdefault("_own_seed", random.make_seed())
+
+    def __post_init__(self) -> None:
+        self._own_seed = random.make_seed()
+
+
+class RandomNormal(_Random):
+    r"""Normal distribution: :math:`N(\mu, \sigma^2)`."""
+
+    aliases = ("normal",)
+    formula = r"\mathcal{N}(\mu, \sigma^2)"
+
+    mean: float = field(default=0.0, help="Centre of the distribution.", slider=(-1, 1))
+    stddev: float = field(default=0.05, ge=0, help="Standard deviation.", slider=(0, 2))
+    seed: Seed = field(default=None, converter=check_seed, help="Fixes what is drawn.")
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        kind = standardize_dtype(dtype)
+        return random.normal(shape, self.mean, self.stddev, kind, self._draw_seed)
+
+
+class RandomUniform(_Random):
+    """Uniform distribution on ``[minval, maxval)``."""
+
+    aliases = ("uniform",)
+    formula = r"\mathcal{U}[a, b)"
+
+    minval: float = field(default=-0.05, help="Lower end.", slider=(-2, 2))
+    maxval: float = field(default=0.05, help="Upper end.", slider=(-2, 2))
+    seed: Seed = field(default=None, converter=check_seed, help="Fixes what is drawn.")
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        kind = standardize_dtype(dtype)
+        return random.uniform(shape, self.minval, self.maxval, kind, self._draw_seed)
+
+
+class TruncatedNormal(_Random):
+    """Normal distribution redrawn beyond two standard deviations.
+
+    The standard deviation of what is drawn is 0.8796 times `stddev`.
+    """
+
+    formula = r"\mathcal{N}(\mu, \sigma^2),\ |x-\mu| \le 2\sigma"
+
+    mean: float = field(default=0.0, help="Centre of the distribution.", slider=(-1, 1))
+    stddev: float = field(
+        default=0.05, ge=0, help="Standard deviation before the tails are cut.", slider=(0, 2)
+    )
+    seed: Seed = field(default=None, converter=check_seed, help="Fixes what is drawn.")
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        kind = standardize_dtype(dtype)
+        return random.truncated_normal(shape, self.mean, self.stddev, kind, self._draw_seed)
+
+
+#: Standard deviation of a unit normal cut at two: what is drawn is divided by it.
+TRUNCATED_STDDEV = 0.87962566103423978
+
+
+def _axes(value: Any) -> Any:
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(axis, int) for axis in value):
+        return tuple(value)
+    raise ValueError(f"Axes must be an integer or a tuple of integers. Received: {value!r}")
+
+
+def compute_fans(
+    shape: Sequence[int], input_axes: Any = None, output_axes: Any = None
+) -> tuple[int, int]:
+    """Return how many inputs feed one unit and how many units one input feeds.
+
+    Two axes: their lengths. More: the last two, each times the receptive field. With
+    `input_axes` and `output_axes` the products over those axes, other axes being the receptive
+    field.
+    """
+    shape = tuple(shape)
+    if input_axes is not None or output_axes is not None:
+        ndim = len(shape)
+
+        def chosen(value: Any, default: int) -> set[int]:
+            if value is None:
+                value = default
+            return {axis % ndim for axis in ((value,) if isinstance(value, int) else value)}
+
+        inputs, outputs = chosen(input_axes, -2), chosen(output_axes, -1)
+        field_size = math.prod(
+            length for axis, length in enumerate(shape) if axis not in inputs | outputs
+        )
+        return (
+            math.prod(shape[axis] for axis in inputs) * field_size,
+            math.prod(shape[axis] for axis in outputs) * field_size,
+        )
+    if not shape:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
+    receptive_field = math.prod(shape[:-2])
+    return shape[-2] * receptive_field, shape[-1] * receptive_field
+
+
+class _Scaling:
+    """What a variance scaling is made of: arguments or constants of the classes below."""
+
+    scale: float
+    mode: Literal["fan_in", "fan_out", "fan_avg"]
+    distribution: Literal["truncated_normal", "untruncated_normal", "uniform"]
+    input_axes: Any
+    output_axes: Any
+
+
+class _VarianceScaled(_Scaling, _Random):
+    """Shared by `VarianceScaling` and the schemes that are named cases of it."""
+
+    def variance(self, shape: Sequence[int]) -> float:
+        """Variance of the entries of an array of `shape`."""
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        return self.scale / max(1.0, fan)
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        kind = standardize_dtype(dtype)
+        stddev = math.sqrt(self.variance(shape))
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0) * stddev
+            return random.uniform(shape, -limit, limit, kind, self._draw_seed)
+        if self.distribution == "untruncated_normal":
+            return random.normal(shape, 0.0, stddev, kind, self._draw_seed)
+        return random.truncated_normal(shape, 0.0, stddev / TRUNCATED_STDDEV, kind, self._draw_seed)
+
+
+def _distribution(value: str) -> Any:
+    # The name Keras 2 documents first.
+    return "truncated_normal" if value == "normal" else value
+
+
+class VarianceScaling(_VarianceScaled):
+    r"""Variance scaled to the number of connections: :math:`\mathrm{Var} = scale / n`.
+
+    `n` is the fan-in, the fan-out or their mean. A truncated normal is widened so that what is
+    drawn has exactly that variance.
+
+    Source: He et al. 2015 and Glorot & Bengio 2010, as special cases; Keras `VarianceScaling`.
+    """
+
+    formula = r"\sigma^2 = \frac{s}{n}"
+
+    scale: float = field(default=1.0, gt=0, help="Variance times the fan.", slider=(0.1, 4))
+    mode: Literal["fan_in", "fan_out", "fan_avg"] = field(
+        default="fan_in", help="Which connections count."
+    )
+    distribution: Literal["truncated_normal", "untruncated_normal", "uniform"] = field(
+        default="truncated_normal", converter=_distribution, help="Shape of the distribution."
+    )
+    seed: Seed = field(default=None, converter=check_seed, help="Fixes what is drawn.")
+    input_axes: Any = field(default=None, converter=_axes, help="Axes that count as inputs.")
+    output_axes: Any = field(default=None, converter=_axes, help="Axes that count as outputs.")
+
+
+class _NamedScheme(_VarianceScaled):
+    """A variance scaling whose scale, mode and distribution are fixed by its name."""
+
+    seed: Seed = field(default=None, converter=check_seed, help="Fixes what is drawn.")
+    input_axes: Any = field(default=None, converter=_axes, help="Axes that count as inputs.")
+    output_axes: Any = field(default=None, converter=_axes, help="Axes that count as outputs.")
+
+
+class GlorotUniform(_NamedScheme):
+    """Glorot uniform (Xavier): variance 2 / (fan_in + fan_out).
+
+    Source: Glorot & Bengio 2010, eq. 16.
+    """
+
+    formula = r"\mathcal{U}[-l, l],\ l = \sqrt{6 / (n_{in} + n_{out})}"
+    scale = 1.0
+    mode = "fan_avg"
+    distribution = "uniform"
+
+
+class GlorotNormal(_NamedScheme):
+    """Glorot normal (Xavier): variance 2 / (fan_in + fan_out).
+
+    Source: Glorot & Bengio 2010, eq. 12.
+    """
+
+    formula = r"\mathcal{N}(0, 2 / (n_{in} + n_{out}))"
+    scale = 1.0
+    mode = "fan_avg"
+    distribution = "truncated_normal"
+
+
+class HeUniform(_NamedScheme):
+    """He uniform: variance 2 / fan_in, made for ReLU.
+
+    Source: He et al. 2015, eq. 10.
+    """
+
+    formula = r"\mathcal{U}[-l, l],\ l = \sqrt{6 / n_{in}}"
+    scale = 2.0
+    mode = "fan_in"
+    distribution = "uniform"
+
+
+class HeNormal(_NamedScheme):
+    """He normal: variance 2 / fan_in, made for ReLU.
+
+    Source: He et al. 2015, eq. 10.
+    """
+
+    formula = r"\mathcal{N}(0, 2 / n_{in})"
+    scale = 2.0
+    mode = "fan_in"
+    distribution = "truncated_normal"
+
+
+class LecunUniform(_NamedScheme):
+    """LeCun uniform: variance 1 / fan_in.
+
+    Source: LeCun et al. 1998, section 4.6.
+    """
+
+    formula = r"\mathcal{U}[-l, l],\ l = \sqrt{3 / n_{in}}"
+    scale = 1.0
+    mode = "fan_in"
+    distribution = "uniform"
+
+
+class LecunNormal(_NamedScheme):
+    """LeCun normal: variance 1 / fan_in, made for SELU.
+
+    Source: LeCun et al. 1998, section 4.6.
+    """
+
+    formula = r"\mathcal{N}(0, 1 / n_{in})"
+    scale = 1.0
+    mode = "fan_in"
+    distribution = "truncated_normal"
+
+
+class Orthogonal(_Random):
+    """Random matrix with orthonormal rows or columns, times `gain`.
+
+    The Q factor of a normal matrix, signs fixed so that it is uniformly distributed. More than two
+    axes are flattened but for the last. Source: Saxe et al. 2013.
+    """
+
+    aliases = ("OrthogonalInitializer",)
+    formula = r"g\,Q,\ Q^\top Q = I"
+
+    gain: float = field(default=1.0, help="Factor on the orthonormal matrix.", slider=(0.1, 3))
+    seed: Seed = field(default=None, converter=check_seed, help="Fixes what is drawn.")
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        shape = tuple(shape)
+        if len(shape) < 2:
+            raise ValueError(
+                "The tensor to initialize must be at least two-dimensional. "
+                f"Received: shape={shape} of rank {len(shape)}."
+            )
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        draws = random.normal(
+            (max(rows, columns), min(rows, columns)), dtype="float64", seed=self._draw_seed
+        )
+        q, r = np.linalg.qr(draws)
+        q *= np.sign(np.diag(r))
+        if rows < columns:
+            q = q.T
+        return (self.gain * q.reshape(shape)).astype(standardize_dtype(dtype))
+
+
+class Identity(Initializer):
+    """Ones on the diagonal of a matrix, times `gain`."""
+
+    aliases = ("IdentityInitializer",)
+    formula = r"g\,I"
+
+    gain: float = field(default=1.0, help="Value on the diagonal.", slider=(-2, 2))
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        if len(shape) != 2:
+            raise ValueError(
+                "Identity matrix initializer can only be used for 2D matrices. "
+                f"Received: shape={tuple(shape)} of rank {len(shape)}."
+            )
+        return (self.gain * np.eye(shape[0], shape[1])).astype(standardize_dtype(dtype))
+
+
+# Keras's lower-case spellings and TensorFlow's class names.
+zeros = zeros_initializer = Zeros
+ones = ones_initializer = Ones
+constant = Constant
+random_normal = RandomNormal
+random_uniform = RandomUniform
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+he_uniform, he_normal = HeUniform, HeNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+orthogonal = OrthogonalInitializer = Orthogonal
+identity = IdentityInitializer = Identity
+
+
+def get(identifier: InitializerLike) -> Any:
+    """Return the initializer meant by a name, class, config, instance or callable."""
+    return identify(Initializer, identifier)
+
+
+def serialize(initializer: Initializer) -> dict[str, Any]:
+    """Return the config of an initializer."""
+    return serialize_keras_object(initializer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Initializer:
+    """Return the initializer a config describes."""
+    return deserialize_as(Initializer, config, custom_objects)

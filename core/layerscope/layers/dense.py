@@ -1,0 +1,94 @@
+"""Fully connected layer."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from layerscope import activations, constraints, initializers, ops, regularizers
+from layerscope.configurable import field
+from layerscope.layers.input_spec import InputSpec
+from layerscope.layers.layer import Example, Layer
+from layerscope.tensor import Shape
+
+
+class Dense(Layer):
+    """Affine map of the last axis: ``activation(x @ kernel + bias)``.
+
+    Shapes: input (batch, ..., in), kernel (in, units), bias (units,), output (batch, ..., units).
+    Source: Keras `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np, layerscope as ls
+    >>> ls.layers.Dense(3, kernel_initializer="ones")(np.ones((1, 2), "float32"))
+    array([[2., 2., 2.]], dtype=float32)
+    """
+
+    section: ClassVar[str] = "core"
+    formula: ClassVar[str] = r"y = \sigma(x W + b)"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"units": 3, "activation": "tanh"}, (4, 5)),
+        Example({"units": 2, "use_bias": False}, (2, 3, 5)),
+    )
+
+    units: int = field(ge=1, slider=(1, 256), help="Length of the output's last axis.")
+    activation: activations.Activation = field(
+        default=None, converter=activations.get, help="Applied after the bias."
+    )
+    use_bias: bool = field(default=True, help="Whether to add a learned offset per unit.")
+    kernel_initializer: initializers.Initializer = field(
+        default="glorot_uniform", converter=initializers.get, help="First values of the kernel."
+    )
+    bias_initializer: initializers.Initializer = field(
+        default="zeros", converter=initializers.get, help="First values of the bias."
+    )
+    kernel_regularizer: regularizers.Regularizer | None = field(
+        default=None, converter=regularizers.get, help="Penalty on the kernel."
+    )
+    bias_regularizer: regularizers.Regularizer | None = field(
+        default=None, converter=regularizers.get, help="Penalty on the bias."
+    )
+    kernel_constraint: constraints.Constraint | None = field(
+        default=None,
+        converter=constraints.get,
+        kw_only=True,
+        help="Projection of the kernel after each step.",
+    )
+    bias_constraint: constraints.Constraint | None = field(
+        default=None,
+        converter=constraints.get,
+        kw_only=True,
+        help="Projection of the bias after each step.",
+    )
+
+    def __post_init__(self) -> None:
+        self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            x = x + self.bias
+        return self.activation(x)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.units)

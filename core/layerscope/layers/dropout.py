@@ -1,0 +1,68 @@
+"""Random zeros while training."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from layerscope import random
+from layerscope.configurable import field
+from layerscope.layers.layer import Example, Layer
+from layerscope.random import Seed, SeedGenerator, check_seed
+from layerscope.tensor import Shape
+
+
+def _noise_shape(value: Any) -> tuple[int | None, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)) or not all(
+        length is None or (isinstance(length, int) and length > 0) for length in value
+    ):
+        raise ValueError(
+            "Argument `noise_shape` must be a tuple of positive integers or None. "
+            f"Received: noise_shape={value!r}"
+        )
+    return tuple(value)
+
+
+class Dropout(Layer):
+    """Zeroes a random fraction of the entries while training and scales up the rest.
+
+    Kept entries are multiplied by ``1 / (1 - rate)``, so the expected sum stays the same; at
+    inference nothing changes. Shapes: input and output are the same.
+    Source: Srivastava et al. 2014; Keras `Dropout`.
+
+    Examples
+    --------
+    >>> import numpy as np, layerscope as ls
+    >>> ls.layers.Dropout(0.5, seed=0)(np.ones((1, 4), "float32"))
+    array([[1., 1., 1., 1.]], dtype=float32)
+    """
+
+    section: ClassVar[str] = "core"
+    formula: ClassVar[str] = r"y = \frac{m \odot x}{1 - p},\ m \sim \mathrm{Bernoulli}(1 - p)"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"rate": 0.5, "seed": 0}, (4, 6)),
+        Example({"rate": 0.3, "noise_shape": (None, 1, None), "seed": 1}, (2, 3, 4)),
+        Example({"rate": 0}, (2, 3)),
+    )
+
+    rate: float = field(ge=0, le=1, slider=(0, 0.9), help="Fraction of the entries to zero.")
+    noise_shape: tuple[int | None, ...] | None = field(
+        default=None,
+        converter=_noise_shape,
+        help="Shape of the random mask, broadcast over the input; None entries take its length.",
+    )
+    seed: Seed = field(default=None, converter=check_seed, help="Makes the zeros repeatable.")
+
+    def __post_init__(self) -> None:
+        self.supports_masking = True
+        seed = self.seed
+        self.seed_generator = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
+
+    def call(self, inputs: Any, training: bool | None = False) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        return random.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape

@@ -1,0 +1,759 @@
+"""The contract every layer fulfils."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+
+import numpy as np
+
+from layerscope import constraints, initializers, regularizers
+from layerscope.config import FLOAT_TYPES, standardize_dtype
+from layerscope.configurable import Configurable, accepts, field
+from layerscope.graph import Node, connect, unconnected
+from layerscope.layers.input_spec import check_inputs
+from layerscope.ops import cast
+from layerscope.ops.shapes import ShapeError
+from layerscope.registry import snake_case
+from layerscope.saving.serialization import registered_name, serialize_value
+from layerscope.structure import leaves, map_shapes, map_structure
+from layerscope.tensor import KerasTensor, Operators, Shape, Tensor, Variable, is_recording
+
+T = TypeVar("T")
+
+#: Value of `training` in the call that is running, None outside of one.
+_TRAINING: ContextVar[bool | None] = ContextVar("training", default=None)
+#: Whether a layer is being called at this moment.
+_CALLING: ContextVar[bool] = ContextVar("calling", default=False)
+#: Whether weights are made without memory, to count them.
+_WEIGHTLESS: ContextVar[bool] = ContextVar("weightless", default=False)
+
+
+@contextmanager
+def weightless() -> Iterator[None]:
+    """Let layers built inside have weights with a shape but no memory of their own.
+
+    Parameter counts and shapes are exact; the weights read as zeros and must not be trained.
+    """
+    token = _WEIGHTLESS.set(True)
+    try:
+        yield
+    finally:
+        _WEIGHTLESS.reset(token)
+
+
+def _check_name(value: Any) -> Any:
+    if value is not None and (not isinstance(value, str) or "/" in value or not value):
+        raise ValueError(
+            "Argument `name` must be a string and cannot contain character `/`. "
+            f"Received: name={value!r} (of type {type(value).__name__})"
+        )
+    return value
+
+
+class Example(NamedTuple):
+    """A layer as one might use it, which the tests and the reference run."""
+
+    arguments: dict[str, Any]
+    input_shape: Shape
+
+
+class _State:
+    """What a layer holds beside its arguments."""
+
+    built: bool
+    supports_masking: bool
+    input_spec: Any
+    _trainable_variables: list[Variable]
+    _non_trainable_variables: list[Variable]
+    _tracked: dict[str, Any]
+    _losses: list[Any]
+    _inbound_nodes: list[Node]
+    _building: int
+    _build_shapes: Any
+    _legacy_input_shape: Shape | None
+    _named_automatically: bool
+    #: Names in the models the layer is part of.
+    _neighbours: frozenset[str]
+
+
+class Layer(_State, Configurable):
+    """Base of all layers.
+
+    A layer declares its arguments as fields (or writes a constructor), creates its weights in
+    ``build(input_shape)`` and computes in ``call(inputs)`` with `layerscope.ops` and operators.
+    Gradients come from the operations; a layer contains none.
+
+    Called on arrays it returns arrays. Called on a `KerasTensor` it returns one, and the call
+    becomes part of a functional model.
+
+    Attributes
+    ----------
+    section : group of the catalogue the layer belongs to.
+    formula : LaTeX of what it computes.
+    examples : sample arguments with an input shape each.
+    built : whether the weights exist.
+    supports_masking : whether a mask passes through unchanged.
+    input_spec : what the input's shape must satisfy.
+    """
+
+    kind: ClassVar[str] = "layer"
+    keras_module: ClassVar[str] = "keras.layers"
+    section: ClassVar[str] = "custom"
+    formula: ClassVar[str] = ""
+    examples: ClassVar[tuple[Example, ...]] = ()
+
+    activity_regularizer: regularizers.Regularizer | None = field(
+        default=None,
+        converter=regularizers.get,
+        kw_only=True,
+        help="Penalty on the layer's output.",
+    )
+    trainable: bool = field(
+        default=True, kw_only=True, help="Whether training changes the weights."
+    )
+    dtype: str = field(
+        default=None, converter=standardize_dtype, kw_only=True, help="Type of weights and results."
+    )
+    name: str = field(
+        default=None, converter=_check_name, kw_only=True, help="Name within a model."
+    )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _finish_build(cls.build)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        layer = super().__new__(cls, *args, **kwargs)
+        layer.__dict__.update(
+            built=False,
+            supports_masking=False,
+            input_spec=None,
+            _trainable_variables=[],
+            _non_trainable_variables=[],
+            _tracked={},
+            _losses=[],
+            _inbound_nodes=[],
+            _building=0,
+            _build_shapes=None,
+            _legacy_input_shape=None,
+            _named_automatically=False,
+            _neighbours=frozenset(),
+        )
+        return layer
+
+    # --- construction -------------------------------------------------------------------
+
+    def _accept_legacy_arguments(self, unknown: dict[str, Any]) -> dict[str, Any]:
+        rest = {
+            name: value
+            for name, value in unknown.items()
+            if name not in _ABSENT or value != _ABSENT[name]
+        }
+        if "input_dim" in rest:
+            self._legacy_input_shape = (rest.pop("input_dim"),)
+        if "input_shape" in rest:
+            self._legacy_input_shape = tuple(rest.pop("input_shape"))
+        return rest
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "name":
+            self.__dict__["_named_automatically"] = value is None
+            value = snake_case(type(self).__name__) if value is None else value
+        elif name == "trainable":
+            self._set_trainable(bool(value))
+        elif isinstance(value, Variable):
+            self._track_variable(value)
+        elif isinstance(value, (Layer, list, tuple, dict)) and not name.startswith("_"):
+            self._track_layers(name, value)
+        elif name in self._tracked:
+            del self._tracked[name]
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._tracked.pop(name, None)
+        super().__delattr__(name)
+
+    def _set_trainable(self, value: bool) -> None:
+        for variable in self._trainable_variables:
+            variable.trainable = value
+        for layer in self._sublayers():
+            layer.trainable = value
+
+    def _track_variable(self, variable: Variable) -> None:
+        own = (*self._trainable_variables, *self._non_trainable_variables)
+        if any(known is variable for known in own):
+            return
+        self._refuse_new_state()
+        target = self._trainable_variables if variable.trainable else self._non_trainable_variables
+        target.append(variable)
+        if variable.owner is None:
+            variable.owner = self
+
+    def _track_layers(self, name: str, value: Any) -> None:
+        if any(isinstance(leaf, Layer) for leaf in leaves(value)):
+            self._refuse_new_state()
+            self._tracked[name] = value
+        elif isinstance(value, (list, dict)) and not value:
+            # An empty container may be filled with layers later.
+            self._tracked[name] = value
+
+    def _refuse_new_state(self) -> None:
+        if self.built:
+            raise ValueError(
+                "You cannot add new elements of state (variables or sub-layers) to a layer that "
+                f"is already built. Create all state of '{self.name}' in `__init__()` or `build()`."
+            )
+
+    def _sublayers(self) -> list[Layer]:
+        """Return the layers directly inside, in the order their attributes were set."""
+        if not self._tracked:
+            return []
+        return _unique(leaf for leaf in leaves(self._tracked) if isinstance(leaf, Layer))
+
+    def _flatten_layers(self) -> list[Layer]:
+        """Return this layer and all inside it."""
+        found: list[Layer] = [self]
+        for layer in self._sublayers():
+            found.extend(layer._flatten_layers())
+        return found
+
+    # --- what subclasses define ----------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights, knowing the input's shape; runs once, at the first call."""
+        if not self._building:
+            self._build_shapes = map_shapes(tuple, input_shape)
+            self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output; arrays in, arrays out, with `layerscope.ops`."""
+        raise NotImplementedError(
+            f"Layer {type(self).__name__} does not have a `call` method implemented."
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the output's shape for an input's, None for unknown lengths.
+
+        Unless a layer overrides this, its `call` is followed symbolically.
+        """
+        tensors = map_shapes(lambda shape: KerasTensor(shape, self.dtype), input_shape)
+        if not self.built:
+            self.build(input_shape)
+        with unconnected():
+            outputs = self.call(tensors)
+        return map_structure(lambda tensor: tensor.shape, outputs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Return symbolic outputs for symbolic inputs."""
+        if type(self).compute_output_shape is not Layer.compute_output_shape and not kwargs:
+            given = args[0] if len(args) == 1 else args
+            shape = self.compute_output_shape(map_structure(_shape, given))
+            return map_shapes(lambda one: KerasTensor(one, self.compute_dtype), shape)
+        with unconnected():
+            return self.call(*args, **kwargs)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the output's mask, given the input's."""
+        return previous_mask if self.supports_masking else None
+
+    # --- calling -------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if "name" not in self.__dict__:
+            raise RuntimeError(
+                f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the "
+                "first statement in the `__init__()` method."
+            )
+        explicit = kwargs.pop("training", None)
+        training = _TRAINING.get() if explicit is None else explicit
+        args = tuple([map_structure(self._convert, value) for value in args])
+        tensors = {
+            key: map_structure(self._convert, value)
+            for key, value in kwargs.items()
+            if any(isinstance(leaf, (np.ndarray, Operators)) for leaf in leaves(value))
+        }
+        kwargs.update(tensors)
+        inputs = [value for value in leaves((args, tensors)) if value is not None]
+        if not inputs:
+            raise TypeError(f"Layer '{self.name}' was called without an input.")
+        if self.input_spec is not None:
+            first = leaves(args[0]) if len(args) == 1 else inputs
+            check_inputs(self.input_spec, [_shape(value) for value in first], self.name)
+        if not self.built:
+            self._build_for(args, tensors)
+        if _call_signature(type(self)).training:
+            kwargs["training"] = training
+        if any(isinstance(value, KerasTensor) for value in inputs):
+            return self._call_symbolically(args, kwargs, explicit)
+        return self._call_eagerly(args, kwargs, training)
+
+    def _call_symbolically(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
+    ) -> Any:
+        spec_kwargs = {key: value for key, value in kwargs.items() if key != "training"}
+        token = _TRAINING.set(training)
+        try:
+            outputs = self.compute_output_spec(*args, **spec_kwargs)
+        except ValueError as error:
+            raise _explained(error, self, args) from None
+        finally:
+            _TRAINING.reset(token)
+        # A layer that returns its input must not take over that tensor's history.
+        outputs = map_structure(
+            lambda tensor: KerasTensor(tensor.shape, tensor.dtype, self.name), outputs
+        )
+        node_kwargs = spec_kwargs if training is None else {**spec_kwargs, "training": training}
+        node = connect(self, args, node_kwargs, outputs)
+        if node is not None:
+            self._inbound_nodes.append(node)
+        return outputs
+
+    def _call_eagerly(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
+    ) -> Any:
+        outermost = not _CALLING.get()
+        calling = _CALLING.set(True)
+        token = _TRAINING.set(training)
+        if outermost:
+            for layer in self._flatten_layers():
+                layer._losses.clear()
+        try:
+            outputs = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                self._penalize(outputs)
+        except ShapeError as error:
+            raise _explained(error, self, args) from None
+        finally:
+            _TRAINING.reset(token)
+            _CALLING.reset(calling)
+        return outputs
+
+    def _penalize(self, outputs: Any) -> None:
+        """Add the activity penalty, divided by the batch size as in Keras."""
+        for output in leaves(outputs):
+            assert self.activity_regularizer is not None
+            self.add_loss(self.activity_regularizer(output) / max(output.shape[0], 1))
+
+    def _convert(self, value: Any) -> Any:
+        """Bring one input to the layer's float type."""
+        kind = type(value)
+        if kind is np.ndarray:
+            dtype = value.dtype
+            if dtype.kind == "f" and dtype != self.dtype and self.dtype in FLOAT_TYPES:
+                return value.astype(self.dtype)
+            return value
+        if isinstance(value, (Tensor, KerasTensor, Variable)):
+            if str(value.dtype) in FLOAT_TYPES and str(value.dtype) != self.dtype:
+                return cast(value, self.dtype) if self.dtype in FLOAT_TYPES else value
+            return value
+        if isinstance(value, np.generic):
+            return self._convert(np.asarray(value))
+        if value is None or isinstance(value, bool):
+            return value
+        raise ValueError(
+            f"Only input tensors may be passed as positional arguments to layer '{self.name}'; "
+            f"convert with `np.asarray(...)`. Received: {value!r} (of type {type(value).__name__})"
+        )
+
+    def _build_for(self, args: tuple[Any, ...], tensors: dict[str, Any]) -> None:
+        """Build from the shapes of the first call's inputs."""
+        signature = _call_signature(type(self))
+        shapes = [map_structure(_shape, value) for value in args if value is not None]
+        named = dict(zip(signature.names, shapes, strict=False))
+        named.update({key: map_structure(_shape, value) for key, value in tensors.items()})
+        wanted = _build_arguments(type(self))
+        try:
+            if wanted and set(wanted) == {f"{name}_shape" for name in named} and len(wanted) > 1:
+                self.build(**{f"{name}_shape": shape for name, shape in named.items()})
+            else:
+                self.build(shapes[0] if shapes else next(iter(named.values())))
+        except ShapeError as error:
+            raise _explained(error, self, args) from None
+
+    # --- weights -------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Sequence[int | None] | None = None,
+        initializer: initializers.InitializerLike = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        regularizer: regularizers.RegularizerLike = None,
+        constraint: constraints.ConstraintLike = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Create a weight of this layer.
+
+        Parameters
+        ----------
+        shape : length of each axis, all known; None makes a scalar.
+        initializer : default: Glorot uniform for floats, zeros otherwise.
+        dtype : default: the layer's.
+        trainable : whether training changes it.
+        regularizer : penalty added to the loss.
+        constraint : projection after each optimizer step.
+        name : default: ``"variable"``, ``"variable_1"``, ...
+
+        Raises
+        ------
+        ValueError
+            If the layer is already built, or `shape` is not a sequence of lengths.
+        """
+        self._refuse_new_state()
+        dtype = standardize_dtype(dtype or self.dtype)
+        lengths = _weight_shape(shape, self.name)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtype in FLOAT_TYPES else "zeros"
+        if name is None:
+            count = len(self._trainable_variables) + len(self._non_trainable_variables)
+            name = f"variable_{count}" if count else "variable"
+        variable = Variable(
+            (),
+            trainable=trainable and self.trainable,
+            name=name,
+            dtype=dtype,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
+        if _WEIGHTLESS.get():
+            variable.value = np.broadcast_to(np.zeros((), dtype), lengths)
+        else:
+            values = initializers.get(initializer)(lengths, dtype=dtype)
+            values = getattr(values, "value", values)
+            variable.value = np.array(values, dtype=dtype, order="C").reshape(lengths)
+        variable.owner = self
+        own = self._trainable_variables if trainable else self._non_trainable_variables
+        own.append(variable)
+        return variable
+
+    def add_variable(
+        self,
+        shape: Sequence[int | None],
+        initializer: initializers.InitializerLike,
+        dtype: str | None = None,
+        trainable: bool = True,
+        regularizer: regularizers.RegularizerLike = None,
+        constraint: constraints.ConstraintLike = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Create a weight: the older name of `add_weight`."""
+        return self.add_weight(shape, initializer, dtype, trainable, regularizer, constraint, name)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Own trainable weights, own others, then those of the layers inside."""
+        found = [*self._trainable_variables, *self._non_trainable_variables]
+        for layer in self._sublayers():
+            found.extend(layer.weights)
+        return _unique(found)
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Weights that training changes."""
+        if not self.trainable:
+            return []
+        found = [variable for variable in self._trainable_variables if variable.trainable]
+        for layer in self._sublayers():
+            found.extend(layer.trainable_weights)
+        return _unique(found)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """Weights that training leaves alone."""
+        trained = {id(variable) for variable in self.trainable_weights}
+        return [variable for variable in self.weights if id(variable) not in trained]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Weights that training changes."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """Weights that training leaves alone."""
+        return self.non_trainable_weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of the weights."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace the weights' content.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape differs; nothing is changed then.
+        """
+        variables = self.weights
+        if len(variables) != len(weights):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of "
+                f"length {len(weights)}, but the layer was expecting {len(variables)} weights."
+            )
+        arrays = [np.asarray(value) for value in weights]
+        for variable, array in zip(variables, arrays, strict=True):
+            if variable.shape != array.shape:
+                raise ValueError(
+                    f"Layer {self.name} weight shape {variable.shape} is not compatible with "
+                    f"provided weight shape {array.shape}."
+                )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """Return the number of scalars in the weights.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no weights yet because it was never called.
+        """
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't "
+                "built. You can build it manually via: `layer.build(input_shape)`."
+            )
+        return sum(int(np.prod(variable.shape, dtype=int)) for variable in self.weights)
+
+    # --- losses --------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar (or several) to the loss, from inside `call`."""
+        self._losses.extend(leaves(loss))
+
+    @property
+    def losses(self) -> list[Any]:
+        """Penalties: those added in the last call, then those of the trainable weights."""
+        added = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        if not is_recording():
+            added = [getattr(loss, "value", loss) for loss in added]
+        return added + [
+            variable.regularizer(variable)
+            for variable in self.trainable_weights
+            if variable.regularizer is not None
+        ]
+
+    # --- place in the graph ----------------------------------------------------------------
+
+    @property
+    def compute_dtype(self) -> str:
+        """Type the layer computes in."""
+        return self.dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """Type of the layer's weights."""
+        return self.dtype
+
+    @property
+    def input(self) -> Any:
+        """Symbolic input of the first call."""
+        return self.get_input_at(0) if self._inbound_nodes else self._not_called("input")
+
+    @property
+    def output(self) -> Any:
+        """Symbolic output of the first call."""
+        return self.get_output_at(0) if self._inbound_nodes else self._not_called("output")
+
+    @property
+    def input_shape(self) -> Any:
+        """Shape of the input, if all calls agree on it."""
+        return self._only_shape("input", [_shapes(node.inputs) for node in self._inbound_nodes])
+
+    @property
+    def output_shape(self) -> Any:
+        """Shape of the output, if all calls agree on it."""
+        return self._only_shape("output", [_shapes(node.outputs) for node in self._inbound_nodes])
+
+    def get_input_at(self, node_index: int) -> Any:
+        """Return the symbolic input of one call."""
+        return _one_or_all(self._node_at(node_index, "input").inputs)
+
+    def get_output_at(self, node_index: int) -> Any:
+        """Return the symbolic output of one call."""
+        return _one_or_all(self._node_at(node_index, "output").outputs)
+
+    def get_input_shape_at(self, node_index: int) -> Any:
+        """Return the shape of the input of one call."""
+        return _shapes(self._node_at(node_index, "input").inputs)
+
+    def get_output_shape_at(self, node_index: int) -> Any:
+        """Return the shape of the output of one call."""
+        return _shapes(self._node_at(node_index, "output").outputs)
+
+    def _node_at(self, index: int, what: str) -> Node:
+        nodes = self._inbound_nodes
+        if not nodes:
+            raise RuntimeError(
+                f"The layer {self.name} has never been called and thus has no defined {what}."
+            )
+        if not -len(nodes) <= index < len(nodes):
+            raise ValueError(
+                f"Asked to get {what} at node {index}, but the layer has only {len(nodes)} "
+                "inbound nodes."
+            )
+        return nodes[index]
+
+    def _not_called(self, what: str) -> Any:
+        raise AttributeError(
+            f"The layer {self.name} has never been called and thus has no defined {what}."
+        )
+
+    def _only_shape(self, what: str, shapes: list[Any]) -> Any:
+        if not shapes:
+            if what == "input" and self._build_shapes is not None:
+                return self._build_shapes
+            self._not_called(f"{what} shape")
+        if any(shape != shapes[0] for shape in shapes):
+            raise AttributeError(
+                f'The layer "{self.name}" has multiple inbound nodes, with different {what} '
+                f'shapes. Hence the notion of "{what} shape" is ill-defined for the layer. Use '
+                f"`get_{what}_shape_at(node_index)` instead."
+            )
+        return shapes[0]
+
+    # --- configs -------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return name, trainable, dtype and the constructor's arguments as plain data."""
+        config: dict[str, Any] = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": {
+                "module": "keras",
+                "class_name": "DTypePolicy",
+                "config": {"name": self.dtype},
+                "registered_name": None,
+            },
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize_value(self.activity_regularizer)
+        own = super().get_config()
+        config.update({key: value for key, value in own.items() if key not in _BASE_ARGUMENTS})
+        # A hand-written constructor need not take the arguments all layers have.
+        return {key: value for key, value in config.items() if accepts(type(self), key)}
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Return the shape the layer was built for."""
+        return None if self._build_shapes is None else {"input_shape": self._build_shapes}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build for the shape that `get_build_config` returned."""
+        self.build(config["input_shape"])
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+#: What Keras 3 writes into configs and Layerscope lacks, with the value that means nothing.
+_ABSENT = {"quantization_config": None, "sparse": False, "ragged": False, "optional": False}
+
+_BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
+
+
+class _CallSignature:
+    """What a layer's `call` accepts."""
+
+    def __init__(self, cls: type[Layer]) -> None:
+        parameters = list(inspect.signature(cls.call).parameters.values())[1:]
+        variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        self.names = [
+            parameter.name
+            for parameter in parameters
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+            and parameter.name not in ("training", "mask")
+        ]
+        self.training = any(parameter.name == "training" for parameter in parameters) or (
+            variadic and cls.call is Layer.call
+        )
+
+
+@functools.cache
+def _call_signature(cls: type[Layer]) -> _CallSignature:
+    return _CallSignature(cls)
+
+
+@functools.cache
+def _build_arguments(cls: type[Layer]) -> tuple[str, ...]:
+    return tuple(inspect.signature(cls.build).parameters)[1:]
+
+
+def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
+    """Let `build` mark its layer as built when the outermost definition returns."""
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if self.built:
+            return
+        before = dict(self._tracked), self._trainable_variables[:], self._non_trainable_variables[:]
+        self._building += 1
+        try:
+            build(self, *args, **kwargs)
+        except Exception:
+            # What a failed build made must not be there twice after the next one.
+            self._tracked, self._trainable_variables, self._non_trainable_variables = before
+            raise
+        finally:
+            self._building -= 1
+        if not self._building:
+            self.built = True
+            shapes = args or tuple(kwargs.values())
+            self._build_shapes = map_shapes(tuple, shapes[0]) if shapes else None
+
+    return wrapped
+
+
+def _explained(error: ValueError, layer: Layer, args: tuple[Any, ...]) -> ValueError:
+    """Name the innermost layer a problem arose in."""
+    if not hasattr(error, "layer_name"):
+        error.layer_name = layer.name  # type: ignore[attr-defined]
+        shapes = map_structure(_shape, args[0] if len(args) == 1 else args)
+        error.add_note(f"In layer '{layer.name}' ({type(layer).__name__}) on input {shapes}.")
+    return error
+
+
+def _weight_shape(shape: Any, layer_name: str) -> tuple[int, ...]:
+    if shape is None:
+        return ()
+    if not isinstance(shape, (tuple, list)):
+        raise ValueError(f"Cannot convert '{shape}' to a shape.")
+    if any(not isinstance(length, (int, np.integer)) or length < 0 for length in shape):
+        raise ShapeError(
+            f"Layer '{layer_name}' cannot create a weight of shape {tuple(shape)}: the lengths it "
+            "depends on must be known."
+        )
+    return tuple(int(length) for length in shape)
+
+
+def _shape(value: Any) -> Any:
+    return tuple(value.shape) if hasattr(value, "shape") else None
+
+
+def _shapes(tensors: list[KerasTensor]) -> Any:
+    return _one_or_all([tensor.shape for tensor in tensors])
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+def _unique(values: Iterable[T]) -> list[T]:
+    """Return each object once, in order."""
+    return list({id(value): value for value in values}.values())
+
+
+def get_registered_layer_name(layer: Layer) -> str:
+    """Return the name configs give the class of `layer`."""
+    return registered_name(type(layer))

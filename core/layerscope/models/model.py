@@ -1,0 +1,110 @@
+"""A layer made of layers, that can be trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+from layerscope.layers.layer import Layer
+from layerscope.models.summary import summary_text
+from layerscope.models.training import Trainable
+from layerscope.saving.serialization import serialize_keras_object
+from layerscope.structure import leaves
+
+
+class Model(Trainable):
+    """Layers put together.
+
+    ``Model(inputs, outputs)`` follows symbolic tensors back to the inputs and makes a functional
+    model. A subclass creates layers in its constructor and uses them in ``call``.
+
+    Examples
+    --------
+    >>> import layerscope as ls
+    >>> x = ls.Input((4,))
+    >>> model = ls.Model(x, ls.layers.Dense(2)(x))
+    >>> model.output_shape
+    (None, 2)
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            inputs: Any = ...,
+            outputs: Any = ...,
+            *,
+            trainable: bool = ...,
+            dtype: Any = ...,
+            name: str | None = ...,
+        ) -> None: ...
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if cls is Model and (args or "inputs" in kwargs or "outputs" in kwargs):
+            from layerscope.models.functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)  # type: ignore[return-value]
+        return super().__new__(cls, *args, **kwargs)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create a model from what `get_config` returned."""
+        if cls is Model and "input_layers" in config:
+            from layerscope.models.functional import Functional
+
+            return Functional.from_config(config)  # type: ignore[return-value]
+        return super().from_config(config)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside, in order."""
+        return list(self._sublayers())
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by name or by position.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or not exactly one of the arguments is given.
+        """
+        layers = self.layers
+        if (name is None) == (index is None):
+            raise ValueError("Provide either a layer name or a layer index, not both.")
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(
+                    f"Was asked to retrieve layer at index {index} but model only has "
+                    f"{len(layers)} layers."
+                )
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(
+            f"No such layer: {name}. Existing layers are: {[layer.name for layer in layers]}."
+        )
+
+    def summary(
+        self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None
+    ) -> None:
+        """Print a table of the layers with output shapes and parameter counts.
+
+        Parameters
+        ----------
+        line_length : width in characters; default: as wide as the content needs.
+        print_fn : what to do with the text; default: print it.
+        """
+        (print_fn or print)(summary_text(self, line_length))
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Return the model's config as JSON; `kwargs` go to ``json.dumps``."""
+        return json.dumps(serialize_keras_object(self), **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def _require_layers(self) -> None:
+        if not any(isinstance(leaf, Layer) for leaf in leaves(list(self._tracked.values()))):
+            raise ValueError(f"Model '{self.name}' has no layers yet.")

@@ -1,0 +1,46 @@
+"""Names that are unique within a model.
+
+Layers have no global counter: what one session builds must not rename what another does. A layer
+that was not given a name gets its final one from the first model it joins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from layerscope.layers.layer import Layer
+from layerscope.registry import snake_case
+
+
+def make_names_unique(layers: Sequence[Layer]) -> None:
+    """Number the automatically named layers; keep names that were given.
+
+    A layer keeps the name an earlier model gave it unless another layer here has it too; then it
+    gets one that is new to every model it is in.
+
+    Raises
+    ------
+    ValueError
+        If two layers were given the same name.
+    """
+    given = [layer.name for layer in layers if not layer._named_automatically]
+    for name in given:
+        if given.count(name) > 1:
+            raise ValueError(
+                f'The name "{name}" is used {given.count(name)} times in the model. All operation '
+                "names should be unique."
+            )
+    taken = set(given)
+    automatic = [layer for layer in layers if layer._named_automatically]
+    # Those that are part of a model already choose first.
+    for layer in sorted(automatic, key=lambda layer: not layer._neighbours):
+        base = snake_case(type(layer).__name__)
+        name = layer.name if layer._neighbours else base
+        number = 0
+        while name in taken or (name != layer.name and name in layer._neighbours):
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name)
+        layer.__dict__["name"] = name
+    for layer in layers:
+        layer._neighbours = layer._neighbours | taken

@@ -1,0 +1,88 @@
+"""A model as a table of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layerscope.tensor import Variable
+
+if TYPE_CHECKING:
+    from layerscope.layers.layer import Layer
+    from layerscope.models.model import Model
+
+
+def summary_text(model: Model, line_length: int | None = None) -> str:
+    """Return the layers of `model` with output shapes and parameter counts, and the totals."""
+    rows = [
+        (f"{layer.name} ({type(layer).__name__})", shape_text(layer), parameters_text(layer))
+        for layer in model.layers
+    ]
+    header = ("Layer (type)", "Output Shape", "Param #")
+    total, trainable = count(model.weights), count(model.trainable_weights)
+    lines = [
+        f'Model: "{model.name}"',
+        *_table(header, rows, line_length),
+        f" Total params: {total:,} ({size_text(model.weights)})",
+        f" Trainable params: {trainable:,} ({size_text(model.trainable_weights)})",
+        f" Non-trainable params: {total - trainable:,} ({size_text(model.non_trainable_weights)})",
+    ]
+    return "\n".join(lines)
+
+
+def shape_text(layer: Layer) -> str:
+    """Return a layer's output shape as text, ``?`` while it is not known."""
+    try:
+        shape: Any = layer.output_shape
+    except AttributeError:
+        return "?"
+    return str(shape)
+
+
+def parameters_text(layer: Layer) -> str:
+    """Return a layer's number of parameters as text."""
+    return f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+
+
+def count(variables: Sequence[Variable]) -> int:
+    """Return the number of scalars in `variables`."""
+    return sum(int(np.prod(variable.shape, dtype=int)) for variable in variables)
+
+
+def size_text(variables: Sequence[Variable]) -> str:
+    """Return the memory `variables` take, in the unit that reads best."""
+    size = float(sum(count([variable]) * variable.value.itemsize for variable in variables))
+    for unit in ("B", "KB", "MB"):
+        if size < 1024:
+            return f"{size:.2f} {unit}"
+        size /= 1024
+    return f"{size:.2f} GB"
+
+
+def _table(
+    header: tuple[str, ...], rows: list[tuple[str, ...]], line_length: int | None
+) -> list[str]:
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    if line_length is not None:
+        spare = line_length - sum(widths) - 3 * len(widths) - 1
+        widths[0] = max(widths[0] + spare, len(header[0]))
+
+    def rule(left: str, middle: str, right: str, fill: str) -> str:
+        return left + middle.join(fill * (width + 2) for width in widths) + right
+
+    def line(row: tuple[str, ...]) -> str:
+        first, second, last = (
+            text if len(text) <= width else text[: width - 1] + "…"
+            for text, width in zip(row, widths, strict=True)
+        )
+        return f"│ {first:<{widths[0]}} │ {second:<{widths[1]}} │ {last:>{widths[2]}} │"
+
+    return [
+        rule("┌", "┬", "┐", "─"),
+        line(header),
+        rule("├", "┼", "┤", "─"),
+        *[line(row) for row in rows],
+        rule("└", "┴", "┘", "─"),
+    ]

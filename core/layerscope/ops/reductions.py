@@ -1,0 +1,221 @@
+"""Operations that summarise along axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from layerscope.ops import shapes
+from layerscope.ops.elementwise import (
+    absolute,
+    equal,
+    exp,
+    log,
+    maximum,
+    rsqrt,
+    sqrt,
+    square,
+    stop_gradient,
+    where,
+)
+from layerscope.ops.manipulation import broadcast_to, cast, cumulate_reversed, expand_dims, reshape
+from layerscope.ops.operation import operation
+
+Array = Any
+Axis = int | Sequence[int] | None
+
+
+def _restored(value: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """Bring a reduced value back to rank so that it broadcasts against `x`."""
+    if keepdims or (axis is None and not np.shape(value)):
+        return value
+    axes = shapes.normalize_axes(axis, len(x.shape))
+    return reshape(
+        value, tuple(1 if index in axes else length for index, length in enumerate(x.shape))
+    )
+
+
+def _count(x: Array, axis: Axis) -> int:
+    return math.prod(x.shape[index] for index in shapes.normalize_axes(axis, len(x.shape)))
+
+
+def _tuple(axis: Axis) -> int | tuple[int, ...] | None:
+    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+
+
+@operation(shapes.reduction)
+def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum over `axis`."""
+    return np.sum(x, axis=_tuple(axis), keepdims=keepdims)
+
+
+sum.gradients(
+    lambda g, out, x, axis=None, keepdims=False: broadcast_to(
+        _restored(g, x, axis, keepdims), x.shape
+    )
+)
+
+
+@operation(shapes.reduction)
+def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Mean over `axis`."""
+    return np.mean(x, axis=_tuple(axis), keepdims=keepdims)
+
+
+mean.gradients(
+    lambda g, out, x, axis=None, keepdims=False: broadcast_to(
+        _restored(g, x, axis, keepdims) * (1.0 / _count(x, axis)), x.shape
+    )
+)
+
+
+@operation(shapes.reduction)
+def var(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Variance over `axis` (divided by the count, not the count minus one)."""
+    return np.var(x, axis=_tuple(axis), keepdims=keepdims)
+
+
+var.gradients(
+    lambda g, out, x, axis=None, keepdims=False: (
+        _restored(g, x, axis, keepdims)
+        * (x - mean(x, axis=axis, keepdims=True))
+        * (2.0 / _count(x, axis))
+    )
+)
+
+
+def std(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Standard deviation over `axis`."""
+    return sqrt(var(x, axis=axis, keepdims=keepdims))
+
+
+@operation(shapes.reduction)
+def prod(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Product over `axis`."""
+    return np.prod(x, axis=_tuple(axis), keepdims=keepdims)
+
+
+@prod.joint_gradient
+def _prod_gradient(
+    g: Array, out: Array, x: Array, axis: Axis = None, keepdims: bool = False
+) -> Any:
+    # Product of the others, computed without dividing so that zeros are exact.
+    axes = shapes.normalize_axes(axis, x.ndim)
+    moved = np.moveaxis(x, axes, range(-len(axes), 0))
+    flat = moved.reshape(*moved.shape[: x.ndim - len(axes)], -1)
+    ones = np.ones_like(flat[..., :1])
+    before = np.cumprod(np.concatenate([ones, flat[..., :-1]], -1), -1)
+    after = np.cumprod(np.concatenate([ones, flat[..., :0:-1]], -1), -1)[..., ::-1]
+    others = np.moveaxis((before * after).reshape(moved.shape), range(-len(axes), 0), axes)
+    return (_restored(g, x, axis, keepdims) * others,)
+
+
+@operation(shapes.reduction)
+def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Maximum over `axis`; ties share the gradient equally."""
+    return np.max(x, axis=_tuple(axis), keepdims=keepdims)
+
+
+@operation(shapes.reduction)
+def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Minimum over `axis`; ties share the gradient equally."""
+    return np.min(x, axis=_tuple(axis), keepdims=keepdims)
+
+
+def _extreme_gradient(
+    g: Array, out: Array, x: Array, axis: Axis = None, keepdims: bool = False
+) -> Array:
+    hit = cast(equal(x, _restored(out, x, axis, keepdims)), x.dtype)
+    return _restored(g, x, axis, keepdims) * hit / sum(hit, axis=axis, keepdims=True)
+
+
+max.gradients(_extreme_gradient)
+min.gradients(_extreme_gradient)
+amax, amin = max, min
+
+
+@operation(shapes.reduction, dtype="int32")
+def argmax(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Index of the largest value."""
+    return np.argmax(x, axis=axis, keepdims=keepdims).astype("int32")
+
+
+@operation(shapes.reduction, dtype="int32")
+def argmin(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Index of the smallest value."""
+    return np.argmin(x, axis=axis, keepdims=keepdims).astype("int32")
+
+
+@operation(shapes.reduction, dtype="bool")
+def any(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Whether any value is true."""
+    return np.any(x, axis=_tuple(axis), keepdims=keepdims)
+
+
+@operation(shapes.reduction, dtype="bool")
+def all(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Whether all values are true."""
+    return np.all(x, axis=_tuple(axis), keepdims=keepdims)
+
+
+def _cumsum_shape(shape: Any, axis: int | None = None) -> Any:
+    return shape if axis is not None else (shapes.size(shape),)
+
+
+@operation(_cumsum_shape)
+def cumsum(x: Array, axis: int | None = None) -> Array:
+    """Running sum along `axis`, of the flattened value for None."""
+    return np.cumsum(x, axis=axis)
+
+
+cumsum.gradients(
+    lambda g, out, x, axis=None: reshape(
+        cumulate_reversed(g, axis=0 if axis is None else axis), x.shape
+    )
+)
+
+
+def moments(x: Array, axes: Axis, keepdims: bool = False) -> tuple[Array, Array]:
+    """Mean and (biased) variance over `axes`."""
+    return mean(x, axis=axes, keepdims=keepdims), var(x, axis=axes, keepdims=keepdims)
+
+
+def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Logarithm of the sum of exponentials, without overflow."""
+    top = stop_gradient(max(x, axis=axis, keepdims=True))
+    out = log(sum(exp(x - top), axis=axis, keepdims=True)) + top
+    return out if keepdims else sum(out, axis=axis)
+
+
+def norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Euclidean norm over `axis`."""
+    return sqrt(sum(square(x), axis=axis, keepdims=keepdims))
+
+
+def normalize(x: Array, axis: int = -1, order: int = 2, epsilon: float = 1e-12) -> Array:
+    """Divide by the `order`-norm (1 or 2) along `axis`.
+
+    Raises
+    ------
+    ValueError
+        For another order.
+    """
+    if order == 2:
+        return x * rsqrt(maximum(sum(square(x), axis=axis, keepdims=True), epsilon**2))
+    if order == 1:
+        return x / maximum(sum(absolute(x), axis=axis, keepdims=True), epsilon)
+    raise ValueError(f"Argument `order` must be 1 or 2. Received: order={order!r}")
+
+
+def count_nonzero(x: Array, axis: Axis = None) -> Array:
+    """Number of entries that are not zero."""
+    return sum(where(equal(x, 0), 0, 1), axis=axis)
+
+
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumsum", "expand_dims",
+    "logsumexp", "max", "mean", "min", "moments", "norm", "normalize", "prod", "std", "sum", "var",
+]  # fmt: skip

@@ -1,0 +1,191 @@
+"""Random numbers without global state.
+
+The ambient generator, which unseeded calls draw from, lives in a context variable: seeding it in
+one session never touches another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from layerscope.config import floatx
+
+_AMBIENT: ContextVar[np.random.Generator | None] = ContextVar("ambient_generator", default=None)
+
+
+def set_seed(seed: int) -> None:
+    """Make all unseeded randomness of this context reproducible."""
+    _AMBIENT.set(np.random.default_rng(seed))
+
+
+def make_seed() -> int:
+    """Draw a fresh integer seed from the ambient generator."""
+    generator = _AMBIENT.get()
+    if generator is None:
+        generator = np.random.default_rng()
+        _AMBIENT.set(generator)
+    return int(generator.integers(0, 2**31 - 1))
+
+
+class SeedGenerator:
+    """A source of randomness with a state that advances with each use.
+
+    Parameters
+    ----------
+    seed : starting point; None draws one.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        if seed is not None and not isinstance(seed, (int, np.integer)):
+            raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed!r}")
+        self.seed = make_seed() if seed is None else int(seed)
+        self._generator = np.random.default_rng(self.seed)
+
+    def generator(self) -> np.random.Generator:
+        """Return the underlying NumPy generator."""
+        return self._generator
+
+    def next(self) -> int:
+        """Return a fresh integer seed and advance."""
+        return int(self._generator.integers(0, 2**31 - 1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the starting seed."""
+        return {"seed": self.seed}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Position in the stream; assign it to return there."""
+        return dict(self._generator.bit_generator.state)
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        self._generator.bit_generator.state = value
+
+
+Seed = int | SeedGenerator | None
+
+
+def check_seed(seed: Any) -> Any:
+    """Return a valid seed; the config of a `SeedGenerator` becomes one.
+
+    Raises
+    ------
+    ValueError
+        If it is neither an integer, a `SeedGenerator` nor None.
+    """
+    if isinstance(seed, dict) and seed.get("class_name") == "SeedGenerator":
+        return SeedGenerator(seed["config"]["seed"])
+    valid = seed is None or isinstance(seed, (int, np.integer, SeedGenerator))
+    if not valid or isinstance(seed, bool):
+        raise ValueError(
+            "Argument `seed` must be an integer, a `layerscope.random.SeedGenerator` or None. "
+            f"Received: seed={seed!r}"
+        )
+    return int(seed) if isinstance(seed, np.integer) else seed
+
+
+def generator_of(seed: Seed) -> np.random.Generator:
+    """Return a NumPy generator: repeatable for an integer, advancing for a `SeedGenerator`."""
+    if isinstance(seed, SeedGenerator):
+        return seed.generator()
+    return np.random.default_rng(make_seed() if seed is None else seed)
+
+
+def normal(
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: str | None = None,
+    seed: Seed = None,
+) -> np.ndarray:
+    """Draw from a normal distribution."""
+    kind = np.dtype(dtype or floatx())
+    draws = generator_of(seed).standard_normal(tuple(shape), dtype=_drawable(kind))
+    return (draws * kind.type(stddev) + kind.type(mean)).astype(kind, copy=False)
+
+
+def uniform(
+    shape: Sequence[int],
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: str | None = None,
+    seed: Seed = None,
+) -> np.ndarray:
+    """Draw uniformly from ``[minval, maxval)``."""
+    kind = np.dtype(dtype or floatx())
+    draws = generator_of(seed).random(tuple(shape), dtype=_drawable(kind))
+    return (draws * kind.type(maxval - minval) + kind.type(minval)).astype(kind, copy=False)
+
+
+def truncated_normal(
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: str | None = None,
+    seed: Seed = None,
+) -> np.ndarray:
+    """Draw from a normal distribution, redrawing what is beyond two standard deviations."""
+    kind = np.dtype(dtype or floatx())
+    generator = generator_of(seed)
+    draws = np.asarray(generator.standard_normal(tuple(shape), dtype=_drawable(kind)))
+    flat = draws.reshape(-1)
+    beyond = np.flatnonzero(np.abs(flat) > 2)
+    while beyond.size:
+        flat[beyond] = generator.standard_normal(beyond.size, dtype=_drawable(kind))
+        beyond = beyond[np.abs(flat[beyond]) > 2]
+    return (flat.reshape(tuple(shape)) * kind.type(stddev) + kind.type(mean)).astype(kind)
+
+
+def randint(
+    shape: Sequence[int], minval: int, maxval: int, dtype: str = "int32", seed: Seed = None
+) -> np.ndarray:
+    """Draw integers uniformly from ``[minval, maxval)``."""
+    return generator_of(seed).integers(minval, maxval, tuple(shape)).astype(dtype)
+
+
+def shuffle(x: np.ndarray, axis: int = 0, seed: Seed = None) -> np.ndarray:
+    """Return a copy with its entries along `axis` in random order."""
+    return generator_of(seed).permutation(x, axis=axis)
+
+
+def dropout(
+    inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Seed = None
+) -> Any:
+    """Zero a random fraction `rate` of the entries and scale the others by ``1 / (1 - rate)``.
+
+    Parameters
+    ----------
+    noise_shape : shape of the random mask, broadcast over the input; None entries take the
+        input's length.
+    """
+    return inputs * dropout_mask(inputs.shape, str(inputs.dtype), rate, noise_shape, seed)
+
+
+def dropout_mask(
+    shape: Sequence[int],
+    dtype: str,
+    rate: float,
+    noise_shape: Sequence[int | None] | None,
+    seed: Seed,
+) -> np.ndarray:
+    """Draw the factors of a dropout: 0 or ``1 / (1 - rate)``."""
+    # What is not a number with a point would lose the scale to rounding.
+    dtype = dtype if np.dtype(dtype).kind == "f" else floatx()
+    lengths = shape
+    if noise_shape is not None:
+        lengths = [
+            have if want is None else want for have, want in zip(shape, noise_shape, strict=True)
+        ]
+    if rate >= 1:
+        return np.zeros(lengths, dtype)
+    kept = generator_of(seed).random(tuple(lengths), dtype=np.float32) >= rate
+    return kept.astype(dtype) * np.dtype(dtype).type(1 / (1 - rate))
+
+
+def _drawable(kind: np.dtype) -> Any:
+    return np.float64 if kind == np.float64 else np.float32

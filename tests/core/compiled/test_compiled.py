@@ -1,0 +1,175 @@
+"""Every compiled loop does what its NumPy reference does, compiled and as plain Python."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from layerscope.compiled import patches, pooling, updates
+from layerscope.compiled.jit import COMPILED
+from layerscope.ops import shapes
+
+SEEDS = range(12)
+
+
+@dataclass
+class Arguments:
+    """What a loop is called with, and which of the arrays it writes."""
+
+    values: list[Any]
+    written: list[int]
+
+
+def special(array: np.ndarray, generator: np.random.Generator, share: float = 0.2) -> np.ndarray:
+    """Put NaN and infinities among the values."""
+    at = generator.random(array.shape) < share
+    array[at] = generator.choice([np.nan, np.inf, -np.inf], size=int(at.sum()))
+    return array
+
+
+def geometry(generator: np.random.Generator, padding: str, dilated: bool) -> dict[str, Any]:
+    size = generator.integers(1, 4, 2)
+    stride = generator.integers(1, 4, 2)
+    dilation = generator.integers(1, 3, 2) if dilated else np.ones(2, int)
+    spatial = dilation * (size - 1) + 1 + generator.integers(0, 5, 2)
+    pads = [
+        shapes.window_padding(int(n), int(k), int(s), padding, int(d))
+        for n, k, s, d in zip(spatial, size, stride, dilation, strict=True)
+    ]
+    out = shapes.windows(
+        spatial.tolist(), size.tolist(), stride.tolist(), padding, dilation.tolist()
+    )
+    return {
+        "size": size.tolist(),
+        "stride": stride.tolist(),
+        "dilation": dilation.tolist(),
+        "spatial": spatial.tolist(),
+        "pads": pads,
+        "out": [int(n or 0) for n in out],
+    }
+
+
+def gather(generator: np.random.Generator, dtype: str) -> Arguments:
+    found = geometry(generator, "valid", dilated=True)
+    n, c = generator.integers(1, 4, 2)
+    x = special(generator.normal(size=(n, *found["spatial"], c)), generator).astype(dtype)
+    out = np.full((n, *found["out"], *found["size"], c), 7, dtype)
+    return Arguments([x, out, *found["stride"], *found["dilation"]], [1])
+
+
+def scatter(generator: np.random.Generator, dtype: str) -> Arguments:
+    found = geometry(generator, "valid", dilated=True)
+    n, c = generator.integers(1, 4, 2)
+    windows = generator.normal(size=(n, *found["out"], *found["size"], c)).astype(dtype)
+    x = generator.normal(size=(n, *found["spatial"], c)).astype(dtype)
+    return Arguments(
+        [special(windows, generator, 0.05), x, *found["stride"], *found["dilation"]], [1]
+    )
+
+
+def pool(generator: np.random.Generator, dtype: str) -> Arguments:
+    found = geometry(generator, str(generator.choice(["valid", "same"])), dilated=False)
+    n, c = generator.integers(1, 4, 2)
+    x = special(generator.integers(-2, 3, (n, *found["spatial"], c)).astype(float), generator)
+    if generator.random() < 0.2:
+        x[...] = -np.inf
+    shape = (n, *found["out"], c)
+    (top, _), (left, _) = found["pads"]
+    values = [x.astype(dtype), np.empty(shape, dtype), np.empty(shape, np.int32)]
+    return Arguments([*values, *found["size"], *found["stride"], top, left], [1, 2])
+
+
+def pool_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    given = pool(generator, dtype)
+    pooling.max_pool(*given.values)
+    x, out, winner = given.values[:3]
+    grad = special(generator.normal(size=out.shape), generator, 0.05).astype(dtype)
+    return Arguments([grad, winner, np.zeros(x.shape, dtype)], [2])
+
+
+def update(count: int, *options: Any) -> Callable[[np.random.Generator, str], Arguments]:
+    def make(generator: np.random.Generator, dtype: str) -> Arguments:
+        n = int(generator.integers(1, 20))
+        arrays = [generator.normal(size=n).astype(dtype) for _ in range(count)]
+        special(arrays[1], generator)
+        # Second moments are not negative.
+        arrays[3:] = [np.abs(array) for array in arrays[3:]]
+        chosen = [option[generator.integers(len(option))] for option in options]
+        return Arguments([*arrays, *chosen], [0, *range(2, count)])
+
+    return make
+
+
+RATES = (0.1, 1e-3)
+LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = {
+    "gather_patches": (patches.gather_patches, gather),
+    "scatter_patches": (patches.scatter_patches, scatter),
+    "max_pool": (pooling.max_pool, pool),
+    "max_pool_gradient": (pooling.max_pool_gradient, pool_gradient),
+    "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),
+    "adam_update": (updates.adam_update, update(4, RATES, (0.9,), (0.999,), (1e-7, 0.1))),
+    "amsgrad_update": (updates.amsgrad_update, update(5, RATES, (0.9,), (0.999,), (1e-7,))),
+}
+
+
+def test_every_compiled_loop_has_a_case() -> None:
+    assert {loop.__name__ for loop in COMPILED} == set(LOOPS)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize("way", ["compiled", "python"])
+def test_loop_equals_its_reference(name: str, dtype: str, seed: int, way: str) -> None:
+    loop, make = LOOPS[name]
+    ours = make(np.random.default_rng(seed), dtype)
+    theirs = make(np.random.default_rng(seed), dtype)
+    with np.errstate(all="ignore"):
+        (loop if way == "compiled" else loop.py_func)(*ours.values)
+        loop.reference(*theirs.values)
+    rtol = 1e-5 if dtype == "float32" else 1e-12
+    for index, (found, expected) in enumerate(zip(ours.values, theirs.values, strict=True)):
+        if isinstance(found, np.ndarray):
+            assert found.dtype == expected.dtype
+            np.testing.assert_allclose(
+                found, expected, rtol=rtol if index in ours.written else 0, atol=rtol
+            )
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_special_values_reach_the_result(name: str) -> None:
+    def has_nan(seed: int) -> bool:
+        loop, make = LOOPS[name]
+        given = make(np.random.default_rng(seed), "float64")
+        with np.errstate(all="ignore"):
+            loop(*given.values)
+        written = [given.values[index] for index in given.written]
+        return any(np.isnan(one).any() for one in written if one.dtype.kind == "f")
+
+    assert any(has_nan(seed) for seed in SEEDS)
+
+
+def test_without_numba_the_references_run() -> None:
+    code = (
+        "import numpy as np, layerscope as ls\n"
+        "from layerscope.compiled.jit import COMPILED\n"
+        "assert not COMPILED\n"
+        "model = ls.Sequential([ls.Input((4, 4, 1)), ls.layers.Conv2D(2, 2, activation='relu'),\n"
+        "    ls.layers.MaxPooling2D(), ls.layers.Flatten(), ls.layers.Dense(1)])\n"
+        "model.compile(ls.optimizers.Adam(amsgrad=True), 'mse')\n"
+        "x = np.random.default_rng(0).normal(size=(8, 4, 4, 1))\n"
+        "model.fit(x, np.ones((8, 1)), epochs=2, verbose=0)\n"
+        "import sys; assert 'numba' not in sys.modules\n"
+    )
+    environment = {**os.environ, "LAYERSCOPE_COMPILED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,410 @@
+"""Laws of every operation: gradients, shapes, types and memory layouts, over one table of cases."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import layerscope as ls
+from layerscope import ops
+from layerscope.tensor import OPERATIONS, KerasTensor
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to call an operation.
+
+    Attributes
+    ----------
+    name : operation or function that is tried.
+    call : what is called with the arrays.
+    inputs : arrays in float64.
+    batched : which inputs have the batch as their first axis.
+    derivatives : 2 where gradients can be differentiated again, 0 where there are none.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    inputs: tuple[np.ndarray, ...]
+    batched: tuple[int, ...]
+    derivatives: int
+
+    def arrays(self, dtype: str = "float64", copies: int = 1) -> list[np.ndarray]:
+        return [
+            np.concatenate([value] * copies if index in self.batched else [value]).astype(dtype)
+            if value.ndim
+            else value.astype(dtype)
+            for index, value in enumerate(self.inputs)
+        ]
+
+
+CASES: list[Any] = []
+
+
+def case(
+    name: str,
+    *shapes: tuple[int, ...],
+    call: Callable[..., Any] | None = None,
+    within: tuple[float, float] = (-2.0, 2.0),
+    batched: tuple[int, ...] = (0,),
+    derivatives: int = 2,
+    label: str = "",
+    **options: Any,
+) -> None:
+    generator = np.random.default_rng(len(CASES))
+    inputs = tuple(generator.uniform(*within, size=shape) for shape in shapes)
+    function = call or functools.partial(getattr(ops, name), **options)
+    words = [*map(str, shapes), *(f"{key}={value}" for key, value in options.items()), label]
+    identity = f"{name}-{'-'.join(filter(None, words))}".replace(" ", "")
+    CASES.append(pytest.param(Case(name, function, inputs, batched, derivatives), id=identity))
+
+
+# --- elementwise -----------------------------------------------------------------------------
+
+BROADCASTS = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1, 4), (2, 1)), ((3, 4), ()), ((3, 1), (1, 4))]
+for a, b in BROADCASTS:
+    both = (0, 1) if a == b else (0,)
+    for name in ("add", "subtract", "multiply", "maximum", "minimum"):
+        case(name, a, b, batched=both)
+    for name in ("divide", "power", "mod"):
+        case(name, a, b, within=(0.5, 2.0), batched=both)
+    case("where", a, b, call=lambda x, y: ops.where(x > y, x * y, y), batched=both)
+case("add", (4,), (3, 4), batched=(1,))
+case("power", (3, 4), call=lambda x: x**3)
+case("power", (3, 4), call=lambda x: 2.0**x, label="base")
+case("power", (3,), call=lambda x: (x * 0.0) ** 2, label="zero")
+case("matmul", (3, 4), (4, 2), call=operator.matmul, label="operator")
+for reflected in (operator.add, operator.sub, operator.mul, operator.truediv):
+    case(
+        {"sub": "subtract", "mul": "multiply", "truediv": "divide"}.get(
+            reflected.__name__, reflected.__name__
+        ),
+        (3, 4),
+        call=lambda x, f=reflected: f(np.full(4, 2, x.dtype), x),
+        within=(0.5, 2.0),
+        label="reflected",
+    )
+for name in ("negative", "square", "exp", "expm1", "tanh", "sin", "cos", "sigmoid", "softplus"):
+    case(name, (3, 4))
+for name in ("abs", "relu"):
+    case(name, (3, 4))
+for name in ("sqrt", "rsqrt", "reciprocal", "log", "log1p"):
+    case(name, (3, 4), within=(0.3, 2.0))
+case("clip", (3, 4), x_min=-0.5, x_max=1.0)
+case("stop_gradient", (3, 4), call=lambda x: x * ops.stop_gradient(x), derivatives=0)
+for name in ("floor", "ceil", "sign", "isnan", "isinf", "isfinite", "logical_not"):
+    case(name, (3, 4), derivatives=0)
+case("round", (3, 4), derivatives=0, decimals=1)
+for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
+    case(name, (3, 4), (4,), derivatives=0)
+for name in ("floor_divide", "logical_and", "logical_or"):
+    case(name, (3, 4), (4,), within=(0.5, 3.0), derivatives=0)
+
+# --- reductions ------------------------------------------------------------------------------
+
+AXES = [None, 0, -1, (0, 2), (-1, 1)]
+for axis in AXES:
+    for keepdims in (False, True):
+        for name in ("sum", "mean", "var", "max", "min", "logsumexp"):
+            case(name, (2, 3, 4), axis=axis, keepdims=keepdims)
+        for name in ("std", "norm"):
+            case(name, (2, 3, 4), axis=axis, keepdims=keepdims)
+        case("prod", (2, 3, 4), axis=axis, keepdims=keepdims, derivatives=1)
+        case("any", (2, 3, 4), axis=axis, keepdims=keepdims, derivatives=0)
+        case("all", (2, 3, 4), axis=axis, keepdims=keepdims, derivatives=0)
+ZERO = [0.0, 1.0, 1.0, 1.0]
+case("prod", (3, 4), call=lambda x: ops.prod(ops.multiply(x, ZERO), axis=1), derivatives=1)
+for axis in (None, 0, -1):
+    case("cumsum", (3, 4), axis=axis)
+    case("argmax", (3, 4), axis=axis, derivatives=0)
+    case("argmin", (3, 4), axis=axis, derivatives=0)
+    case("count_nonzero", (3, 4), axis=axis, derivatives=0)
+case("argmax", (3, 4), axis=1, keepdims=True, derivatives=0)
+case("cumulate_reversed", (3, 4), call=lambda x: OPERATIONS["cumulate_reversed"](x, axis=1))
+case("cumulate", (3, 4), call=lambda x: OPERATIONS["cumulate"](x, axis=1))
+case("moments", (3, 4), call=lambda x: ops.concatenate(ops.moments(x, axes=1), axis=0))
+for order in (1, 2):
+    case("normalize", (3, 4), axis=1, order=order)
+for axis in (-1, 0, (0, 1)):
+    case("softmax", (3, 4), axis=axis)
+    case("log_softmax", (3, 4), axis=axis)
+
+# --- products --------------------------------------------------------------------------------
+
+PRODUCTS = [
+    ((3, 4), (4, 2)),
+    ((3, 5, 4), (4, 2)),
+    ((3, 5, 4), (3, 4, 2)),
+    ((3, 1, 5, 4), (2, 4, 2)),
+    ((3, 4), (4,)),
+    ((3, 5, 4), (4,)),
+]
+for a, b in PRODUCTS:
+    case("matmul", a, b, batched=(0, 1) if len(b) == len(a) > 2 else (0,))
+case("matmul", (4,), (3, 4, 2), batched=(1,))
+case("matmul", (4,), (4, 2), batched=())
+case("matmul", (4,), (4,), batched=())
+case("dot", (3, 4), (4, 2))
+case("dot", (3, 4), ())
+case("dot", (3, 4), (2, 4, 5))
+case("tensordot", (3, 4, 5), (4, 5, 2))
+case("tensordot", (3, 4, 5), (5, 2), axes=1)
+case("tensordot", (3, 4, 5), (5, 4, 2), axes=([2, 1], [0, 1]))
+case("tensordot", (3, 4, 5), (4, 2), axes=([-2], [0]))
+for subscripts, *shapes in [
+    ("ij,jk->ik", (3, 4), (4, 2)),
+    ("bij,bjk->bik", (3, 2, 4), (3, 4, 5)),
+    ("...ij,jk->...ik", (3, 2, 4), (4, 5)),
+    ("ij,jk", (3, 4), (4, 2)),
+    ("ij->j", (3, 4)),
+    ("ij->", (3, 4)),
+    ("ij->ji", (3, 4)),
+    ("ij,i,jk->k", (3, 4), (3,), (4, 2)),
+    ("bhwc,chf->bwf", (3, 2, 2, 4), (4, 2, 3)),
+]:
+    case(
+        "einsum",
+        *shapes,
+        call=functools.partial(ops.einsum, subscripts),
+        label=subscripts,
+        batched=tuple(
+            index
+            for index, term in enumerate(subscripts.split("->")[0].split(","))
+            if term[0] == subscripts[0] and len(shapes[index]) and shapes[index][0] == 3
+        ),
+    )
+
+# --- rearranging -----------------------------------------------------------------------------
+
+case("reshape", (3, 4), newshape=(-1, 2, 2))
+case("reshape", (3, 4), newshape=(4, 3), batched=())
+case("reshape", (3, 4), newshape=-1)
+for axes in (None, (2, 0, 1), (0, -1, 1)):
+    case("transpose", (3, 4, 2), axes=axes)
+case("transpose", (3, 4), call=lambda x: x.T, label="T")
+case("swapaxes", (3, 4, 2), axis1=1, axis2=-1)
+case("moveaxis", (3, 4, 2), source=-1, destination=1)
+case("moveaxis", (3, 4, 2), source=1, destination=-1)
+for axis in (0, -1, (0, -1), (1, 2)):
+    case("expand_dims", (3, 4), axis=axis)
+for axis in (1, -2, (1, -1)):
+    case("squeeze", (3, 1, 1) if isinstance(axis, tuple) else (3, 1, 4), axis=axis)
+case("squeeze", (3, 1, 4), axis=None)
+case("broadcast_to", (3, 1), shape=(2, 3, 4), batched=())
+case("broadcast_to", (4,), call=lambda x: ops.broadcast_to(x, (3, 4)), batched=())
+for axis, b in ((0, (2, 4)), (1, (3, 2)), (-1, (3, 4))):
+    case(
+        "concatenate",
+        (3, 4),
+        b,
+        call=lambda x, y, a=axis: ops.concatenate([x, y], axis=a),
+        batched=(0, 1),
+    )
+for axis in (0, 1, -1):
+    case(
+        "stack",
+        (3, 4),
+        (3, 4),
+        call=lambda x, y, a=axis: ops.stack([x, y], axis=a),
+        batched=(0, 1),
+        label=str(axis),
+    )
+case("split", (3, 6), call=lambda x: ops.split(x, 3, axis=1)[1])
+case("split", (3, 6), call=lambda x: ops.split(x, [1, 4], axis=-1)[1], label="cuts")
+case("unstack", (3, 4), call=lambda x: ops.unstack(x, axis=1)[2])
+for repeats in (2, (2, 3), (2, 1, 3), (1, 2)):
+    case("tile", (3, 4), repeats=repeats, derivatives=1)
+for axis in (None, 0, -1):
+    case("repeat", (3, 4), repeats=3, axis=axis, derivatives=1)
+case("take", (3, 4), indices=[[0, 2], [2, 1]], axis=1, derivatives=1)
+case("take", (3, 4), indices=2, axis=-1, derivatives=1)
+case("take", (3, 4), indices=np.array([5, 5, 1]), axis=None, derivatives=1, batched=())
+for label, key in {
+    "slice": (slice(None), slice(1, 3)),
+    "step": (slice(None), slice(None, None, -2)),
+    "integer": (slice(None), 1),
+    "ellipsis": (Ellipsis, 0),
+    "new": (slice(None), None, 2),
+    "list": (slice(None), [0, 0, 2]),
+    "array": (slice(None), np.array([[0, 1], [1, 3]])),
+}.items():
+    case("getitem", (3, 4), call=lambda x, k=key: x[k], label=label)
+case("getitem", (3, 4, 5), call=lambda x: x[:, [0, 1], [2, 2]], label="pairs")
+case("getitem", (3, 4, 5), call=lambda x: x[:, [0, 1], :, None], label="mixed")
+case("getitem", (3, 4, 5, 2), call=lambda x: x[:, [0, 1], :, [1, 1]], label="apart")
+case("scatter", (3, 2), call=lambda g: OPERATIONS["scatter"](
+    g, shape=(3, 4), key=(slice(None), slice(1, 3))), batched=())  # fmt: skip
+for mode in ("constant", "reflect", "symmetric"):
+    case("pad", (3, 4), pad_width=((0, 0), (2, 1)), mode=mode, derivatives=1)
+case("pad", (3, 4), pad_width=1, constant_values=2.0, derivatives=1, batched=())
+for axis in (None, 0, (0, 1)):
+    case("flip", (3, 4), axis=axis)
+case("roll", (3, 4), shift=1, axis=1)
+case("roll", (3, 4), shift=-2, axis=None)
+for k in (-1, 0, 1):
+    case("tril", (3, 4), k=k)
+    case("triu", (3, 4), k=k)
+for axis in (-1, 0):
+    case("sort", (3, 4), axis=axis, derivatives=1)
+    case("argsort", (3, 4), axis=axis, derivatives=0)
+case("cast", (3, 4), call=lambda x: ops.cast(ops.cast(x, "float64"), x.dtype))
+case("ravel", (3, 4))
+case("one_hot", (3, 4), call=lambda x: ops.one_hot(x, 3, axis=1, dtype="float32"), derivatives=0)
+for name in ("zeros_like", "ones_like"):
+    case(name, (3, 4), derivatives=0)
+case("full_like", (3, 4), fill_value=2.5, derivatives=0)
+
+# --- images ----------------------------------------------------------------------------------
+
+WINDOWS: list[dict[str, Any]] = [
+    {},
+    {"padding": "same"},
+    {"strides": 2, "padding": "same"},
+    {"strides": (2, 1)},
+    {"dilation_rate": (1, 2), "padding": "same"},
+    {"dilation_rate": 2},
+]
+for options in WINDOWS:
+    case("conv", (2, 6, 5, 2), (3, 2, 2, 3), derivatives=1, **options)
+case("conv", (2, 5, 5, 4), (2, 2, 2, 4), derivatives=1, label="groups")
+case("conv", (2, 4, 5, 5), (2, 2, 2, 4), derivatives=1, data_format="channels_first")
+case("conv", (2, 4, 5, 3), (1, 1, 3, 2), derivatives=1, label="pointwise")
+case("conv", (2, 4, 5, 3), (1, 1, 3, 2), derivatives=1, strides=2)
+POOLS: list[dict[str, Any]] = [
+    {"pool_size": 2},
+    {"pool_size": (3, 2), "strides": (1, 2)},
+    {"pool_size": 3, "strides": 2, "padding": "same"},
+    {"pool_size": 2, "data_format": "channels_first"},
+    {"pool_size": 2, "strides": 3, "padding": "same"},
+]
+for options in POOLS:
+    case("max_pool", (2, 5, 6, 3), derivatives=1, **options)
+
+DIFFERENTIABLE = [one for one in CASES if one.values[0].derivatives]
+TWICE = [one for one in CASES if one.values[0].derivatives == 2]
+ONCE = [one for one in CASES if one.values[0].derivatives == 1]
+
+# --- laws ------------------------------------------------------------------------------------
+
+
+def test_every_gradient_rule_has_a_case() -> None:
+    tried = {one.values[0].name for one in DIFFERENTIABLE}
+    stated = {name for name, operation in OPERATIONS.items() if operation.differentiable}
+    assert stated <= tried, f"no gradient case for {sorted(stated - tried)}"
+
+
+def test_every_public_operation_has_a_case() -> None:
+    tried = {one.values[0].name for one in CASES}
+    other = {"absolute", "amax", "amin"}  # second names
+    other |= {"arange", "array", "convert_to_numpy", "convert_to_tensor", "eye", "full", "linspace"}
+    other |= {"ones", "zeros", "ndim", "shape", "size"}  # not of symbolic values
+    public = set(ops.__all__) - other
+    assert public <= tried, f"no case for {sorted(public - tried)}"
+
+
+@pytest.mark.parametrize("case", DIFFERENTIABLE)
+def test_gradient_matches_finite_differences(case: Case) -> None:
+    ls.check_gradients(case.call, *case.arrays(), rtol=1e-5)
+
+
+def gradient_of(case: Case) -> Callable[..., Any]:
+    """Return the gradients of a case as one differentiable array."""
+    out = np.asarray(case.call(*case.arrays()))
+    projection = np.random.default_rng(1).normal(size=out.shape)
+
+    def gradients(*values: Any) -> Any:
+        with ls.GradientTape() as tape:
+            watched = [tape.watch(value) for value in values]
+            total = ops.sum(case.call(*watched) * projection)
+        found = tape.gradient(total, watched)
+        return ops.concatenate([ops.ravel(one) for one in found if one is not None])
+
+    return gradients
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_gradient_of_the_gradient(case: Case) -> None:
+    # A second difference divides rounding by the step twice.
+    ls.check_gradients(gradient_of(case), *case.arrays(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", ONCE)
+def test_a_rule_on_plain_arrays_refuses_a_second_gradient(case: Case) -> None:
+    with ls.GradientTape() as tape:
+        watched = [tape.watch(value) for value in case.arrays()]
+        with pytest.raises(NotImplementedError, match=case.name):
+            gradient_of(case)(*watched)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_symbolic_shape_and_type_are_those_of_the_result(case: Case, dtype: str) -> None:
+    arrays = case.arrays(dtype)
+    result = case.call(*arrays)
+    symbolic = case.call(*(KerasTensor(value.shape, dtype) for value in arrays))
+    assert symbolic.shape == np.shape(result)
+    assert symbolic.dtype == result.dtype
+    assert dtype == "float64" or result.dtype not in ("float64", "int64")
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if one.values[0].batched])
+def test_symbolic_shape_with_unknown_batch(case: Case) -> None:
+    small, large = case.arrays(), case.arrays(copies=2)
+    shapes = np.shape(case.call(*small)), np.shape(case.call(*large))
+    symbolic = case.call(
+        *(
+            KerasTensor((None, *value.shape[1:]) if index in case.batched else value.shape)
+            for index, value in enumerate(small)
+        )
+    )
+    assert len(symbolic.shape) == len(shapes[0])
+    for found, one, other in zip(symbolic.shape, *shapes, strict=True):
+        # Unknown exactly where it depends on the batch.
+        assert found == (one if one == other else None)
+
+
+def permuted(value: np.ndarray) -> np.ndarray:
+    """Return the same array with its memory in another order, and gaps."""
+    wide = np.zeros((*value.shape[::-1], 2), value.dtype)
+    wide[..., 0] = value.T
+    return wide[..., 0].T
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_memory_layout_does_not_matter(case: Case) -> None:
+    arrays = case.arrays()
+    kept = [value.copy() for value in arrays]
+    views = [permuted(value) for value in arrays]
+    np.testing.assert_allclose(case.call(*views), case.call(*arrays), rtol=1e-12, atol=1e-13)
+    if case.derivatives:
+        found, expected = (_gradients(case, values) for values in (views, arrays))
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+    for value, original in zip((*arrays, *views), (*kept, *kept), strict=True):
+        np.testing.assert_array_equal(value, original, err_msg="an input was changed")
+
+
+def _gradients(case: Case, values: list[np.ndarray]) -> list[np.ndarray]:
+    with ls.GradientTape() as tape:
+        watched = [tape.watch(value) for value in values]
+        out = case.call(*watched)
+    seed = np.random.default_rng(0).normal(size=out.shape)
+    return [one for one in tape.gradient(out, watched, seed) if one is not None]
+
+
+@pytest.mark.parametrize("case", DIFFERENTIABLE)
+def test_gradients_keep_float32(case: Case) -> None:
+    with ls.GradientTape() as tape:
+        watched = [tape.watch(value) for value in case.arrays("float32")]
+        out = case.call(*watched)
+    assert out.dtype == np.float32
+    for value, gradient in zip(watched, tape.gradient(out, watched), strict=True):
+        if gradient is not None:
+            assert gradient.dtype == np.float32
+            assert gradient.shape == value.shape

@@ -1,0 +1,272 @@
+"""What operations do beyond the laws: special values, integers, mistakes."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import layerscope as ls
+from layerscope import ops
+from layerscope.ops import shapes
+from layerscope.ops.shapes import ShapeError
+from layerscope.tensor import KerasTensor
+
+FLOATS = ["float32", "float64"]
+NAN_IN = np.array([np.nan, 1.0, -1.0, np.inf, -np.inf])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    "name", ["relu", "sigmoid", "tanh", "softplus", "exp", "square", "abs", "sqrt", "negative"]
+)
+def test_nan_reaches_the_user(name: str, dtype: str) -> None:
+    with np.errstate(invalid="ignore", over="ignore"):
+        out = getattr(ops, name)(NAN_IN.astype(dtype))
+    assert np.isnan(out[0])
+    assert not np.isnan(out[1])
+
+
+@pytest.mark.parametrize("name", ["max", "min", "sum", "mean", "var", "prod", "logsumexp"])
+def test_nan_survives_reductions(name: str) -> None:
+    assert np.isnan(getattr(ops, name)(np.array([1.0, np.nan, 2.0])))
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "add", "multiply"])
+def test_nan_survives_pairs(name: str) -> None:
+    out = getattr(ops, name)(np.array([np.nan, 1.0]), np.array([1.0, np.nan]))
+    assert np.isnan(out).all()
+
+
+def test_nan_survives_convolution_and_pooling() -> None:
+    x = np.zeros((1, 4, 4, 1), "float32")
+    x[0, 0, 0, 0] = np.nan
+    pooled = ops.max_pool(x, 2)[0, :, :, 0]
+    assert np.isnan(pooled).tolist() == [[True, False], [False, False]]
+    out = ops.conv(x, np.ones((2, 2, 1, 1), "float32"))[0, :, :, 0]
+    assert np.isnan(out[0, 0])
+    assert np.isfinite(out[1:, 1:]).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_extreme_arguments_stay_finite(dtype: str) -> None:
+    x = np.array([-1e4, -100.0, 0.0, 100.0, 1e4], dtype)
+    np.testing.assert_allclose(ops.sigmoid(x), [0, 0, 0.5, 1, 1], atol=1e-30)
+    np.testing.assert_allclose(ops.softplus(x), [0, 0, np.log(2), 100, 1e4], rtol=1e-6, atol=1e-30)
+    np.testing.assert_allclose(ops.softmax(x), [0, 0, 0, 0, 1])
+    np.testing.assert_allclose(ops.log_softmax(x)[-2:], [-9900.0, 0.0])
+    np.testing.assert_allclose(ops.logsumexp(x), 1e4)
+
+
+def test_sigmoid_keeps_small_probabilities() -> None:
+    x = np.array([-20.0, -30.0])
+    np.testing.assert_allclose(ops.sigmoid(x), np.exp(x) / (1 + np.exp(x)), rtol=1e-12)
+
+
+# --- types -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "dtype"),
+    [
+        (lambda i: ops.add(i, np.ones(3, "float32")), "float32"),
+        (lambda i: ops.matmul(i, np.ones((3, 2), "float32")), "float32"),
+        (lambda i: ops.multiply(i, np.ones(3, "float64")), "float64"),
+        (lambda i: ops.multiply(i, 0.5), "float32"),
+        (lambda i: ops.multiply(i, 2), "int32"),
+        (lambda i: ops.divide(i, 2), "float32"),
+        (lambda i: ops.exp(i), "float32"),
+        (lambda i: ops.mean(i), "float32"),
+        (lambda i: ops.sum(i), "int32"),
+        (lambda i: ops.cumsum(i), "int32"),
+        (lambda i: ops.count_nonzero(i), "int32"),
+        (lambda i: ops.argmax(i), "int32"),
+        (lambda i: ops.cast(i, "int64"), "int64"),
+        (lambda i: ops.cast(i, float), "float32"),
+    ],
+)
+def test_integers_do_not_widen_the_network(call: Any, dtype: str) -> None:
+    assert call(np.array([1, 2, 3], "int32")).dtype == dtype
+
+
+@pytest.mark.parametrize("scalar", [np.float64(2.0), 2.0, 2, np.int64(2), np.sqrt(4.0)])
+def test_scalars_do_not_widen_float32(scalar: Any) -> None:
+    x = np.ones(3, "float32")
+    assert ops.multiply(x, scalar).dtype == np.float32
+    assert (KerasTensor((3,)) * scalar).dtype == "float32"
+    with ls.GradientTape() as tape:
+        watched = tape.watch(x)
+        assert (watched * scalar).dtype == np.float32
+
+
+def test_floatx_decides_what_lists_become() -> None:
+    assert ops.convert_to_tensor([1.0, 2.0]).dtype == np.float32
+    assert ops.convert_to_tensor([1, 2]).dtype == np.int32
+    assert ops.convert_to_tensor(np.ones(2)).dtype == np.float64
+    assert ops.add([1.0], [2.0]).dtype == np.float32
+    assert ops.arange(3).dtype == np.int32
+    assert ops.arange(0.0, 1.0, 0.5).dtype == np.float32
+
+
+# --- ties and edges --------------------------------------------------------------------------
+
+
+def gradient(function: Any, *values: Any) -> Any:
+    return ls.grad(function, tuple(range(len(values))))(*[np.asarray(v, float) for v in values])
+
+
+def test_ties_share_the_gradient() -> None:
+    both = gradient(lambda a, b: ops.sum(ops.maximum(a, b)), [1.0, 2.0], [1.0, 0.0])
+    np.testing.assert_array_equal(both[0], [0.5, 1.0])
+    np.testing.assert_array_equal(both[1], [0.5, 0.0])
+    (top,) = gradient(lambda x: ops.max(x), [3.0, 1.0, 3.0])
+    np.testing.assert_array_equal(top, [0.5, 0.0, 0.5])
+
+
+def test_gradient_at_the_kink_of_relu_is_zero() -> None:
+    (slope,) = gradient(lambda x: ops.sum(ops.relu(x)), [-1.0, 0.0, 1.0])
+    np.testing.assert_array_equal(slope, [0.0, 0.0, 1.0])
+
+
+def test_max_pool_gives_ties_to_the_first() -> None:
+    (slope,) = gradient(lambda x: ops.sum(ops.max_pool(x, 2)), np.ones((1, 2, 2, 1)))
+    np.testing.assert_array_equal(slope[0, :, :, 0], [[1, 0], [0, 0]])
+
+
+def test_power_with_zero_base_has_a_finite_gradient() -> None:
+    base, exponent = gradient(lambda a, b: ops.sum(a**b), [0.0, 0.0], [2.0, 1.0])
+    np.testing.assert_array_equal(base, [0.0, 1.0])
+    np.testing.assert_array_equal(exponent, [0.0, 0.0])
+
+
+@pytest.mark.parametrize("options", [{}, {"padding": "same"}, {"strides": 2, "padding": "same"}])
+def test_convolution_in_parts_is_the_same(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("layerscope.ops.conv")
+    generator = np.random.default_rng(0)
+    x, kernel = generator.normal(size=(5, 6, 6, 2)), generator.normal(size=(3, 3, 2, 4))
+
+    def all_of() -> list[np.ndarray]:
+        with ls.GradientTape() as tape:
+            image, weights = tape.watch(x), tape.watch(kernel)
+            out = ops.conv(image, weights, **options)
+        return [out.value, *tape.gradient(out, [image, weights])]
+
+    whole = all_of()
+    monkeypatch.setattr(module, "_PATCH_BYTES", 5000)
+    for found, expected in zip(all_of(), whole, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_convolution_and_pooling_of_no_samples() -> None:
+    x = np.zeros((0, 4, 4, 2), "float32")
+    assert ops.conv(x, np.zeros((2, 2, 2, 3), "float32")).shape == (0, 3, 3, 3)
+    assert ops.max_pool(x, 2).shape == (0, 2, 2, 2)
+
+
+def test_channels_first_follows_the_ambient_setting() -> None:
+    x, kernel = np.ones((1, 2, 5, 4)), np.ones((3, 3, 2, 1))
+    ls.config.set_image_data_format("channels_first")
+    try:
+        assert ops.conv(x, kernel).shape == (1, 1, 3, 2)
+        assert ops.max_pool(x, 2).shape == (1, 2, 2, 2)
+    finally:
+        ls.config.set_image_data_format("channels_last")
+
+
+# --- shapes ----------------------------------------------------------------------------------
+
+
+@given(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=4, max_side=3))
+@settings(max_examples=60, deadline=None)
+def test_broadcast_is_numpys(found: hnp.BroadcastableShapes) -> None:
+    assert shapes.broadcast(*found.input_shapes) == found.result_shape
+
+
+@given(
+    length=st.integers(1, 12),
+    size=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    dilation=st.integers(1, 3),
+    padding=st.sampled_from(["valid", "same", "causal"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_windows_cover_the_padded_axis(
+    length: int, size: int, stride: int, dilation: int, padding: str
+) -> None:
+    count = shapes.window(length, size, stride, padding, dilation)
+    before, after = shapes.window_padding(length, size, stride, padding, dilation)
+    reach = dilation * (size - 1) + 1
+    total = length + before + after
+    starts = range(0, total - reach + 1, stride)
+    assert count == len(starts)
+    if padding == "same":
+        assert after - before in (0, 1)
+        assert count == -(-length // stride)
+
+
+@given(shape=hnp.array_shapes(max_dims=4, max_side=4), data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_indexing_shape_is_numpys(shape: tuple[int, ...], data: st.DataObject) -> None:
+    key = data.draw(hnp.basic_indices(shape, allow_newaxis=True))
+    assert shapes.getitem(shape, key) == np.zeros(shape)[key].shape
+
+
+@given(shape=hnp.array_shapes(min_dims=1, max_dims=3, max_side=4), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_reshape_shape_is_numpys(shape: tuple[int, ...], data: st.DataObject) -> None:
+    target = data.draw(st.lists(st.integers(-1, 6), min_size=1, max_size=3))
+    try:
+        expected = np.zeros(shape).reshape(target).shape
+    except ValueError:
+        with pytest.raises(ShapeError, match="total size"):
+            shapes.reshape(shape, target)
+    else:
+        assert shapes.reshape(shape, target) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: ops.matmul(KerasTensor((2, 3)), KerasTensor((4, 2))), r"\(2, 3\) and \(4, 2\)"),
+        (lambda: KerasTensor((2, 3)) + KerasTensor((2, 4)), "broadcast"),
+        (lambda: ops.reshape(KerasTensor((2, 3)), (4,)), "total size"),
+        (lambda: ops.concatenate([KerasTensor((2, 3)), KerasTensor((3, 4))], axis=1), "match"),
+        (lambda: ops.squeeze(KerasTensor((2, 3)), 1), "length 3"),
+        (lambda: ops.conv(np.ones((1, 2, 2, 1)), np.ones((3, 3, 1, 1))), "zero or negative"),
+        (lambda: ops.conv(np.ones((1, 4, 4, 3)), np.ones((2, 2, 2, 1))), "multiple"),
+        (lambda: ops.conv(np.ones((4, 4, 3)), np.ones((2, 2, 2, 1))), "batch, height, width"),
+        (lambda: ops.max_pool(np.ones((4, 4, 3)), 2), "batch, height, width"),
+        (lambda: ops.split(np.ones((3, 4)), 3, axis=1), "equal sections"),
+        (lambda: ops.pad(np.ones(3), 1, mode="wrap"), "'wrap'"),
+        (lambda: ops.normalize(np.ones(3), order=3), "order"),
+        (lambda: ops.sum(KerasTensor((2, 3)), axis=2), "axis"),
+        (lambda: ops.einsum("ij,jk->ik", np.ones((2, 3))), "operands"),
+        (lambda: ops.einsum("ij,jk->ik", KerasTensor((2, 3)), KerasTensor((4, 2))), "lengths"),
+        (lambda: KerasTensor((4,))[np.array([True, False, True, True])], "mask"),
+    ],
+)
+def test_mistakes_are_explained(call: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_too_many_arguments_name_the_parameters() -> None:
+    with pytest.raises(TypeError, match="x, newshape"):
+        ops.reshape(np.ones(3), (3,), 1)  # pyright: ignore[reportCallIssue]
+
+
+def test_inputs_may_be_passed_by_name() -> None:
+    a, b = np.ones((2, 3)), np.full((3, 1), 2.0)
+    np.testing.assert_array_equal(ops.matmul(x1=a, x2=b), a @ b)
+    np.testing.assert_array_equal(ops.matmul(a, x2=b), a @ b)
+    with ls.GradientTape() as tape:
+        watched = tape.watch(b)
+        out = ops.matmul(a, x2=watched)
+    assert tape.gradient(out, watched).shape == (3, 1)
