@@ -1,0 +1,125 @@
+"""What a person can choose from: layers for the palette, parts for the inspector's pickers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from layerscope import registry
+from layerscope.configurable import Configurable, Field, fields_of
+from layerscope_explorer.theme import SECTION_COLORS
+
+__all__ = ["Catalogue", "canonical", "layerscope_catalogue", "summary_of"]
+
+NOT_IN_PALETTE = frozenset({"Layer", "InputLayer", "Wrapper", "RNN", "Sequential", "Functional"})
+SECTION_ORDER = tuple(SECTION_COLORS)
+
+
+def canonical(name: str) -> str:
+    """Return the spelling under which `GlorotUniform` and `glorot_uniform` are the same.
+
+    Examples
+    --------
+    >>> canonical("GlorotUniform") == canonical("glorot_uniform")
+    True
+    """
+    return name.replace("_", "").lower()
+
+
+def summary_of(thing: Any) -> str:
+    """Return the first sentence of a docstring, without its mark-up."""
+    documentation = inspect.getdoc(thing) or ""
+    return documentation.split("\n\n")[0].replace("\n", " ").replace("`", "").strip()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that can be added to a stack or picked for an argument.
+
+    Attributes
+    ----------
+    layers
+        Layer classes by name, in the order the palette shows them.
+    parts
+        For each kind ("activation", "initializer", "regularizer", "constraint") the choices by
+        name. A class that is configurable brings a nested form; anything else is a plain name.
+    """
+
+    layers: Mapping[str, type]
+    parts: Mapping[str, Mapping[str, Any]]
+
+    def palette(self) -> list[dict[str, str]]:
+        """Return `{name, section, summary}` of every layer."""
+        return [
+            {"name": name, "section": section_of(cls), "summary": summary_of(cls)}
+            for name, cls in self.layers.items()
+        ]
+
+    def layer(self, class_name: str) -> type | None:
+        """Return the layer class of this name, or None."""
+        return self.layers.get(class_name)
+
+    def choices(self, kind: str) -> list[str]:
+        """Return the names an argument of this kind can take."""
+        return list(self.parts.get(kind, {}))
+
+    def choice(self, kind: str, name: str) -> str | None:
+        """Return the catalogue's own spelling of `name`, or None when it has no such choice."""
+        wanted = canonical(name)
+        for own, thing in self.parts.get(kind, {}).items():
+            names = (own, *getattr(thing, "aliases", ()))
+            if any(canonical(known) == wanted for known in names):
+                return own
+        return None
+
+    def fields(self, kind: str, name: str) -> tuple[Field, ...]:
+        """Return the arguments of one choice, for its nested form; empty for a plain name."""
+        thing: Any = self.parts.get(kind, {}).get(name)
+        if not inspect.isclass(thing) or not issubclass(thing, Configurable):
+            return ()
+        # The session's own seed decides, so that Undo and a shared link repeat a picture.
+        return tuple(field for field in fields_of(thing) if field.name != "seed")
+
+
+def section_of(cls: type) -> str:
+    """Return the catalogue section a layer class declares."""
+    return str(getattr(cls, "section", "other") or "other")
+
+
+@cache
+def layerscope_catalogue() -> Catalogue:
+    """Return everything the installed `layerscope` offers."""
+    from layerscope import activations, layers
+    from layerscope.constraints import Constraint
+    from layerscope.initializers import Initializer
+    from layerscope.regularizers import Regularizer
+
+    public = {
+        thing.__name__: thing
+        for thing in vars(layers).values()
+        if inspect.isclass(thing)
+        and issubclass(thing, layers.Layer)
+        and thing.__name__ not in NOT_IN_PALETTE
+    }
+    return Catalogue(
+        layers=dict(sorted(public.items(), key=_palette_order)),
+        parts={
+            "activation": activations.ACTIVATIONS,
+            "initializer": _parts_below(Initializer),
+            "regularizer": _parts_below(Regularizer),
+            "constraint": _parts_below(Constraint),
+        },
+    )
+
+
+def _palette_order(entry: tuple[str, type]) -> tuple[int, str]:
+    section = section_of(entry[1])
+    place = SECTION_ORDER.index(section) if section in SECTION_ORDER else len(SECTION_ORDER)
+    return place, entry[0]
+
+
+def _parts_below(base: type[Configurable]) -> dict[str, type]:
+    return {cls.__name__: cls for cls in registry.subclasses(base) if not inspect.isabstract(cls)}

@@ -1,0 +1,309 @@
+const POSITIONS = 200
+
+function fill(template, values) {
+  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
+}
+
+function element(tag, className, text) {
+  const node = document.createElement(tag)
+  node.className = className
+  if (text !== undefined) node.textContent = text
+  return node
+}
+
+function format(value) {
+  if (value === null || value === undefined) return ""
+  if (typeof value !== "number") return String(value)
+  const size = Math.abs(value)
+  return size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential().replace("e+", "e") : String(value)
+}
+
+/* What the person typed: a number when it is one, null when it is empty, else the text itself,
+   so that the reason why it is not valid can quote it. */
+function parse(text) {
+  const trimmed = text.trim()
+  if (trimmed === "") return null
+  const number = Number(trimmed)
+  return Number.isNaN(number) ? trimmed : number
+}
+
+/* Slider positions for a range; decades get equal room on a logarithmic one. One that starts at
+   zero has zero at its very left, then four decades. */
+function scale({low, high, integer, log}) {
+  if (integer && !log) return {min: low, max: high, value: at => at, at: value => value}
+  const floor = low > 0 ? low : high * 1e-4
+  const [from, to] = log ? [Math.log(floor), Math.log(high)] : [low, high]
+  const round = integer ? Math.round : v => Number(v.toPrecision(log ? 2 : 3))
+  return {
+    min: 0,
+    max: POSITIONS,
+    value: at => {
+      if (log && at === 0) return low
+      const v = from + (to - from) * at / POSITIONS
+      return round(log ? Math.exp(v) : v)
+    },
+    at: value => {
+      if (log && value < floor) return 0
+      return Math.round(POSITIONS * ((log ? Math.log(value) : value) - from) / (to - from))
+    },
+  }
+}
+
+/* A slider under the control's line; `onMove` hears the value at the thumb. */
+function makeSlider(control, field, onMove) {
+  if (field.low === null || field.low === undefined) return {paint() {}}
+  const steps = scale(field)
+  const slider = element("input", "ls-slider")
+  slider.type = "range"
+  slider.min = steps.min
+  slider.max = steps.max
+  slider.step = 1
+  slider.setAttribute("aria-label", field.name)
+  control.row.insertBefore(slider, control.error)
+  slider.addEventListener("input", () => onMove(steps.value(Number(slider.value))))
+  return {
+    paint(value, words) {
+      const known = typeof value === "number"
+      const at = known ? Math.min(Math.max(steps.at(value), steps.min), steps.max) : steps.min
+      slider.value = at
+      slider.style.setProperty("--at", `${100 * (at - steps.min) / (steps.max - steps.min)}%`)
+      slider.setAttribute("aria-valuetext", words)
+    },
+  }
+}
+
+export function render({model}) {
+  const strings = model.strings
+  const root = element("div", "ls-form")
+  const head = element("header", "ls-head")
+  const title = element("h2", "ls-title")
+  const subtitle = element("span", "ls-subtitle")
+  const summary = element("p", "ls-summary")
+  const formula = element("div", "ls-formula")
+  const body = element("div", "ls-body")
+  const empty = element("p", "ls-empty")
+  const expand = element("button", "ls-icon-button ls-expand")
+  expand.type = "button"
+  expand.innerHTML = '<svg class="ls-icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M4 10l4-4 4 4"/></svg>'
+  head.append(title, subtitle, expand)
+  head.addEventListener("click", () => { if (expand.offsetParent) model.expanded = !model.expanded })
+  const notice = element("p", "ls-notice")
+  root.append(head, summary, formula, notice, body, empty)
+  const child = model.formula ? model.get_child("formula") : null
+  if (child) formula.append(child)
+
+  let controls = new Map()
+  let owner = null
+  let counter = 0
+
+  function send(control, type, value = null) {
+    control.sent = ++counter
+    model.send_msg({type, path: control.path, value, count: control.sent})
+  }
+
+  /* At most one message per frame and control: the newest value wins. */
+  function sendSoon(control, value) {
+    control.pending = {value}
+    if (control.frame) return
+    control.frame = requestAnimationFrame(() => {
+      control.frame = 0
+      send(control, "set", control.pending.value)
+    })
+  }
+
+  const makers = {
+    number(control, field) {
+      const input = element("input", "ls-number")
+      input.inputMode = field.integer ? "numeric" : "decimal"
+      input.autocomplete = "off"
+      input.spellcheck = false
+      input.placeholder = field.optional ? strings.none : ""
+      control.side.append(input)
+      control.input = input
+      const paint = value => slider.paint(value, format(value) || strings.none)
+      const show = value => { input.value = format(value); paint(value) }
+      const take = value => { show(value); sendSoon(control, value) }
+      const slider = makeSlider(control, field, take)
+      input.addEventListener("input", () => {
+        const value = parse(input.value)
+        paint(value)
+        sendSoon(control, value)
+      })
+      input.addEventListener("keydown", event => {
+        if (!["ArrowUp", "ArrowDown"].includes(event.key)) return
+        const value = parse(input.value)
+        if (typeof value !== "number") return
+        event.preventDefault()
+        const unit = field.integer ? 1 : 10 ** Math.floor(Math.log10(Math.abs(value) || 1)) / 10
+        take(Number((value + (event.key === "ArrowUp" ? unit : -unit)).toPrecision(8)))
+      })
+      control.draw = value => {
+        const typing = input.matches(":focus") && Object.is(parse(input.value), value ?? null)
+        if (typing) paint(value)
+        else show(value)
+      }
+    },
+    text(control, field) {
+      const input = element("input", "ls-text")
+      input.autocomplete = "off"
+      input.spellcheck = false
+      input.placeholder = field.placeholder || (field.optional ? strings.none : "")
+      control.side.append(input)
+      control.input = input
+      const paint = () => slider.paint(parse(input.value.split(",")[0]), input.value)
+      const slider = makeSlider(control, field, value => {
+        input.value = Array(field.length).fill(value).join(", ")
+        paint()
+        sendSoon(control, input.value)
+      })
+      input.addEventListener("input", () => { paint(); sendSoon(control, input.value) })
+      const show = () => { input.value = control.value ?? ""; paint() }
+      // What is being typed is left alone; leaving the field shows it as it was understood.
+      control.draw = () => { if (!input.matches(":focus")) show() }
+      input.addEventListener("blur", show)
+    },
+    switch(control) {
+      const input = element("input", "ls-switch")
+      input.type = "checkbox"
+      input.setAttribute("role", "switch")
+      control.side.append(input)
+      control.input = input
+      input.addEventListener("change", () => send(control, "set", input.checked))
+      control.draw = value => { input.checked = Boolean(value) }
+    },
+    select(control, field) {
+      const input = element("select", "ls-select")
+      for (const [value, label] of field.options) {
+        const option = document.createElement("option")
+        option.value = value
+        option.textContent = label
+        input.append(option)
+      }
+      control.side.append(input)
+      control.input = input
+      input.addEventListener("change", () => send(control, "set", input.value))
+      control.draw = value => { input.value = value }
+    },
+  }
+
+  function makeControl(field) {
+    const row = element("div", `ls-field ls-arg-${field.path.replaceAll(".", "-")} ls-${field.control}-field`)
+    if (field.nested) row.classList.add("ls-nested")
+    const line = element("div", "ls-line")
+    const dot = element("button", "ls-dot")
+    dot.type = "button"
+    dot.title = fill(strings.reset, field)
+    dot.setAttribute("aria-label", dot.title)
+    const label = element("label", "ls-label", field.name)
+    const side = element("div", "ls-side")
+    const error = element("p", "ls-error")
+    line.append(dot, label, side)
+    row.append(line, error)
+    const control = {path: field.path, row, side, error, sent: 0}
+    dot.addEventListener("click", () => { send(control, "reset"); control.input.focus() })
+    makers[field.control](control, field)
+    const id = `ls-${field.path}`
+    control.input.id = id
+    label.htmlFor = id
+    error.id = `${id}-error`
+    label.title = field.help
+    return {...control, control, dot}
+  }
+
+  function drawControl({control, dot}, field) {
+    control.row.classList.toggle("ls-changed", field.changed)
+    dot.hidden = !field.changed
+    // Older than what the person did since: the answer to that is on its way.
+    if (field.heard < control.sent || control.frame) return
+    control.value = field.value
+    control.draw(field.value)
+    control.error.textContent = field.error
+    control.error.hidden = !field.error
+    control.row.classList.toggle("ls-invalid", Boolean(field.error))
+    if (field.error) {
+      control.input.setAttribute("aria-invalid", "true")
+      control.input.setAttribute("aria-describedby", control.error.id)
+    } else {
+      control.input.removeAttribute("aria-invalid")
+      control.input.removeAttribute("aria-describedby")
+    }
+  }
+
+  const keyOf = field => JSON.stringify([field.path, field.control, field.low, field.high, field.options])
+
+  const opened = new Map()
+
+  function groupBox(group) {
+    if (!group.label) return element("div", "ls-group")
+    const box = element("details", "ls-group")
+    box.open = opened.get(group.label) ?? group.open
+    const label = element("summary", "ls-group-label", group.label)
+    const count = element("span", "ls-count")
+    label.append(count)
+    box.append(label)
+    box.addEventListener("toggle", () => opened.set(group.label, box.open))
+    return box
+  }
+
+  let structure = ""
+
+  function layOut(groups, newOwner) {
+    const wanted = JSON.stringify(groups.map(g => [g.label, g.fields.map(keyOf)]))
+    if (wanted === structure && owner === newOwner) return
+    if (owner !== newOwner) { controls = new Map(); opened.clear() }
+    owner = newOwner
+    structure = wanted
+    const focused = [...controls.values()].find(c => c.control.input.matches(":focus"))
+    const kept = new Map()
+    const boxes = groups.map(group => {
+      const box = groupBox(group)
+      for (const field of group.fields) {
+        const key = keyOf(field)
+        const made = controls.get(key) ?? makeControl(field)
+        kept.set(key, made)
+        box.append(made.row)
+      }
+      return box
+    })
+    controls = kept
+    body.replaceChildren(...boxes)
+    focused?.control.input.focus({preventScroll: true})
+  }
+
+  function draw() {
+    const content = JSON.parse(model.content)
+    const groups = content.groups
+    layOut(groups, content.owner)
+    for (const group of groups) for (const field of group.fields) drawControl(controls.get(keyOf(field)), field)
+    body.querySelectorAll("details").forEach((box, index) => {
+      const labelled = groups.filter(g => g.label)[index]
+      const changed = labelled.fields.filter(f => f.changed && !f.nested).length
+      box.querySelector(".ls-count").textContent = changed ? `${changed} ${strings.changed}` : ""
+      if (labelled.fields.some(f => f.error)) box.open = true
+    })
+    notice.textContent = content.notice
+    notice.hidden = !content.notice
+    empty.textContent = content.empty
+    empty.hidden = groups.length > 0
+  }
+
+  function drawHead() {
+    head.hidden = !model.title
+    title.textContent = model.title
+    subtitle.textContent = model.subtitle
+    summary.textContent = model.summary
+    summary.hidden = !model.summary
+    root.classList.toggle("ls-inline", model.inline)
+    const label = model.expanded ? strings.collapse : strings.expand
+    expand.setAttribute("aria-expanded", String(model.expanded))
+    expand.setAttribute("aria-label", label)
+    expand.title = label
+    if (model.color) root.style.setProperty("--c", model.color)
+  }
+
+  model.on(["title", "subtitle", "summary", "color", "expanded"], drawHead)
+  model.on("content", draw)
+  drawHead()
+  draw()
+  return root
+}

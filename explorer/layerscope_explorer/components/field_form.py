@@ -1,0 +1,79 @@
+"""A form of labelled controls as one browser component."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import panel as pn
+import param
+from panel.viewable import Child
+
+from layerscope_explorer.components import stylesheets
+from layerscope_explorer.strings import section
+
+__all__ = ["FieldForm"]
+
+
+class FieldForm(pn.custom.JSComponent):
+    """Groups of controls: number with slider, switch, select and text.
+
+    A layer like `Conv2D` has about 20 arguments. One component for all of them is drawn in a
+    few milliseconds, where as many React widgets take a noticeable part of a second at every
+    selection; it also keeps what a person typed when it is not (yet) a valid number.
+
+    Parameters
+    ----------
+    on_set
+        Called with the path ("units", "kernel_initializer.stddev") and the raw JSON value.
+    on_reset
+        Called with the path whose default is to be restored.
+    """
+
+    owner = param.String(default="", doc="Whose form this is; a change redraws everything.")
+    title = param.String(default="", doc="Heading; empty for a form without one.")
+    subtitle = param.String(default="", doc="Beside the heading.")
+    summary = param.String(default="", doc="One line under the heading.")
+    color = param.String(default="", doc="Accent of the heading.")
+    notice = param.String(default="", doc="A problem that no single control is to blame for.")
+    empty = param.String(default="", doc="Shown when there are no groups.")
+    formula = Child(default=None, doc="Shown between summary and groups.")
+    groups = param.List(default=[], item_type=dict, doc="See `controls.groups_of`.")
+    content = param.String(default="{}", doc="Owner, notice, empty and groups as JSON.")
+    expanded = param.Boolean(default=False, doc="Whether the form is open where it is a sheet.")
+    inline = param.Boolean(default=False, doc="Whether controls sit side by side.")
+    strings = param.Dict(default={}, doc="Templates of the visible texts.")
+
+    # They reach the page as one text: Bokeh would visit every entry of the nested lists.
+    _rename: ClassVar[Mapping[str, str | None]] = dict.fromkeys(
+        ("owner", "notice", "empty", "groups")
+    )
+    _esm = Path(__file__).with_name("field_form.js")
+    _stylesheets = stylesheets("field_form")
+
+    def __init__(
+        self,
+        on_set: Callable[[str, Any], None],
+        on_reset: Callable[[str], None],
+        **params: Any,
+    ) -> None:
+        super().__init__(strings=section("inspector"), **params)
+        self._on_set = on_set
+        self._on_reset = on_reset
+        self.heard: dict[str, int] = {}
+        """Number of the last message per path; a control ignores values older than its own."""
+        self.param.watch(self._pack, list(self._rename))
+        self._pack()
+
+    def _pack(self, *_: Any) -> None:
+        self.content = json.dumps({name: getattr(self, name) for name in self._rename})
+
+    def _handle_msg(self, data: Mapping[str, Any]) -> None:
+        path = str(data.get("path", ""))
+        self.heard[path] = int(data.get("count", 0))
+        if data.get("type") == "set":
+            self._on_set(path, data.get("value"))
+        elif data.get("type") == "reset":
+            self._on_reset(path)

@@ -1,0 +1,45 @@
+"""Keyboard shortcuts of the whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import panel as pn
+
+__all__ = ["Shortcuts", "toggle_training"]
+
+
+class Shortcuts(pn.custom.JSComponent):
+    """Invisible listener: Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Space (train or pause), R (reroll).
+
+    Keys pressed in a text field or on a control that uses them itself are left alone.
+    """
+
+    _esm = Path(__file__).with_name("shortcuts.js")
+    _stylesheets: ClassVar[list[str]] = [
+        ":host { position: absolute !important; width: 0; height: 0; }"
+    ]
+
+    def __init__(self, session: Any, **params: Any) -> None:
+        super().__init__(**params)
+        self._session = session
+
+    def _handle_msg(self, data: Mapping[str, Any]) -> None:
+        session = self._session
+        match data.get("key"):
+            case "undo":
+                session.undo()
+            case "redo":
+                session.redo()
+            case "reroll":
+                session.reroll()
+            case "train":
+                toggle_training(session)
+
+
+def toggle_training(session: Any) -> None:
+    """Start, pause or resume training, whichever the state allows."""
+    status = session.training.status if session.training is not None else "idle"
+    {"running": session.pause, "paused": session.resume}.get(status, session.train)()

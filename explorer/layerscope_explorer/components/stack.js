@@ -1,0 +1,342 @@
+const ICONS = {
+  up: "M4 9.5 8 5.5l4 4",
+  down: "M4 6.5l4 4 4-4",
+  duplicate: "M6 6h7v7H6zM3.5 10V3.5H10",
+  remove: "M3.5 4.5h9M6.5 4.5V3h3v1.5M5 4.5l.5 8.5h5l.5-8.5",
+  plus: "M8 3.5v9M3.5 8h9",
+}
+const DRAG_THRESHOLD = 6
+
+function fill(template, values) {
+  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
+}
+
+function element(tag, className, text) {
+  const node = document.createElement(tag)
+  node.className = className
+  if (text !== undefined) node.textContent = text
+  return node
+}
+
+function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+  svg.setAttribute("viewBox", "0 0 16 16")
+  svg.setAttribute("class", "ls-icon")
+  svg.setAttribute("aria-hidden", "true")
+  const path = document.createElementNS(svg.namespaceURI, "path")
+  path.setAttribute("d", ICONS[name])
+  svg.append(path)
+  return svg
+}
+
+function iconButton(name, label, action) {
+  const button = element("button", `ls-icon-button ls-action-${name}`)
+  button.type = "button"
+  button.append(icon(name))
+  setLabel(button, label)
+  button.addEventListener("click", event => { event.stopPropagation(); action() })
+  return button
+}
+
+function setLabel(node, label) {
+  node.setAttribute("aria-label", label)
+  node.title = label
+}
+
+/* Heights come as percent in one text. */
+const heights = packed => (packed ? packed.split(" ").map(percent => percent / 100) : [])
+
+/* Two paths in one small picture: theory as a grey area, the drawn weights in colour. */
+function sparkline() {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+  svg.setAttribute("viewBox", "0 0 100 20")
+  svg.setAttribute("preserveAspectRatio", "none")
+  svg.setAttribute("class", "ls-spark")
+  svg.setAttribute("aria-hidden", "true")
+  const paths = ["ls-spark-theory", "ls-spark-measured"].map(name => {
+    const path = document.createElementNS(svg.namespaceURI, "path")
+    path.setAttribute("class", name)
+    svg.append(path)
+    return path
+  })
+  const outline = heights => {
+    const step = 100 / Math.max(heights.length - 1, 1)
+    return heights.map((h, i) => `${i ? "L" : "M"}${(i * step).toFixed(1)} ${(19.5 - 18.5 * h).toFixed(1)}`).join("")
+  }
+  return {
+    svg,
+    draw(measured, theory) {
+      svg.style.display = measured.length ? "" : "none"
+      paths[0].setAttribute("d", theory.length ? `${outline(theory)}L100 20L0 20Z` : "")
+      paths[1].setAttribute("d", measured.length ? outline(measured) : "")
+    },
+  }
+}
+
+export function render({model}) {
+  const strings = model.strings
+  const cards = new Map()
+  let rows = []
+  let drag = null
+  let focusAfterDraw = null
+  let expectsNewCard = false
+
+  const root = element("div", "ls-stack")
+  const input = element("div", "ls-input")
+  const inputShape = element("span", "ls-chip")
+  input.append(element("span", "ls-input-name", strings.input), inputShape)
+  const list = element("ol", "ls-list")
+  list.setAttribute("role", "list")
+  list.setAttribute("aria-label", strings.label)
+  const empty = element("p", "ls-empty", strings.empty)
+  const addLast = element("button", "ls-button ls-add-last")
+  addLast.type = "button"
+  addLast.append(icon("plus"), element("span", "ls-add-text", strings.add))
+  addLast.addEventListener("click", () => openPalette(rows.length))
+  const total = element("div", "ls-total")
+  const live = element("div", "ls-hidden")
+  live.setAttribute("aria-live", "polite")
+  const hint = element("p", "ls-hidden", strings.keys)
+  hint.id = "ls-stack-keys"
+  root.append(input, list, empty, addLast, total, hint, live)
+
+  const indexOf = id => rows.findIndex(row => row.id === id)
+  const announce = (template, values) => { live.textContent = fill(template, values) }
+  const openPalette = index => { expectsNewCard = true; model.send_msg({type: "palette", index}) }
+
+  function select(id) {
+    expectsNewCard = false
+    mark(id)
+    if (model.selected !== id) model.send_msg({type: "select", id})
+  }
+
+  function move(id, index) {
+    const from = indexOf(id)
+    if (index < 0 || index >= rows.length || index === from) return
+    focusAfterDraw = id
+    announce(strings.moved, {name: rows[from].name, position: index + 1})
+    model.send_msg({type: "move", id, index})
+  }
+
+  function remove(id) {
+    const index = indexOf(id)
+    if (index < 0) return
+    const neighbour = rows[index + 1] ?? rows[index - 1]
+    focusAfterDraw = neighbour?.id ?? null
+    announce(strings.removed, {name: rows[index].name})
+    model.send_msg({type: "remove", id})
+  }
+
+  function duplicate(id) {
+    announce(strings.duplicated, {name: rows[indexOf(id)].name})
+    model.send_msg({type: "duplicate", id})
+  }
+
+  function onKey(event, id) {
+    const index = indexOf(id)
+    const back = ["ArrowUp", "ArrowLeft"].includes(event.key)
+    const forth = ["ArrowDown", "ArrowRight"].includes(event.key)
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey
+    if (back || forth) {
+      const target = index + (forth ? 1 : -1)
+      if (event.altKey) move(id, target)
+      else if (rows[target]) { select(rows[target].id); focusCard(rows[target].id) }
+    } else if (event.key === "Delete" || (event.key === "Backspace" && plain)) remove(id)
+    else if (plain && event.key.toLowerCase() === "d") duplicate(id)
+    else if (plain && event.key.toLowerCase() === "a") openPalette(index + 1)
+    else return
+    event.preventDefault()
+    event.stopPropagation()
+  }
+
+  function focusCard(id) {
+    const card = cards.get(id)
+    card?.main.focus({preventScroll: true})
+    card?.slot.scrollIntoView({block: "nearest", inline: "nearest"})
+  }
+
+  function makeCard(id) {
+    const slot = element("li", "ls-slot")
+    const seam = element("div", "ls-seam")
+    const insert = element("button", "ls-insert")
+    insert.type = "button"
+    insert.append(icon("plus"))
+    insert.addEventListener("click", () => openPalette(indexOf(id)))
+    const card = element("div", "ls-card")
+    card.dataset.id = id
+    const grip = element("span", "ls-grip")
+    grip.title = strings.drag
+    // Also what makes a browser let a finger meet the grip and not the button beside it.
+    grip.addEventListener("click", () => select(id))
+    const main = element("button", "ls-main")
+    main.type = "button"
+    main.setAttribute("aria-describedby", hint.id)
+    main.addEventListener("click", () => select(id))
+    main.addEventListener("keydown", event => onKey(event, id))
+    const kind = element("span", "ls-kind")
+    const name = element("span", "ls-name")
+    const title = element("span", "ls-title")
+    title.append(kind, name)
+    const chip = element("span", "ls-chip")
+    const detail = element("span", "ls-detail")
+    const params = element("span", "ls-params")
+    const health = element("span", "ls-health")
+    const spark = sparkline()
+    main.append(title, chip, detail, params, spark.svg, health)
+    const actions = element("div", "ls-actions")
+    const buttons = {
+      up: iconButton("up", "", () => move(id, indexOf(id) - 1)),
+      down: iconButton("down", "", () => move(id, indexOf(id) + 1)),
+      duplicate: iconButton("duplicate", "", () => duplicate(id)),
+      remove: iconButton("remove", "", () => remove(id)),
+    }
+    actions.append(...Object.values(buttons))
+    card.append(grip, main, actions)
+    slot.append(seam, insert, card)
+    card.addEventListener("pointerdown", event => startDrag(event, id))
+    return {slot, seam, insert, card, main, kind, name, chip, detail, params, health, spark, buttons, seamKey: ""}
+  }
+
+  function drawSeam(card, row) {
+    const key = JSON.stringify([row.error, row.fixes])
+    if (key === card.seamKey) return
+    card.seamKey = key
+    card.seam.replaceChildren()
+    card.seam.hidden = !row.error
+    if (!row.error) return
+    card.seam.append(element("p", "ls-seam-text", row.error))
+    const fixes = element("div", "ls-fixes")
+    row.fixes.forEach((label, index) => {
+      const button = element("button", "ls-button ls-fix", label)
+      button.type = "button"
+      button.addEventListener("click", () => model.send_msg({type: "fix", id: row.id, index}))
+      fixes.append(button)
+    })
+    card.seam.append(fixes)
+    live.textContent = fill(strings.problem, {message: row.error})
+  }
+
+  function drawCard(card, row, index, count) {
+    card.card.style.setProperty("--c", row.color)
+    card.card.dataset.health = row.health
+    card.card.classList.toggle("ls-failed", Boolean(row.error))
+    card.kind.textContent = row.kind
+    card.name.textContent = row.name
+    card.chip.textContent = row.shape
+    card.detail.textContent = row.detail
+    card.params.textContent = row.params
+    card.health.textContent = strings[`health_${row.health}`]
+    card.health.title = row.note
+    card.spark.draw(heights(row.spark), heights(row.theory))
+    card.main.setAttribute("aria-label", row.error ? `${row.label}. ${row.error}` : row.label)
+    card.buttons.up.disabled = index === 0
+    card.buttons.down.disabled = index === count - 1
+    setLabel(card.buttons.up, fill(strings.move_up, row))
+    setLabel(card.buttons.down, fill(strings.move_down, row))
+    setLabel(card.buttons.duplicate, fill(strings.duplicate, row))
+    setLabel(card.buttons.remove, fill(strings.remove, row))
+    setLabel(card.insert, fill(strings.add_before, row))
+    drawSeam(card, row)
+  }
+
+  function mark(selected) {
+    const anchor = cards.has(selected) ? selected : rows[0]?.id
+    for (const [id, card] of cards) {
+      card.card.classList.toggle("ls-selected", id === selected)
+      if (id === selected) card.main.setAttribute("aria-current", "true")
+      else card.main.removeAttribute("aria-current")
+      card.main.tabIndex = id === anchor ? 0 : -1
+    }
+  }
+
+  function draw() {
+    // Cards move under the pointer while one is dragged: drawing waits for the drop.
+    if (drag?.moving) return
+    rows = JSON.parse(model.packed_rows)
+    const hadFocus = [...cards].find(([, card]) => card.main.matches(":focus"))?.[0]
+    const alive = new Set(rows.map(row => row.id))
+    for (const [id, card] of cards) if (!alive.has(id)) { card.slot.remove(); cards.delete(id) }
+    rows.forEach((row, index) => {
+      if (!cards.has(row.id)) {
+        cards.set(row.id, makeCard(row.id))
+        if (expectsNewCard && row.id === model.selected) { focusAfterDraw = row.id; expectsNewCard = false }
+      }
+      const card = cards.get(row.id)
+      drawCard(card, row, index, rows.length)
+      if (list.children[index] !== card.slot) list.insertBefore(card.slot, list.children[index] ?? null)
+    })
+    inputShape.textContent = model.input_label
+    total.textContent = model.total
+    empty.hidden = rows.length > 0
+    mark(model.selected)
+    const wanted = focusAfterDraw ?? hadFocus
+    if (wanted && cards.has(wanted) && !cards.get(wanted).main.matches(":focus")) focusCard(wanted)
+    focusAfterDraw = null
+  }
+
+  /* Drag by pointer events, so mouse and touch behave alike. A mouse may grab the whole card; a
+     finger only the grip, or the list could not be scrolled. */
+  function startDrag(event, id) {
+    const onGrip = event.target.classList.contains("ls-grip")
+    if (event.button !== 0 || event.target.closest(".ls-actions")) return
+    if (event.pointerType !== "mouse" && !onGrip) return
+    const horizontal = getComputedStyle(list).flexDirection === "row"
+    const order = rows.map(row => row.id)
+    const from = order.indexOf(id)
+    const boxes = order.map(key => cards.get(key).slot.getBoundingClientRect())
+    const start = horizontal ? event.clientX : event.clientY
+    const scroll = () => (horizontal ? list.scrollLeft : list.scrollTop)
+    drag = {moving: false, to: from, scroll: scroll()}
+    const side = horizontal ? ["left", "width", "X"] : ["top", "height", "Y"]
+    const middle = box => box[side[0]] + box[side[1]] / 2
+
+    const onMove = moved => {
+      const offset = (horizontal ? moved.clientX : moved.clientY) - start + scroll() - drag.scroll
+      if (!drag.moving) {
+        if (Math.abs(offset) < DRAG_THRESHOLD) return
+        drag.moving = true
+        cards.get(id).slot.classList.add("ls-dragged")
+        root.classList.add("ls-dragging")
+      }
+      moved.preventDefault()
+      const center = middle(boxes[from]) + offset
+      drag.to = boxes.filter((box, index) => index !== from && middle(box) < center).length
+      order.forEach((key, index) => {
+        const shift = index === from ? offset
+          : (index > from && index <= drag.to ? -1 : index < from && index >= drag.to ? 1 : 0) * boxes[from][side[1]]
+        cards.get(key).slot.style.transform = shift ? `translate${side[2]}(${shift}px)` : ""
+      })
+    }
+    const onEnd = ended => {
+      window.removeEventListener("pointermove", onMove)
+      window.removeEventListener("pointerup", onEnd)
+      window.removeEventListener("pointercancel", onEnd)
+      window.removeEventListener("keydown", onEscape)
+      const {moving, to} = drag
+      drag = null
+      for (const card of cards.values()) { card.slot.style.transform = ""; card.slot.classList.remove("ls-dragged") }
+      root.classList.remove("ls-dragging")
+      if (!moving) return
+      // The click that follows a drop would select the card under the pointer.
+      window.addEventListener("click", stop, {capture: true, once: true})
+      setTimeout(() => window.removeEventListener("click", stop, {capture: true}), 0)
+      if (ended.type === "pointerup" && to !== from) {
+        const slot = cards.get(id).slot
+        const others = [...list.children].filter(child => child !== slot)
+        list.insertBefore(slot, others[to] ?? null)
+        move(id, to)
+      } else draw()
+    }
+    const stop = click => { click.stopPropagation(); click.preventDefault() }
+    const onEscape = key => { if (key.key === "Escape") onEnd(key) }
+    window.addEventListener("pointermove", onMove, {passive: false})
+    window.addEventListener("pointerup", onEnd)
+    window.addEventListener("pointercancel", onEnd)
+    window.addEventListener("keydown", onEscape)
+  }
+
+  model.on(["packed_rows", "total", "input_label"], draw)
+  model.on("selected", () => { mark(model.selected); cards.get(model.selected)?.slot.scrollIntoView({block: "nearest", inline: "nearest"}) })
+  draw()
+  return root
+}

@@ -1,0 +1,184 @@
+"""The stack of layers as one browser component: one list of rows in, small messages out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import panel as pn
+import param
+
+from layerscope_explorer.components import stylesheets
+from layerscope_explorer.snapshot import LayerView, Snapshot, WeightView
+from layerscope_explorer.strings import section, text
+from layerscope_explorer.theme import section_color
+
+__all__ = ["LayerStack", "format_count", "format_shape", "rows_of"]
+
+SPARK_BINS = 30
+
+
+def format_shape(shape: tuple[int | None, ...] | None) -> str:
+    """Return an output shape without its batch axis, as `8 × 8 × 16`.
+
+    Examples
+    --------
+    >>> format_shape((None, 8, 8, 16))
+    '8 × 8 × 16'
+    >>> format_shape((None,))
+    'scalar'
+    """
+    if shape is None:
+        return "—"
+    return " × ".join("?" if size is None else str(size) for size in shape[1:]) or "scalar"
+
+
+def format_count(count: int) -> str:
+    """Return a count with thin spaces between thousands."""
+    return f"{count:,}".replace(",", "\u2009")
+
+
+def _spark(weight: WeightView) -> tuple[str, str]:
+    """Return measured and theoretical density as `SPARK_BINS` heights each, in percent.
+
+    Text, because Bokeh visits every entry of a list at each update.
+    """
+    histogram = weight.histogram
+    edges = np.asarray(histogram.edges, dtype=np.float64)
+    centers = (edges[1:] + edges[:-1]) / 2
+    if centers.size == 0 or not np.isfinite(edges).all():
+        return "", ""
+    grid = np.linspace(edges[0], edges[-1], SPARK_BINS)
+    measured = np.interp(grid, centers, histogram.counts)
+    theory = np.zeros(0)
+    if weight.density is not None:
+        x, pdf = weight.density
+        theory = np.interp(grid, x, pdf, left=0.0, right=0.0)
+    top = max(float(measured.max()), float(theory.max(initial=0.0)))
+    if not np.isfinite(top) or top <= 0:
+        return "", ""
+    return _packed(measured / top), _packed(theory / top)
+
+
+def _packed(heights: np.ndarray) -> str:
+    return " ".join(f"{height:.0f}" for height in 100 * heights)
+
+
+def _row(layer: LayerView, position: int, count: int) -> dict[str, Any]:
+    spark, theory = _spark(layer.weights[0]) if layer.weights else ("", "")
+    reached = layer.output_shape is not None
+    shape = format_shape(layer.output_shape) if reached else text("stack.not_reached")
+    health = text(f"stack.health_{layer.health}_name")
+    return {
+        "id": layer.id,
+        "name": layer.name,
+        "kind": layer.class_name,
+        "detail": layer.detail,
+        "shape": format_shape(layer.output_shape),
+        "params": format_count(layer.params) if layer.params else "",
+        "color": section_color(layer.section),
+        "health": layer.health,
+        "note": layer.health_note or health,
+        "spark": spark,
+        "theory": theory,
+        "error": layer.problem.message if layer.problem else "",
+        "fixes": [fix.label for fix in layer.problem.fixes] if layer.problem else [],
+        "label": text(
+            "stack.card",
+            position=position,
+            count=count,
+            kind=layer.class_name,
+            name=layer.name,
+            detail=layer.detail or "–",
+            shape=shape,
+            params=layer.params,
+            health=health,
+        ),
+    }
+
+
+def rows_of(snapshot: Snapshot | None) -> list[dict[str, Any]]:
+    """Return the stack's rows: plain JSON, one dictionary per layer."""
+    if snapshot is None:
+        return []
+    count = len(snapshot.layers)
+    return [_row(layer, index + 1, count) for index, layer in enumerate(snapshot.layers)]
+
+
+def _total_of(snapshot: Snapshot | None) -> str:
+    if snapshot is None:
+        return ""
+    count = len(snapshot.layers)
+    key = "stack.total_one" if count == 1 else "stack.total"
+    return text(key, count=format_count(snapshot.total_params), layers=count)
+
+
+class LayerStack(pn.custom.JSComponent):
+    """The layer cards of a session, from input to output.
+
+    Parameters
+    ----------
+    session
+        Its `snapshot` and `selected` are drawn, its commands are called.
+    on_palette
+        Called with the index at which the visitor wants to add a layer.
+    """
+
+    rows = param.List(default=[], item_type=dict, doc="One dictionary per layer; see `rows_of`.")
+    packed_rows = param.String(default="[]", doc="The rows as JSON.")
+    selected = param.String(default="", doc="Id of the selected layer.")
+    input_label = param.String(default="", doc="Shape of one input sample.")
+    total = param.String(default="", doc="The closing line.")
+    strings = param.Dict(default={}, doc="Templates of the visible texts.")
+
+    # They reach the page as one text: Bokeh would visit every entry of the nested lists.
+    _rename: ClassVar[Mapping[str, str | None]] = {"rows": None}
+    _esm = Path(__file__).with_name("stack.js")
+    _stylesheets = stylesheets("stack")
+
+    def __init__(self, session: Any, on_palette: Callable[[int], None], **params: Any) -> None:
+        super().__init__(strings=section("stack"), selected=session.selected, **params)
+        self._session = session
+        self._on_palette = on_palette
+        session.param.watch(self._draw, "snapshot")
+        session.param.watch(self._select, "selected")
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        snapshot: Snapshot | None = self._session.snapshot
+        shape = (None, *snapshot.input_shape) if snapshot else None
+        rows = rows_of(snapshot)
+        self.param.update(
+            rows=rows,
+            packed_rows=json.dumps(rows),
+            input_label=format_shape(shape),
+            total=_total_of(snapshot),
+        )
+
+    def _select(self, *_: Any) -> None:
+        self.selected = self._session.selected
+
+    def _handle_msg(self, data: Mapping[str, Any]) -> None:
+        session, layer_id = self._session, str(data.get("id", ""))
+        match data.get("type"):
+            case "palette":
+                self._on_palette(int(data["index"]))
+            case "select":
+                session.select(layer_id)
+            case "remove":
+                session.remove_layer(layer_id)
+            case "duplicate":
+                session.duplicate_layer(layer_id)
+            case "move":
+                session.move_layer(layer_id, int(data["index"]))
+            case "fix":
+                self._apply_fix(layer_id, int(data["index"]))
+
+    def _apply_fix(self, layer_id: str, index: int) -> None:
+        layer = self._session.snapshot and self._session.snapshot.layer(layer_id)
+        # The picture may have moved on between drawing the button and the click.
+        if layer and layer.problem and index < len(layer.problem.fixes):
+            self._session.apply_fix(layer.problem.fixes[index])

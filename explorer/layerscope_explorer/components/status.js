@@ -1,0 +1,34 @@
+/* While a slider is dragged the sentence changes many times a second: the eye sees every change,
+   a screen reader hears only the one that stays. */
+const SETTLED_AFTER = 700
+
+export function render({model}) {
+  const root = document.createElement("div")
+  root.className = "ls-status"
+  const dot = document.createElement("span")
+  dot.className = "ls-dot"
+  const sentence = document.createElement("span")
+  sentence.className = "ls-sentence"
+  sentence.setAttribute("aria-hidden", "true")
+  const live = document.createElement("span")
+  live.className = "ls-hidden"
+  live.setAttribute("role", "status")
+  const duration = document.createElement("span")
+  duration.className = "ls-duration"
+  root.append(dot, sentence, live, duration)
+
+  let timer = 0
+  const draw = () => {
+    root.dataset.level = model.level
+    sentence.textContent = model.sentence
+    sentence.title = model.sentence
+    duration.textContent = model.duration
+    duration.title = model.duration_label
+    clearTimeout(timer)
+    timer = setTimeout(() => { if (live.textContent !== model.sentence) live.textContent = model.sentence }, SETTLED_AFTER)
+  }
+  model.on(["sentence", "level", "duration"], draw)
+  model.on("remove", () => clearTimeout(timer))
+  draw()
+  return root
+}

@@ -1,0 +1,46 @@
+"""The bottom line: what the stack does, in one plain sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+
+from layerscope_explorer.components import stylesheets
+from layerscope_explorer.strings import text
+
+__all__ = ["StatusLine"]
+
+
+class StatusLine(pn.custom.JSComponent):
+    """The snapshot's sentence, read out when it settles, and the time the update took."""
+
+    sentence = param.String(default="", doc="The status sentence.")
+    level = param.Selector(default="ok", objects=["ok", "warn", "bad"], doc="The worst health.")
+    duration = param.String(default="", doc="Time of the last update, with its unit.")
+    duration_label = param.String(default="", doc="What the duration means.")
+
+    _esm = Path(__file__).with_name("status.js")
+    _stylesheets = stylesheets("status")
+
+    def __init__(self, session: Any, **params: Any) -> None:
+        super().__init__(duration_label=text("page.updated_in"), **params)
+        self._session = session
+        session.param.watch(self._draw, "snapshot")
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        snapshot = self._session.snapshot
+        if snapshot is None:
+            self.param.update(sentence=text("page.starting"), level="ok", duration="")
+            return
+        healths = {layer.health for layer in snapshot.layers}
+        spent = snapshot.milliseconds
+        shown = f"{spent:.1f}" if spent < 10 else f"{spent:.0f}"
+        self.param.update(
+            sentence=snapshot.sentence,
+            level=next((level for level in ("bad", "warn") if level in healths), "ok"),
+            duration=text("page.milliseconds", value=shown),
+        )

@@ -1,0 +1,82 @@
+"""What an activation does: its curve, its slope, and what it does to the data's own values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from layerscope import ops
+from layerscope.autodiff import GradientTape
+
+#: Points of a curve.
+POINTS = 241
+#: A slope below this share of the steepest one counts as saturated.
+_FLAT = 0.05
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An activation sampled on a grid: x, y and the derivative, float32 (n,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    derivative: np.ndarray
+
+
+@lru_cache(maxsize=64)
+def curve_of(activation: Callable[[Any], Any], low: float, high: float, units: int) -> Curve:
+    """Sample an activation and its derivative between `low` and `high`.
+
+    An activation that mixes units, such as softmax, is shown as the response of the first of
+    `units` to its own input while the others stay at zero.
+    """
+    x = np.linspace(low, high, POINTS, dtype=np.float32)
+    inputs = np.zeros((POINTS, max(units, 1)), np.float32)
+    inputs[:, 0] = x
+    with GradientTape() as tape:
+        watched = tape.watch(inputs)
+        y = activation(watched)[:, 0]
+        total = ops.sum(y)
+    slope = tape.gradient(total, watched)
+    slopes = np.zeros(POINTS, np.float32) if slope is None else slope[:, 0]
+    return Curve(x, np.asarray(ops.convert_to_numpy(y), np.float32), slopes.astype(np.float32))
+
+
+@lru_cache(maxsize=64)
+def is_elementwise(activation: Callable[[Any], Any]) -> bool:
+    """Tell whether each value is treated alone, by trying it."""
+    probe = np.array([[-1.25, 0.5, 2.0]], np.float32)
+    together = np.asarray(activation(probe))
+    alone = np.concatenate([np.asarray(activation(probe[:, [i]])) for i in range(3)], axis=1)
+    return together.shape == alone.shape and bool(np.allclose(together, alone, equal_nan=True))
+
+
+def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[float, float]:
+    """Return the shares of units that are dead and saturated on the data.
+
+    Parameters
+    ----------
+    activation : treats each value alone.
+    inputs : pre-activations, (..., units).
+
+    Returns
+    -------
+    Share of units whose slope is exactly zero on all samples, and share of units whose slope is
+    on average below 5 % of the steepest one met (the dead ones included).
+    """
+    with GradientTape() as tape:
+        watched = tape.watch(inputs)
+        total = ops.sum(activation(watched))
+    slope = tape.gradient(total, watched)
+    if slope is None:
+        return 1.0, 1.0
+    steepness = np.abs(slope).reshape(-1, inputs.shape[-1])
+    steepest = float(steepness.max(initial=0.0))
+    dead = float(np.mean(~steepness.any(axis=0)))
+    if steepest == 0.0:
+        return dead, 1.0
+    return dead, float(np.mean(steepness.mean(axis=0) < _FLAT * steepest))

@@ -1,0 +1,212 @@
+"""The inspector: the selected layer's arguments, live both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import panel as pn
+
+from layerscope.configurable import Field, fields_of
+from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue, summary_of
+from layerscope_explorer.components.field_form import FieldForm
+from layerscope_explorer.controls import NONE_CHOICE, PART_KINDS, Part, groups_of, read
+from layerscope_explorer.snapshot import LayerView
+from layerscope_explorer.strings import text
+from layerscope_explorer.theme import section_color
+
+__all__ = ["LayerForm", "form"]
+
+# Panel shows KaTeX's MathML, which the browser sets in whatever mathematical font it finds.
+_FORMULA_CSS = """
+math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "Noto Sans Math", math;
+  font-size: var(--ls-math-size, 13px); }
+math munder, math munderover { line-height: 1.2; }
+"""
+
+
+class LayerForm(pn.viewable.Viewer):
+    """The selected layer's title, summary, formula and arguments, live both ways."""
+
+    def __init__(self, session: Any, catalogue: Catalogue | None = None, **params: Any) -> None:
+        super().__init__(**params)
+        self._session = session
+        self._catalogue = catalogue or layerscope_catalogue()
+        self._rejected: dict[str, tuple[Any, str]] = {}
+        self._editing = False
+        self._shown: tuple[Any, ...] = ()
+        self._formula = pn.pane.LaTeX(
+            "", renderer="katex", visible=False, margin=0, stylesheets=[_FORMULA_CSS]
+        )
+        self.form = FieldForm(
+            self._set,
+            self._reset,
+            formula=self._formula,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        session.param.watch(self._follow, ["document", "snapshot", "selected"])
+        self._refresh()
+
+    def __panel__(self) -> FieldForm:
+        """Return the form itself."""
+        return self.form
+
+    def _fields(self) -> dict[str, Field]:
+        view = self._view()
+        cls: Any = self._catalogue.layer(view.class_name) if view else None
+        return {field.name: field for field in fields_of(cls)} if cls else {}
+
+    def _view(self) -> LayerView | None:
+        snapshot = self._session.snapshot
+        return snapshot.layer(self._session.selected) if snapshot else None
+
+    def _follow(self, *events: Any) -> None:
+        """Redraw if another layer, another document or another problem is shown now."""
+        if self._editing:
+            # The edit began here and is drawn when it is done.
+            return
+        view = self._view()
+        shown = (self._session.document, self._session.selected, view and view.problem)
+        if shown == self._shown and view is not None:
+            return
+        if any(event.name == "document" for event in events):
+            self._rejected.clear()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        view = self._view()
+        if view is None and self._is_in_document(self._session.selected):
+            # A layer just added: what is shown stays until its picture is there.
+            return
+        self._shown = (self._session.document, self._session.selected, view and view.problem)
+        owner = f"{view.id}:{view.class_name}" if view else ""
+        moved_on = owner != self.form.owner
+        if moved_on:
+            self._rejected.clear()
+        groups = self._groups(view) if view else []
+        if groups is None:
+            return
+        with pn.io.hold():
+            if moved_on:
+                self._draw_head(view)
+            self.form.param.update(
+                owner=owner,
+                groups=groups,
+                notice=_notice(view, groups),
+                empty="" if groups else text("inspector.nothing"),
+            )
+
+    def _is_in_document(self, layer_id: str) -> bool:
+        try:
+            self._session.layer_config(layer_id)
+        except LookupError:
+            return False
+        return True
+
+    def _draw_head(self, view: LayerView | None) -> None:
+        self.form.heard.clear()
+        cls = self._catalogue.layer(view.class_name) if view else None
+        formula = str(getattr(cls, "formula", "") or "")
+        self._formula.param.update(object=_as_display(formula), visible=bool(formula))
+        self.form.param.update(
+            title=view.class_name if view else "",
+            subtitle=view.name if view else "",
+            summary=summary_of(cls) if cls else "",
+            color=section_color(view.section) if view else "",
+        )
+
+    def _groups(self, view: LayerView) -> list[dict[str, Any]] | None:
+        try:
+            config = self._session.layer_config(view.id)
+        except LookupError:
+            # The document moved on and its snapshot is still on the way.
+            return None
+        groups = groups_of(tuple(self._fields().values()), config, self._catalogue)
+        problem = view.problem
+        for group in groups:
+            for control in group["fields"]:
+                path = control["path"]
+                control["heard"] = self.form.heard.get(path, 0)
+                if path in self._rejected:
+                    control["value"], control["error"] = self._rejected[path]
+                elif problem is not None and problem.argument == path:
+                    control["error"] = problem.message
+        return groups
+
+    def _set(self, path: str, raw: Any) -> None:
+        name, _, inner = path.partition(".")
+        field = self._fields().get(name)
+        if field is None:
+            return
+        try:
+            value = self._nested_value(field, inner, raw) if inner else self._value(field, raw)
+            self._send(name, value)
+            self._rejected.pop(path, None)
+        except ValueError as error:
+            self._rejected[path] = (raw, str(error))
+        self._refresh()
+
+    def _send(self, name: str, value: Any) -> None:
+        self._editing = True
+        try:
+            self._session.set_argument(self._session.selected, name, value)
+        finally:
+            self._editing = False
+
+    def _value(self, field: Field, raw: Any) -> Any:
+        if field.kind not in PART_KINDS:
+            return read(field, raw)
+        self._forget_nested(field.name)
+        if raw in (None, NONE_CHOICE):
+            return None
+        return Part(str(raw), {}).stored(field.kind, self._catalogue)
+
+    def _nested_value(self, field: Field, inner_name: str, raw: Any) -> Any:
+        config = self._session.layer_config(self._session.selected)
+        part = Part.of(config.get(field.name, field.default), field.kind, self._catalogue)
+        if part is None:
+            raise ValueError(text("inspector.value_missing", name=field.name))
+        fields = {inner.name: inner for inner in self._catalogue.fields(field.kind, part.name)}
+        changed = {**part.config, inner_name: read(fields[inner_name], raw)}
+        return replace(part, config=changed).stored(field.kind, self._catalogue)
+
+    def _reset(self, path: str) -> None:
+        name, _, inner = path.partition(".")
+        field = self._fields().get(name)
+        if field is None:
+            return
+        self._rejected.pop(path, None)
+        if not inner:
+            self._forget_nested(name)
+            self._session.reset_argument(self._session.selected, name)
+        else:
+            config = self._session.layer_config(self._session.selected)
+            part = Part.of(config.get(name, field.default), field.kind, self._catalogue)
+            if part is not None:
+                kept = {key: value for key, value in part.config.items() if key != inner}
+                self._send(name, replace(part, config=kept).stored(field.kind, self._catalogue))
+        self._refresh()
+
+    def _forget_nested(self, name: str) -> None:
+        for path in [path for path in self._rejected if path.startswith(f"{name}.")]:
+            del self._rejected[path]
+
+
+def _notice(view: LayerView | None, groups: Sequence[Mapping[str, Any]]) -> str:
+    """Return the layer's problem unless it already stands at one of the controls."""
+    problem = view.problem if view else None
+    paths = {control["path"] for group in groups for control in group["fields"]}
+    return problem.message if problem and problem.argument not in paths else ""
+
+
+def _as_display(formula: str) -> str:
+    """Return a formula between `$$`, which the KaTeX pane needs to typeset it."""
+    formula = formula.strip()
+    return formula if not formula or formula.startswith("$") else f"$${formula}$$"
+
+
+def form(session: Any, catalogue: Catalogue | None = None) -> LayerForm:
+    """Return the inspector of a session's selected layer."""
+    return LayerForm(session, catalogue)

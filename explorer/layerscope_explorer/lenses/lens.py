@@ -1,0 +1,185 @@
+"""What every lens is: a caption, a picture and a table that follow the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import panel as pn
+
+from layerscope_explorer.lenses.caption import Caption, NumbersTable
+from layerscope_explorer.lenses.figure import redraw
+from layerscope_explorer.snapshot import LayerView
+from layerscope_explorer.strings import text
+
+__all__ = ["LayerLens", "Words"]
+
+Tone = Literal["plain", "warn", "bad", "off"]
+
+# Only work that takes noticeably long dims the picture, hence the delay.
+_DIM_WHEN_STALE = """
+:host { transition: opacity 0.12s; }
+:host(.ls-stale) { opacity: 0.55; transition: opacity 0.15s 0.15s; }
+"""
+
+
+Rows = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Everything a lens says beside its picture.
+
+    Attributes
+    ----------
+    table
+        Gives the numbers behind the picture; only asked while somebody reads them.
+    """
+
+    subject: str = ""
+    detail: str = ""
+    sentence: str = ""
+    tone: Tone = "plain"
+    legend: Sequence[dict[str, str]] = ()
+    choices: Sequence[str] = ()
+    choice: str = ""
+    table: Callable[[], Rows] | None = None
+
+
+class LensBody(pn.viewable.Viewer):
+    """Caption above, picture in the middle, numbers below.
+
+    Parameters
+    ----------
+    pictures
+        What stands in the middle; sent to a notebook after each change.
+    choices_label
+        What the caption's choice is about.
+    """
+
+    def __init__(self, *pictures: pn.viewable.Viewable, choices_label: str = "") -> None:
+        super().__init__()
+        self.pictures = pictures
+        self._choices_label = choices_label
+        self._table: Callable[[], Rows] | None = None
+        wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
+        self.caption = Caption(**wide)
+        self.numbers = NumbersTable(label=text("lenses.numbers"), **wide)
+        self.numbers.param.watch(self._fill_table, "opened")
+        self.layout = pn.Column(
+            self.caption,
+            *pictures,
+            self.numbers,
+            css_classes=["ls-lens"],
+            stylesheets=[_DIM_WHEN_STALE],
+            **wide,
+        )
+
+    def say(self, words: Words) -> None:
+        """Show these words; what has not changed is not sent."""
+        content = {
+            "subject": words.subject,
+            "detail": words.detail,
+            "sentence": words.sentence,
+            "tone": words.tone,
+            "legend": list(words.legend),
+            "choices": list(words.choices),
+            "choices_label": self._choices_label,
+            "choice": words.choice,
+        }
+        if content != self.caption.content:
+            self.caption.content = content
+        self._table = words.table
+        self._fill_table()
+
+    def _fill_table(self, *events: Any) -> None:
+        numbers, give = self.numbers, self._table
+        if numbers.available != (give is not None):
+            numbers.available = give is not None
+        if give is not None and numbers.opened:
+            rows = list(give())
+            if rows != numbers.rows:
+                numbers.rows = rows
+
+    def dim(self, stale: bool) -> None:
+        """Dim everything while newer work is under way."""
+        classes = ["ls-lens", "ls-stale"] if stale else ["ls-lens"]
+        if classes != self.layout.css_classes:
+            self.layout.css_classes = classes
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the layout."""
+        return self.layout
+
+
+class LayerLens(pn.viewable.Viewer):
+    """A lens on the selected layer.
+
+    A subclass draws in `_show`. When the layer it shows stops working, the last good picture
+    stays, dimmed, and the sentence says what is wrong.
+
+    Parameters
+    ----------
+    session
+        Anything with the params `snapshot`, `selected` and `stale`.
+    body
+        The caption, picture and table to fill.
+    """
+
+    def __init__(self, session: Any, body: LensBody) -> None:
+        super().__init__()
+        self.session = session
+        self.body = body
+        self._shown: str = ""
+        session.param.watch(self._follow, ["snapshot", "selected", "stale"])
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the selected layer as it is now."""
+        snapshot = self.session.snapshot
+        layer = None if snapshot is None else snapshot.layer(self.session.selected)
+        with redraw(*self.body.pictures):
+            if layer is None:
+                self._shown = ""
+                self._show_nothing(Words(sentence=text("lenses.nothing_selected"), tone="off"))
+            elif layer.problem is not None or layer.output_shape is None:
+                self._show_problem(layer)
+            else:
+                self._shown = layer.id
+                self._show(layer)
+            self.body.dim(bool(self.session.stale))
+
+    def _show_problem(self, layer: LayerView) -> None:
+        problem = layer.problem
+        words = Words(
+            subject=self.title(layer),
+            sentence=text("lenses.not_reached") if problem is None else problem.message,
+            tone="off" if problem is None else "bad",
+        )
+        if self._shown == layer.id:
+            self.body.say(words)
+        else:
+            self._shown = ""
+            self._show_nothing(words)
+
+    def title(self, layer: LayerView) -> str:
+        """Name what is shown, for the heading."""
+        raise NotImplementedError
+
+    def _show(self, layer: LayerView) -> None:
+        raise NotImplementedError
+
+    def _show_nothing(self, words: Words) -> None:
+        raise NotImplementedError
+
+    def _follow(self, *events: Any) -> None:
+        if any(event.name != "stale" for event in events):
+            self.refresh()
+            return
+        with redraw(*self.body.pictures):
+            self.body.dim(bool(self.session.stale))
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the layout."""
+        return self.body.layout

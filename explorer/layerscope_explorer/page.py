@@ -1,0 +1,155 @@
+"""The explorer as a page: stack on the left, lenses in the middle, inspector on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, ClassVar
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
+from layerscope_explorer.components.palette import Palette
+from layerscope_explorer.components.shortcuts import Shortcuts
+from layerscope_explorer.components.stack import LayerStack
+from layerscope_explorer.components.status import StatusLine
+from layerscope_explorer.components.topbar import TopBar
+from layerscope_explorer.forms import LayerForm
+from layerscope_explorer.lenses.activation import ActivationLens
+from layerscope_explorer.lenses.outputs import OutputsLens
+from layerscope_explorer.lenses.training import TrainingLens
+from layerscope_explorer.lenses.weights import WeightsLens
+from layerscope_explorer.strings import text
+from layerscope_explorer.theme import THEME_CONFIG, detach_busy
+from layerscope_explorer.training_panel import TrainingPanel
+
+__all__ = ["Workbench", "build_page"]
+
+_CSS = files(__package__ or "layerscope_explorer").joinpath("page.css").read_text("utf-8")
+
+# panel-material-ui fills its header with the primary colour; ours belongs to the page.
+_PAGE_SX: dict[str, Any] = {
+    "height": "100dvh",
+    "& .header": {
+        "backgroundColor": "background.paper",
+        "backgroundImage": "none",
+        "color": "text.primary",
+        "boxShadow": "none",
+        "borderBottom": "1px solid",
+        "borderColor": "divider",
+    },
+    "& .MuiToolbar-root": {"minHeight": "52px !important", "paddingX": "16px !important"},
+    "& .main .MuiToolbar-root": {"margin": 0},
+    "& .header .title": {
+        "color": "text.primary",
+        "fontSize": "1.125rem",
+        "fontWeight": 700,
+        "letterSpacing": "-0.01em",
+    },
+    "& .main": {"backgroundColor": "background.default"},
+    # Empty spacers and an idle bar that only a screen reader would meet, without a name.
+    "& .main h5, & .MuiLinearProgress-root": {"display": "none"},
+}
+
+
+class Region(pn.Column):
+    """One area of the workbench, laid out by `page.css`; a landmark when it has a label."""
+
+    label = param.String(default="", doc="What a screen reader calls the area.")
+
+    _rename: ClassVar[Mapping[str, str | None]] = {"label": None}
+
+    def __init__(self, name: str, *objects: Any, label: str = "") -> None:
+        super().__init__(
+            *objects, label=label, css_classes=[f"ls-{name}"], stylesheets=[_CSS], margin=0
+        )
+
+    def _get_properties(self, doc: Any) -> dict[str, Any]:
+        properties = super()._get_properties(doc)
+        if self.label:
+            # A Bokeh property that Panel's layouts do not expose.
+            properties["html_attributes"] = {"role": "region", "aria-label": self.label}
+        return properties
+
+
+class Workbench(pn.viewable.Viewer):
+    """Everything of one session, usable in a served page or in a notebook cell.
+
+    Parameters
+    ----------
+    session
+        The session whose snapshot is drawn and whose commands are called.
+    catalogue
+        What can be added and picked; by default everything `layerscope` offers.
+    """
+
+    def __init__(self, session: Any, catalogue: Catalogue | None = None, **params: Any) -> None:
+        super().__init__(**params)
+        self.session = session
+        catalogue = catalogue or layerscope_catalogue()
+        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        self.top_bar = TopBar(session, margin=0)
+        self.palette = Palette(session, catalogue.palette(), margin=0)
+        self.stack = LayerStack(session, self.palette.open_at, **fill)
+        self.inspector = LayerForm(session, catalogue)
+        self.training = TrainingPanel(session, TrainingLens(session))
+        self.status = StatusLine(session, **fill)
+        self.shortcuts = Shortcuts(session, margin=0)
+        inspector = Region("inspector", self.inspector, label=text("page.inspector"))
+        self.inspector.form.param.watch(
+            lambda event: setattr(
+                inspector, "css_classes", ["ls-inspector", *(["ls-expanded"] * event.new)]
+            ),
+            "expanded",
+        )
+        self.body = Region(
+            "workbench",
+            Region(
+                "columns",
+                Region("stack-column", self.stack, self.palette, label=text("page.stack")),
+                self._lenses(),
+                inspector,
+            ),
+            self.status,
+            self.shortcuts,
+        )
+
+    def _lenses(self) -> Region:
+        session = self.session
+        weights = Region("lens-card", WeightsLens(session), label=text("page.weights_lens"))
+        outputs = Region("lens-card", OutputsLens(session), label=text("page.outputs_lens"))
+        activation = Region(
+            "lens-card", ActivationLens(session), label=text("page.activation_lens")
+        )
+        training = Region("lens-card", self.training, label=text("page.training_lens"))
+        # Two columns rather than a grid: cards of unlike height would leave holes in its rows.
+        return Region(
+            "lenses",
+            Region("lens-column", weights, outputs),
+            Region("lens-column", activation, training),
+            label=text("page.lenses"),
+        )
+
+    def __panel__(self) -> Region:
+        """Return the workbench with its own top bar, for a notebook cell."""
+        return Region("cell", self.top_bar, self.body)
+
+
+def build_page(session: Any, catalogue: Catalogue | None = None) -> pmui.Page:
+    """Return the served page of one session."""
+    # `notifications` and every resource below are shipped with Panel: nothing comes from a CDN.
+    pn.extension("katex", notifications=True)
+    workbench = Workbench(session, catalogue)
+    page = pmui.Page(
+        title=text("page.title"),
+        meta_description=text("page.description"),
+        header=[workbench.top_bar],
+        main=[workbench.body],
+        theme_config=THEME_CONFIG,
+        busy_indicator=None,
+        sx=_PAGE_SX,
+    )
+    detach_busy(page)
+    return page

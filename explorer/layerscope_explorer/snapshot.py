@@ -1,0 +1,215 @@
+"""What the engine computed and the views draw: immutable records, no behaviour, no widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "ActivationView",
+    "Fix",
+    "Float32Array",
+    "Health",
+    "Histogram",
+    "LayerView",
+    "Problem",
+    "Snapshot",
+    "TrainingState",
+    "TrainingStatus",
+    "WeightView",
+]
+
+Float32Array = NDArray[np.float32]
+Health = Literal["ok", "warn", "bad", "off"]
+TrainingStatus = Literal["idle", "running", "paused", "finished", "failed"]
+
+
+def _empty() -> Float32Array:
+    return np.zeros(0, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Distribution of an array, binned from at most 50 000 of its values.
+
+    Attributes
+    ----------
+    counts
+        Density of each bin, float32 `(n_bins,)`, normalised to area 1.
+    edges
+        Bin edges, float32 `(n_bins + 1,)`.
+    mean, std, low, high
+        Of the finite values that were binned.
+    count
+        How many values the array really has.
+    sampled
+        How many were looked at.
+    nonfinite
+        How many of those were NaN or infinite.
+    """
+
+    counts: Float32Array
+    edges: Float32Array
+    mean: float
+    std: float
+    low: float
+    high: float
+    count: int
+    sampled: int
+    nonfinite: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WeightView:
+    """One weight of a layer: what it was drawn from and what came out.
+
+    Attributes
+    ----------
+    density
+        `(x, pdf)` of the initializer's exact distribution; None for a point mass or a
+        custom callable.
+    point_mass
+        The single value the initializer gives (0.0 for zeros), when there is one.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    trainable: bool
+    histogram: Histogram
+    density: tuple[Float32Array, Float32Array] | None
+    point_mass: float | None
+    initializer: str
+    fan_in: int
+    fan_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationView:
+    """An activation's curve, its derivative and the data that meets it.
+
+    Attributes
+    ----------
+    x, y, derivative
+        The curve sampled at the same points, float32 `(n,)`.
+    inputs
+        The data's own pre-activations; None when the layer was not reached.
+    dead, saturated
+        Fractions of the layer's units, 0 to 1.
+    """
+
+    name: str
+    x: Float32Array
+    y: Float32Array
+    derivative: Float32Array
+    inputs: Histogram | None
+    dead: float
+    saturated: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A one-click repair: insert a `class_name` layer before the layer `before`."""
+
+    label: str
+    class_name: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a layer cannot work, in plain words, and the argument at fault if there is one."""
+
+    layer_id: str
+    message: str
+    argument: str | None = None
+    fixes: tuple[Fix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """Everything the views show of one layer.
+
+    Attributes
+    ----------
+    section
+        The catalogue section ("core", "convolution", "pooling", ...).
+    output_shape
+        With the batch axis as None; the whole shape is None when a problem above (or in
+        this layer) means it was not reached.
+    activation
+        None when the layer has no activation.
+    health
+        "off" means not reached.
+    milliseconds
+        Time of the layer's forward pass on the sample batch.
+    """
+
+    id: str
+    name: str
+    class_name: str
+    section: str
+    detail: str
+    output_shape: tuple[int | None, ...] | None
+    params: int
+    weights: tuple[WeightView, ...]
+    activation: ActivationView | None
+    output: Histogram | None
+    health: Health
+    health_note: str
+    problem: Problem | None
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent picture of the whole stack.
+
+    Attributes
+    ----------
+    input_shape
+        Without the batch axis.
+    sentence
+        The status of the stack in one plain sentence.
+    milliseconds
+        Time the engine took.
+    """
+
+    revision: int
+    input_shape: tuple[int, ...]
+    layers: tuple[LayerView, ...]
+    total_params: int
+    sentence: str
+    milliseconds: float
+
+    def layer(self, layer_id: str) -> LayerView | None:
+        """Return the layer with this id, or None."""
+        return next((layer for layer in self.layers if layer.id == layer_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """Where training is and the curves so far.
+
+    Attributes
+    ----------
+    x, loss, accuracy
+        Step numbers and the values recorded at them, float32 `(n,)`.
+    val_steps, val_loss, val_accuracy
+        Validation results at epoch ends; `val_steps` in steps, float32 `(epochs done,)`.
+    """
+
+    status: TrainingStatus = "idle"
+    epoch: int = 0
+    epochs: int = 0
+    step: int = 0
+    steps_per_epoch: int = 0
+    loss: Float32Array = field(default_factory=_empty)
+    accuracy: Float32Array = field(default_factory=_empty)
+    val_steps: Float32Array = field(default_factory=_empty)
+    val_loss: Float32Array = field(default_factory=_empty)
+    val_accuracy: Float32Array = field(default_factory=_empty)
+    x: Float32Array = field(default_factory=_empty)
+    message: str = ""

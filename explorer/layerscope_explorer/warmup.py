@@ -1,0 +1,27 @@
+"""Everything slow, done once before the first visitor comes.
+
+Numba holds the interpreter while it compiles, which would freeze every page that is open.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from layerscope_explorer.data import digits_data
+from layerscope_explorer.document import Document, add_layer, digits_stack, set_training
+from layerscope_explorer.engine import Engine
+from layerscope_explorer.session import opening_snapshot
+from layerscope_explorer.trainer import Trainer
+
+
+def warm_up() -> None:
+    """Take one step with every optimizer, then compute the opening pictures."""
+    # A worker gives the interpreter back after half a millisecond instead of five: the event loop
+    # answers that much sooner while something is computed.
+    sys.setswitchinterval(0.0005)
+    document: Document = add_layer(digits_stack(), "Dropout", 3)
+    for optimizer in ("Adam", "SGD"):
+        trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())
+        next(trainer.steps())
+    Engine(digits_data()).snapshot(document)
+    opening_snapshot()

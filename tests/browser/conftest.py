@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from served_explorer import QUIET, Server, Visit, chromium_path, open_explorer, served, watch
+
+
+def _unavailable() -> str:
+    if chromium_path() is None:
+        return "no chromium on the path"
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "playwright is not installed"
+    return ""
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    if reason := _unavailable():
+        if os.environ.get("LAYERSCOPE_REQUIRE_BROWSER"):
+            pytest.fail(f"The browser tests must run here: {reason}.")
+        pytest.skip(reason)
+    with served() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(server: Server) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any, server: Server) -> Iterator[Visit]:
+    """The explorer, open at 1440x900; the test fails if anything went wrong on the page."""
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(20_000)
+    visit = watch(page)
+    open_explorer(page, server.url)
+    yield visit
+    page.close()
+    assert visit.problems == []
+    assert visit.foreign == []
+    assert "".join(server.errors()) == ""

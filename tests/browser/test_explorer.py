@@ -1,0 +1,240 @@
+"""The served explorer, used as a person uses it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from served_explorer import Server, Visit, open_explorer, watch
+
+pytestmark = pytest.mark.browser
+
+
+def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            raise AssertionError(f"Not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def card(page: Any, position: int) -> Any:
+    return page.locator(".ls-card").nth(position)
+
+
+def chips(page: Any) -> list[str]:
+    return page.locator(".ls-card .ls-chip").all_inner_texts()
+
+
+def select(page: Any, position: int) -> None:
+    card(page, position).locator(".ls-main").click()
+    name = card(page, position).locator(".ls-name").inner_text()
+    shown = page.get_by_label("Inspector", exact=True).locator(".ls-subtitle")
+    eventually(lambda: shown.inner_text() == name, f"{name} in the inspector")
+    eventually(lambda: name in words(page, "Weights"), f"{name} in the lenses")
+
+
+def lens(page: Any, title: str) -> Any:
+    return page.get_by_label(title, exact=True).first
+
+
+def words(page: Any, title: str) -> str:
+    """Return what a lens says in words."""
+    return " ".join(lens(page, title).locator(".ls-caption").all_inner_texts())
+
+
+def picture(page: Any, title: str) -> bytes:
+    """Return what is drawn in a lens, as pixels."""
+    return lens(page, title).locator("canvas").first.screenshot()
+
+
+def set_number(page: Any, argument: str, value: str) -> None:
+    box = page.locator(f".ls-arg-{argument} input:is(.ls-number, .ls-text)")
+    box.fill(value)
+    box.press("Enter")
+
+
+def add_layer(page: Any, name: str) -> None:
+    page.get_by_role("button", name="Add layer", exact=True).click()
+    page.locator(".ls-palette .ls-search").fill(name)
+    page.keyboard.press("Enter")
+
+
+def status(page: Any) -> str:
+    return page.locator(".ls-status .ls-sentence").inner_text()
+
+
+def test_opens_with_a_stack_computed_on_real_data(visit: Visit) -> None:
+    page = visit.page
+    assert chips(page) == ["6 × 6 × 16", "3 × 3 × 16", "144", "64", "10"]
+    # The first layer's outputs on the digits have a spread: they were computed.
+    assert re.search(r"sd 0\.\d+", words(page, "Outputs"))
+
+
+def test_add_move_duplicate_remove_and_undo(visit: Visit) -> None:
+    page = visit.page
+    add_layer(page, "drop")
+    eventually(lambda: len(chips(page)) == 6, "a sixth card")
+    assert "Dropout" in card(page, 5).inner_text()
+    card(page, 5).locator(".ls-main").press("Alt+ArrowUp")
+    eventually(lambda: "Dropout" in card(page, 4).inner_text(), "Dropout one place up")
+    card(page, 4).locator(".ls-main").press("d")
+    eventually(lambda: len(chips(page)) == 7, "its copy")
+    card(page, 5).locator(".ls-main").press("Delete")
+    eventually(lambda: len(chips(page)) == 6, "the copy gone")
+    page.keyboard.press("Control+z")
+    eventually(lambda: len(chips(page)) == 7, "the copy back")
+
+
+def test_drag_reorders(visit: Visit) -> None:
+    page = visit.page
+    grip = card(page, 4).locator(".ls-grip").bounding_box()
+    target = card(page, 3).bounding_box()
+    page.mouse.move(grip["x"] + 5, grip["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + 5, target["y"] + 5, steps=8)
+    page.mouse.up()
+    eventually(lambda: "10 units" in card(page, 3).inner_text(), "the last layer above the fourth")
+
+
+def test_changing_units_and_activation_shows_at_once(visit: Visit) -> None:
+    page = visit.page
+    select(page, 3)
+    before = picture(page, "Weights")
+    set_number(page, "units", "24")
+    eventually(lambda: chips(page)[3] == "24", "the shape chip")
+    assert "3,480" in card(page, 3).inner_text().replace("\u2009", ",")
+    eventually(lambda: picture(page, "Weights") != before, "another histogram")
+    before = picture(page, "Activation")
+    page.locator(".ls-arg-activation select").select_option("tanh")
+    eventually(lambda: "tanh" in card(page, 3).inner_text(), "tanh on the card")
+    eventually(lambda: picture(page, "Activation") != before, "another curve")
+    assert "tanh" in words(page, "Activation")
+
+
+def test_initializer_regularizer_and_constraint_can_be_picked(visit: Visit) -> None:
+    page = visit.page
+    select(page, 3)
+    page.locator(".ls-arg-kernel_initializer select").first.select_option("RandomNormal")
+    eventually(lambda: "RandomNormal" in words(page, "Weights"), "its density")
+    for group, argument, choice in (
+        ("Regularizers", "kernel_regularizer", "L2"),
+        ("Constraints", "kernel_constraint", "MaxNorm"),
+    ):
+        page.locator(".ls-group-label", has_text=group).first.click()
+        page.locator(f".ls-arg-{argument} select").first.select_option(choice)
+        eventually(
+            lambda argument=argument: (
+                "ls-changed"
+                in (page.locator(f".ls-arg-{argument}").first.get_attribute("class") or "")
+            ),
+            f"{argument} marked as changed",
+        )
+
+
+def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(visit: Visit) -> None:
+    page = visit.page
+    select(page, 0)
+    set_number(page, "kernel_size", "9, 9")
+    eventually(lambda: "does not fit" in status(page), "the explanation")
+    assert "conv2d" in status(page)
+    assert "does not fit" in page.locator(".ls-arg-kernel_size .ls-error").inner_text()
+    # Cards below keep their settings; the one at fault is still editable.
+    assert "64 units" in card(page, 3).inner_text()
+    set_number(page, "kernel_size", "3, 3")
+    eventually(lambda: chips(page)[0] == "6 × 6 × 16", "everything well again")
+    # A value no layer could take never reaches the stack.
+    set_number(page, "filters", "-1")
+    error = page.locator(".ls-arg-filters .ls-error")
+    eventually(lambda: "at least 1" in error.inner_text(), "why it is refused")
+    assert chips(page)[0] == "6 × 6 × 16"
+
+
+def test_training_lowers_the_loss_pauses_and_stops(visit: Visit) -> None:
+    page = visit.page
+    select(page, 3)
+    untrained = picture(page, "Weights")
+    set_number(page, "epochs", "30")
+    page.locator(".ls-train").click()
+    progress = page.locator(".ls-transport .ls-words")
+    eventually(lambda: "poch 2" in progress.inner_text(), "the second epoch")
+    eventually(lambda: picture(page, "Weights") != untrained, "the weights moving")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    eventually(lambda: "aused" in progress.inner_text(), "the pause")
+    time.sleep(0.3)  # the step that was running may still be shown
+    held = progress.inner_text()
+    time.sleep(0.5)
+    assert progress.inner_text() == held
+    page.get_by_role("button", name="Resume", exact=True).click()
+    eventually(lambda: progress.inner_text() != held, "training going on")
+    eventually(lambda: "inished" in progress.inner_text(), "the end", 60)
+    said = words(page, "Learning curves")
+    found = re.search(r"loss went from ([\d.]+) to ([\d.]+)", said)
+    assert found, said
+    first, last = map(float, found.groups())
+    assert last < 0.5 * first
+
+
+def test_stop_ends_training_and_reset_forgets_it(visit: Visit) -> None:
+    page = visit.page
+    page.locator(".ls-arg-epochs input.ls-number").fill("400")
+    page.locator(".ls-arg-epochs input.ls-number").press("Enter")
+    page.locator(".ls-train").click()
+    progress = page.locator(".ls-transport .ls-words")
+    eventually(lambda: "of 400" in progress.inner_text(), "training")
+    page.locator(".ls-stop").click()
+    eventually(lambda: "topped" in progress.inner_text(), "the stop")
+    page.locator(".ls-reset").click()
+    eventually(lambda: "Not trained" in progress.inner_text(), "nothing learned any more")
+
+
+def test_another_session_stays_responsive_while_one_trains(
+    visit: Visit, chromium: Any, server: Server
+) -> None:
+    page = visit.page
+    set_number(page, "epochs", "400")
+    page.locator(".ls-train").click()
+    progress = page.locator(".ls-transport .ls-words")
+    eventually(lambda: "of 400" in progress.inner_text(), "training")
+    other = watch(chromium.new_page(viewport={"width": 1440, "height": 900}))
+    try:
+        open_explorer(other.page, server.url)
+        select(other.page, 3)
+        for units in ("20", "30", "40"):
+            set_number(other.page, "units", units)
+            eventually(lambda units=units: chips(other.page)[3] == units, "the other's edit", 5)
+        assert other.problems == []
+        assert "of 400" in progress.inner_text()
+        assert chips(page)[3] == "64"
+    finally:
+        other.page.close()
+        page.locator(".ls-stop").click()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_nothing_overflows_sideways(chromium: Any, server: Server, width: int, height: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": height})
+    visit = watch(page)
+    try:
+        open_explorer(page, server.url)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert visit.problems == []
+        assert visit.foreign == []
+    finally:
+        page.close()
+
+
+def test_theme_toggle_recolours_the_page(visit: Visit) -> None:
+    page = visit.page
+
+    def background() -> str:
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light = background()
+    page.get_by_role("button", name="Toggle theme").first.click()
+    eventually(lambda: background() != light, "another background")

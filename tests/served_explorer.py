@@ -1,0 +1,136 @@
+"""The explorer as a person meets it: the README's command, and headless Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+#: Without these Chromium looks for servers of its own at every start.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def chromium_path() -> str | None:
+    """Return a Chromium on the path, None where there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Server:
+    """A running ``panel serve apps/``."""
+
+    url: str
+    pid: int
+    lines: list[str] = field(default_factory=list)
+
+    def errors(self) -> list[str]:
+        """Return what the server complained about, from the first complaint on."""
+        # Tornado complains when a page closes while it is being written to: that is no error.
+        lines = re.sub(
+            r"Traceback(?:(?!Traceback)[\s\S])*?StreamClosedError[\s\S]*?WebSocketClosedError\n",
+            "",
+            "".join(self.lines),
+        ).splitlines(keepends=True)
+        for number, line in enumerate(lines):
+            if re.search(r"ERROR|Traceback|Error:", line):
+                return lines[number:]
+        return []
+
+
+@contextmanager
+def served(timeout: float = 120) -> Iterator[Server]:
+    """Serve the explorer until the block ends."""
+    port = _free_port()
+    command = [
+        sys.executable, "-m", "panel", "serve", "apps/", "--address", "127.0.0.1",
+        "--port", str(port), "--allow-websocket-origin", f"127.0.0.1:{port}",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    server = Server(f"http://127.0.0.1:{port}/apps", process.pid)
+    assert process.stdout is not None
+    output = process.stdout
+    reader = threading.Thread(target=lambda: server.lines.extend(iter(output)), daemon=True)
+    reader.start()
+    try:
+        until = time.monotonic() + timeout
+        while not any("app running at" in line for line in server.lines):
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("The server did not start:\n" + "".join(server.lines))
+            time.sleep(0.05)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@dataclass
+class Visit:
+    """A page with what went wrong on it."""
+
+    page: Any
+    problems: list[str]
+    foreign: list[str]
+
+
+def watch(page: Any) -> Visit:
+    """Note every console error, page error and request to another origin."""
+    visit = Visit(page, [], [])
+    page.on(
+        "console",
+        lambda message: visit.problems.append(message.text) if message.type == "error" else None,
+    )
+    page.on("pageerror", lambda error: visit.problems.append(str(error)))
+
+    def asked(request: Any) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+            visit.foreign.append(request.url)
+
+    page.on("request", asked)
+    return visit
+
+
+def open_explorer(page: Any, url: str) -> None:
+    """Go to the explorer and wait until it can be used and its pictures are drawn."""
+    page.goto(url)
+    page.wait_for_selector(".ls-card", timeout=60_000)
+    page.wait_for_selector(".ls-field", timeout=60_000)
+    page.wait_for_function(
+        "() => window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle",
+        timeout=60_000,
+    )
