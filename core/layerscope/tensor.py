@@ -225,7 +225,16 @@ class Variable(Operators):
     constraint : projection applied after each update.
     """
 
-    __slots__ = ("__weakref__", "constraint", "name", "owner", "regularizer", "trainable", "value")
+    __slots__ = (
+        "__weakref__",
+        "constraint",
+        "initializer",
+        "name",
+        "owner",
+        "regularizer",
+        "trainable",
+        "value",
+    )
 
     def __init__(
         self,
@@ -245,6 +254,8 @@ class Variable(Operators):
         self.name = name
         self.regularizer = regularizer
         self.constraint = constraint
+        #: What gave the first values, None for a variable made from values.
+        self.initializer: Any = None
         self.owner: Any = None
 
     @property

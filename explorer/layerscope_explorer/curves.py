@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ class Curve:
     derivative: np.ndarray
 
 
-@lru_cache(maxsize=64)
 def curve_of(activation: Callable[[Any], Any], low: float, high: float, units: int) -> Curve:
     """Sample an activation and its derivative between `low` and `high`.
 
@@ -46,7 +44,6 @@ def curve_of(activation: Callable[[Any], Any], low: float, high: float, units: i
     return Curve(x, np.asarray(ops.convert_to_numpy(y), np.float32), slopes.astype(np.float32))
 
 
-@lru_cache(maxsize=64)
 def is_elementwise(activation: Callable[[Any], Any]) -> bool:
     """Tell whether each value is treated alone, by trying it."""
     probe = np.array([[-1.25, 0.5, 2.0]], np.float32)

@@ -67,8 +67,9 @@ def _wrong_rank(layer_id: str, name: str, wanted: int, shape: Shape) -> Problem:
         message = text("diagnosis.needs_flat", name=name, have=shape_words(shape))
         label = text("diagnosis.insert", layer="Flatten")
         return Problem(layer_id, message, None, (Fix(label, "Flatten", layer_id),))
-    if wanted == 4:
-        message = text("diagnosis.needs_image", name=name, have=shape_words(shape))
+    kinds = {3: "sequence", 4: "image", 5: "volume"}
+    if wanted in kinds:
+        message = text(f"diagnosis.needs_{kinds[wanted]}", name=name, have=shape_words(shape))
         return Problem(layer_id, message)
     message = text("diagnosis.needs_axes", name=name, wanted=wanted - 1, have=shape_words(shape))
     return Problem(layer_id, message)

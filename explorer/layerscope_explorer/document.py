@@ -131,28 +131,32 @@ class Document:
 
 
 def starting_value(declared: Field) -> Any:
-    """Return a sensible first value for an argument that has no default."""
+    """Return a sensible first value for an argument without a default, None if none is obvious."""
     if declared.kind == "activation":
         return "relu"
     if declared.kind == "choice":
         return declared.choices[0]
-    low, high = declared.slider or (declared.ge or 0, declared.ge or 1)
+    if declared.slider is None:
+        return None
+    low, high = declared.slider
     if declared.kind == "float":
         return round((low + high) / 2 + 1e-9, 1)
     middle = max(round((max(low, 1) * max(high, 1)) ** 0.5), 1)
-    if declared.kind == "ints":
-        return [-1] if declared.length is None else [middle] * declared.length
-    return middle
+    return [middle] * (declared.length or 1) if declared.kind == "ints" else middle
 
 
 def starting_arguments(class_name: str) -> dict[str, Any]:
     """Return values for the arguments of a layer that have no default."""
     cls = _layer_class(class_name)
-    return {
-        declared.name: starting_value(declared)
-        for declared in fields_of(cls)
-        if declared.default is REQUIRED
-    }
+    found = {}
+    for declared in fields_of(cls):
+        if declared.default is REQUIRED:
+            value = starting_value(declared)
+            # What no slider can suggest, such as a shape, comes from the layer's own example.
+            found[declared.name] = (
+                cls.examples[0].arguments[declared.name] if value is None else value
+            )
+    return json.loads(json.dumps(found))
 
 
 def _layer_class(class_name: str) -> Any:

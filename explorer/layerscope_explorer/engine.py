@@ -234,12 +234,16 @@ def _fits(layer: Layer, weights: Sequence[np.ndarray]) -> bool:
 
 def activation_of(layer: Layer) -> Callable[[Any], Any] | None:
     """Return what a layer applies last to every unit, None if it has nothing of the kind."""
+    if layer.section == "activation" and not layer.weights:
+        return layer
     return getattr(layer, "activation", None)
 
 
 def _forward(layer: Layer, inputs: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
     """Return the layer's pre-activation, if it has one, and its output."""
     activation: Any = activation_of(layer)
+    if activation is layer:
+        return inputs, np.asarray(layer(inputs))
     if activation is None or activation is linear:
         return None, np.asarray(layer(inputs))
     # The activation comes last, so the layer without it gives the pre-activation.
@@ -271,7 +275,7 @@ def _view(
         detail=detail_of(spec),
         output_shape=out_shape,
         params=layer.count_params(),
-        weights=tuple(_weight_view(layer, weight) for weight in layer.weights),
+        weights=tuple(_weight_view(weight) for weight in layer.weights),
         activation=activation,
         output=distribution,
         health=health,
@@ -281,8 +285,8 @@ def _view(
     )
 
 
-def _weight_view(layer: Layer, weight: Variable) -> WeightView:
-    initializer = getattr(layer, f"{weight.name}_initializer", None)
+def _weight_view(weight: Variable) -> WeightView:
+    initializer = weight.initializer
     fan_in, fan_out = initializers.compute_fans(weight.shape)
     return WeightView(
         name=weight.name,
@@ -323,7 +327,7 @@ def _activation_view(
     with np.errstate(all="ignore"):
         curve: Curve = curve_of(activation, -reach, reach, units)
     view = ActivationView(
-        name=getattr(activation, "__name__", type(activation).__name__),
+        name=getattr(activation, "__name__", layer.name),
         x=curve.x,
         y=curve.y,
         derivative=curve.derivative,

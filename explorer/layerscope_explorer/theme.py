@@ -28,39 +28,23 @@ PLOT_COLORS = MappingProxyType(
     }
 )
 
+#: One accent for each section of the catalogue.
 SECTION_COLORS = MappingProxyType(
     {
         "core": "#4b7be0",
         "convolution": "#8a63d8",
         "pooling": "#1f93a8",
+        "locally_connected": "#7d7468",
         "recurrent": "#c25596",
-        "normalization": "#2f9460",
-        "regularization": "#b5801a",
-        "attention": "#d0603a",
-        "reshaping": "#71809a",
-        "merging": "#6d8f2f",
+        "embedding": "#3b8f7f",
+        "merge": "#6d8f2f",
         "activation": "#d1506b",
-        "preprocessing": "#3b8f7f",
-        "wrapper": "#7d7468",
+        "normalization": "#2f9460",
+        "noise": "#b5801a",
+        "wrapper": "#d0603a",
     }
 )
 _OTHER_SECTION = "#71809a"
-# The catalogue's other names for the same sections.
-_SECTION_ALIASES = MappingProxyType(
-    {
-        "convolutional": "convolution",
-        "activations": "activation",
-        "noise": "regularization",
-        "merge": "merging",
-        "embedding": "core",
-        "wrappers": "wrapper",
-        "locally-connected": "convolution",
-        "locally connected": "convolution",
-        "image": "preprocessing",
-        "augmentation": "preprocessing",
-        "reshape": "reshaping",
-    }
-)
 
 _FONT = {"fontFamily": 'Roboto, system-ui, -apple-system, "Segoe UI", sans-serif', "fontSize": 14}
 _COMPONENTS: dict[str, Any] = {
@@ -106,8 +90,7 @@ THEME_CONFIG: dict[str, Any] = {
 
 def section_color(section: str) -> str:
     """Return the accent of a catalogue section; a neutral one for a section without its own."""
-    name = section.lower()
-    return SECTION_COLORS.get(_SECTION_ALIASES.get(name, name), _OTHER_SECTION)
+    return SECTION_COLORS.get(section, _OTHER_SECTION)
 
 
 def detach_busy(page: Any) -> None:

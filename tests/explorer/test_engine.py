@@ -5,6 +5,7 @@ import pytest
 
 import layerscope as ls
 from layerscope_explorer import document as edits
+from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise
 from layerscope_explorer.data import digits_data
 from layerscope_explorer.document import Document, digits_stack
@@ -110,6 +111,28 @@ def test_dead_and_exploding_layers_are_marked() -> None:
     document = edits.set_argument(digits_stack(), "layer1", "kernel_initializer", huge)
     document = edits.set_argument(document, "layer4", "kernel_initializer", huge)
     assert {view.health for view in picture(document).layers} >= {"bad"}
+
+
+@pytest.mark.parametrize("class_name", sorted(layerscope_catalogue().layers))
+def test_every_layer_anywhere_gives_a_picture_or_a_plain_reason(class_name: str) -> None:
+    engine = Engine(digits_data())
+    for position in range(6):
+        snapshot = engine.snapshot(edits.add_layer(digits_stack(), class_name, position))
+        view = snapshot.layers[position]
+        assert (view.output is None) == (view.problem is not None)
+        if view.problem is not None:
+            assert view.name in view.problem.message
+        else:
+            assert view.output_shape is not None
+            assert view.health in ("ok", "warn", "bad")
+
+
+def test_an_activation_layer_shows_its_curve() -> None:
+    document = edits.add_layer(digits_stack(), "Activation", 4, {"activation": "tanh"})
+    view = picture(document).layers[4]
+    assert view.activation is not None
+    np.testing.assert_allclose(view.activation.y, np.tanh(view.activation.x), rtol=1e-5)
+    assert view.activation.inputs is not None
 
 
 def test_empty_stack_has_a_picture_too() -> None:

@@ -421,10 +421,11 @@ class Layer(_State, Configurable):
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
         )
+        variable.initializer = initializers.get(initializer)
         if _WEIGHTLESS.get():
             variable.value = np.broadcast_to(np.zeros((), dtype), lengths)
         else:
-            values = initializers.get(initializer)(lengths, dtype=dtype)
+            values = variable.initializer(lengths, dtype=dtype)
             values = getattr(values, "value", values)
             variable.value = np.array(values, dtype=dtype, order="C").reshape(lengths)
         variable.owner = self
