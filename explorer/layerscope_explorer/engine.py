@@ -19,7 +19,8 @@ import numpy as np
 from layerscope import initializers, random
 from layerscope.activations import linear
 from layerscope.configurable import REQUIRED, fields_of
-from layerscope.layers.layer import Layer, weightless
+from layerscope.layers.layer import Layer
+from layerscope.layers.weight_owner import weightless
 from layerscope.tensor import Shape, Variable
 from layerscope_explorer import diagnosis
 from layerscope_explorer.catalogue import layerscope_catalogue

@@ -114,7 +114,7 @@ def test_training_phase_and_losses() -> None:
 
 def test_custom_objects_and_weightless_building() -> None:
     def known(meet: Callable[[], Any]) -> bool:
-        from layerscope.layers.layer import weightless
+        from layerscope.layers.weight_owner import weightless
 
         with ls.saving.custom_object_scope({"thing": np.tanh}), weightless():
             meet()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from layerscope import constraints, initializers, regularizers
+from layerscope import regularizers
 from layerscope.config import FLOAT_TYPES, standardize_dtype
 from layerscope.configurable import Configurable, accepts, field
-from layerscope.graph import Node, connect, unconnected
+from layerscope.graph import connect, unconnected
+from layerscope.layers.connected import Connected
 from layerscope.layers.input_spec import check_inputs
+from layerscope.layers.weight_owner import WeightOwner
 from layerscope.ops import cast
 from layerscope.ops.shapes import ShapeError
 from layerscope.registry import snake_case
@@ -23,27 +24,10 @@ from layerscope.saving.serialization import registered_name, serialize_value
 from layerscope.structure import leaves, map_shapes, map_structure
 from layerscope.tensor import KerasTensor, Operators, Shape, Tensor, Variable, is_recording
 
-T = TypeVar("T")
-
 #: Value of `training` in the call that is running, None outside of one.
 _TRAINING: ContextVar[bool | None] = ContextVar("training", default=None)
 #: Whether a layer is being called at this moment.
 _CALLING: ContextVar[bool] = ContextVar("calling", default=False)
-#: Whether weights are made without memory, to count them.
-_WEIGHTLESS: ContextVar[bool] = ContextVar("weightless", default=False)
-
-
-@contextmanager
-def weightless() -> Iterator[None]:
-    """Let layers built inside have weights with a shape but no memory of their own.
-
-    Parameter counts and shapes are exact; the weights read as zeros and must not be trained.
-    """
-    token = _WEIGHTLESS.set(True)
-    try:
-        yield
-    finally:
-        _WEIGHTLESS.reset(token)
 
 
 def _check_name(value: Any) -> Any:
@@ -63,25 +47,19 @@ class Example(NamedTuple):
 
 
 class _State:
-    """What a layer holds beside its arguments."""
+    """What a layer holds beside its arguments, its weights and its calls."""
 
-    built: bool
     supports_masking: bool
     input_spec: Any
-    _trainable_variables: list[Variable]
-    _non_trainable_variables: list[Variable]
-    _tracked: dict[str, Any]
     _losses: list[Any]
-    _inbound_nodes: list[Node]
     _building: int
-    _build_shapes: Any
     _legacy_input_shape: Shape | None
     _named_automatically: bool
     #: Names in the models the layer is part of.
     _neighbours: frozenset[str]
 
 
-class Layer(_State, Configurable):
+class Layer(WeightOwner, Connected, _State, Configurable):
     """Base of all layers.
 
     A layer declares its arguments as fields (or writes a constructor), creates its weights in
@@ -139,8 +117,8 @@ class Layer(_State, Configurable):
             _tracked={},
             _losses=[],
             _inbound_nodes=[],
-            _building=0,
             _build_shapes=None,
+            _building=0,
             _legacy_input_shape=None,
             _named_automatically=False,
             _neighbours=frozenset(),
@@ -165,63 +143,7 @@ class Layer(_State, Configurable):
         if name == "name":
             self.__dict__["_named_automatically"] = value is None
             value = snake_case(type(self).__name__) if value is None else value
-        elif name == "trainable":
-            self._set_trainable(bool(value))
-        elif isinstance(value, Variable):
-            self._track_variable(value)
-        elif isinstance(value, (Layer, list, tuple, dict)) and not name.startswith("_"):
-            self._track_layers(name, value)
-        elif name in self._tracked:
-            del self._tracked[name]
         super().__setattr__(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        self._tracked.pop(name, None)
-        super().__delattr__(name)
-
-    def _set_trainable(self, value: bool) -> None:
-        for variable in self._trainable_variables:
-            variable.trainable = value
-        for layer in self._sublayers():
-            layer.trainable = value
-
-    def _track_variable(self, variable: Variable) -> None:
-        own = (*self._trainable_variables, *self._non_trainable_variables)
-        if any(known is variable for known in own):
-            return
-        self._refuse_new_state()
-        target = self._trainable_variables if variable.trainable else self._non_trainable_variables
-        target.append(variable)
-        if variable.owner is None:
-            variable.owner = self
-
-    def _track_layers(self, name: str, value: Any) -> None:
-        if any(isinstance(leaf, Layer) for leaf in leaves(value)):
-            self._refuse_new_state()
-            self._tracked[name] = value
-        elif isinstance(value, (list, dict)) and not value:
-            # An empty container may be filled with layers later.
-            self._tracked[name] = value
-
-    def _refuse_new_state(self) -> None:
-        if self.built:
-            raise ValueError(
-                "You cannot add new elements of state (variables or sub-layers) to a layer that "
-                f"is already built. Create all state of '{self.name}' in `__init__()` or `build()`."
-            )
-
-    def _sublayers(self) -> list[Layer]:
-        """Return the layers directly inside, in the order their attributes were set."""
-        if not self._tracked:
-            return []
-        return _unique(leaf for leaf in leaves(self._tracked) if isinstance(leaf, Layer))
-
-    def _flatten_layers(self) -> list[Layer]:
-        """Return this layer and all inside it."""
-        found: list[Layer] = [self]
-        for layer in self._sublayers():
-            found.extend(layer._flatten_layers())
-        return found
 
     # --- what subclasses define ----------------------------------------------------------
 
@@ -376,158 +298,6 @@ class Layer(_State, Configurable):
         except ShapeError as error:
             raise _explained(error, self, args) from None
 
-    # --- weights -------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        shape: Sequence[int | None] | None = None,
-        initializer: initializers.InitializerLike = None,
-        dtype: str | None = None,
-        trainable: bool = True,
-        regularizer: regularizers.RegularizerLike = None,
-        constraint: constraints.ConstraintLike = None,
-        name: str | None = None,
-    ) -> Variable:
-        """Create a weight of this layer.
-
-        Parameters
-        ----------
-        shape : length of each axis, all known; None makes a scalar.
-        initializer : default: Glorot uniform for floats, zeros otherwise.
-        dtype : default: the layer's.
-        trainable : whether training changes it.
-        regularizer : penalty added to the loss.
-        constraint : projection after each optimizer step.
-        name : default: ``"variable"``, ``"variable_1"``, ...
-
-        Raises
-        ------
-        ValueError
-            If the layer is already built, or `shape` is not a sequence of lengths.
-        """
-        self._refuse_new_state()
-        dtype = standardize_dtype(dtype or self.dtype)
-        lengths = _weight_shape(shape, self.name)
-        if initializer is None:
-            initializer = "glorot_uniform" if dtype in FLOAT_TYPES else "zeros"
-        if name is None:
-            count = len(self._trainable_variables) + len(self._non_trainable_variables)
-            name = f"variable_{count}" if count else "variable"
-        variable = Variable(
-            (),
-            trainable=trainable and self.trainable,
-            name=name,
-            dtype=dtype,
-            regularizer=regularizers.get(regularizer),
-            constraint=constraints.get(constraint),
-        )
-        variable.initializer = initializers.get(initializer)
-        if _WEIGHTLESS.get():
-            variable.value = np.broadcast_to(np.zeros((), dtype), lengths)
-        else:
-            values = variable.initializer(lengths, dtype=dtype)
-            values = getattr(values, "value", values)
-            variable.value = np.array(values, dtype=dtype, order="C").reshape(lengths)
-        variable.owner = self
-        own = self._trainable_variables if trainable else self._non_trainable_variables
-        own.append(variable)
-        return variable
-
-    def add_variable(
-        self,
-        shape: Sequence[int | None],
-        initializer: initializers.InitializerLike,
-        dtype: str | None = None,
-        trainable: bool = True,
-        regularizer: regularizers.RegularizerLike = None,
-        constraint: constraints.ConstraintLike = None,
-        name: str | None = None,
-    ) -> Variable:
-        """Create a weight: the older name of `add_weight`."""
-        return self.add_weight(shape, initializer, dtype, trainable, regularizer, constraint, name)
-
-    @property
-    def weights(self) -> list[Variable]:
-        """Own trainable weights, own others, then those of the layers inside."""
-        found = [*self._trainable_variables, *self._non_trainable_variables]
-        for layer in self._sublayers():
-            found.extend(layer.weights)
-        return _unique(found)
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """Weights that training changes."""
-        if not self.trainable:
-            return []
-        found = [variable for variable in self._trainable_variables if variable.trainable]
-        for layer in self._sublayers():
-            found.extend(layer.trainable_weights)
-        return _unique(found)
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """Weights that training leaves alone."""
-        trained = {id(variable) for variable in self.trainable_weights}
-        return [variable for variable in self.weights if id(variable) not in trained]
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All weights."""
-        return self.weights
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """Weights that training changes."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """Weights that training leaves alone."""
-        return self.non_trainable_weights
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Return copies of the weights."""
-        return [variable.numpy() for variable in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace the weights' content.
-
-        Raises
-        ------
-        ValueError
-            If their number or a shape differs; nothing is changed then.
-        """
-        variables = self.weights
-        if len(variables) != len(weights):
-            raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of "
-                f"length {len(weights)}, but the layer was expecting {len(variables)} weights."
-            )
-        arrays = [np.asarray(value) for value in weights]
-        for variable, array in zip(variables, arrays, strict=True):
-            if variable.shape != array.shape:
-                raise ValueError(
-                    f"Layer {self.name} weight shape {variable.shape} is not compatible with "
-                    f"provided weight shape {array.shape}."
-                )
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
-
-    def count_params(self) -> int:
-        """Return the number of scalars in the weights.
-
-        Raises
-        ------
-        ValueError
-            If the layer has no weights yet because it was never called.
-        """
-        if not self.built:
-            raise ValueError(
-                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't "
-                "built. You can build it manually via: `layer.build(input_shape)`."
-            )
-        return sum(int(np.prod(variable.shape, dtype=int)) for variable in self.weights)
-
     # --- losses --------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
@@ -557,73 +327,6 @@ class Layer(_State, Configurable):
     def variable_dtype(self) -> str:
         """Type of the layer's weights."""
         return self.dtype
-
-    @property
-    def input(self) -> Any:
-        """Symbolic input of the first call."""
-        return self.get_input_at(0) if self._inbound_nodes else self._not_called("input")
-
-    @property
-    def output(self) -> Any:
-        """Symbolic output of the first call."""
-        return self.get_output_at(0) if self._inbound_nodes else self._not_called("output")
-
-    @property
-    def input_shape(self) -> Any:
-        """Shape of the input, if all calls agree on it."""
-        return self._only_shape("input", [_shapes(node.inputs) for node in self._inbound_nodes])
-
-    @property
-    def output_shape(self) -> Any:
-        """Shape of the output, if all calls agree on it."""
-        return self._only_shape("output", [_shapes(node.outputs) for node in self._inbound_nodes])
-
-    def get_input_at(self, node_index: int) -> Any:
-        """Return the symbolic input of one call."""
-        return _one_or_all(self._node_at(node_index, "input").inputs)
-
-    def get_output_at(self, node_index: int) -> Any:
-        """Return the symbolic output of one call."""
-        return _one_or_all(self._node_at(node_index, "output").outputs)
-
-    def get_input_shape_at(self, node_index: int) -> Any:
-        """Return the shape of the input of one call."""
-        return _shapes(self._node_at(node_index, "input").inputs)
-
-    def get_output_shape_at(self, node_index: int) -> Any:
-        """Return the shape of the output of one call."""
-        return _shapes(self._node_at(node_index, "output").outputs)
-
-    def _node_at(self, index: int, what: str) -> Node:
-        nodes = self._inbound_nodes
-        if not nodes:
-            raise RuntimeError(
-                f"The layer {self.name} has never been called and thus has no defined {what}."
-            )
-        if not -len(nodes) <= index < len(nodes):
-            raise ValueError(
-                f"Asked to get {what} at node {index}, but the layer has only {len(nodes)} "
-                "inbound nodes."
-            )
-        return nodes[index]
-
-    def _not_called(self, what: str) -> Any:
-        raise AttributeError(
-            f"The layer {self.name} has never been called and thus has no defined {what}."
-        )
-
-    def _only_shape(self, what: str, shapes: list[Any]) -> Any:
-        if not shapes:
-            if what == "input" and self._build_shapes is not None:
-                return self._build_shapes
-            self._not_called(f"{what} shape")
-        if any(shape != shapes[0] for shape in shapes):
-            raise AttributeError(
-                f'The layer "{self.name}" has multiple inbound nodes, with different {what} '
-                f'shapes. Hence the notion of "{what} shape" is ill-defined for the layer. Use '
-                f"`get_{what}_shape_at(node_index)` instead."
-            )
-        return shapes[0]
 
     # --- configs -------------------------------------------------------------------------
 
@@ -725,34 +428,8 @@ def _explained(error: ValueError, layer: Layer, args: tuple[Any, ...]) -> ValueE
     return error
 
 
-def _weight_shape(shape: Any, layer_name: str) -> tuple[int, ...]:
-    if shape is None:
-        return ()
-    if not isinstance(shape, (tuple, list)):
-        raise ValueError(f"Cannot convert '{shape}' to a shape.")
-    if any(not isinstance(length, (int, np.integer)) or length < 0 for length in shape):
-        raise ShapeError(
-            f"Layer '{layer_name}' cannot create a weight of shape {tuple(shape)}: the lengths it "
-            "depends on must be known."
-        )
-    return tuple(int(length) for length in shape)
-
-
 def _shape(value: Any) -> Any:
     return tuple(value.shape) if hasattr(value, "shape") else None
-
-
-def _shapes(tensors: list[KerasTensor]) -> Any:
-    return _one_or_all([tensor.shape for tensor in tensors])
-
-
-def _one_or_all(values: list[Any]) -> Any:
-    return values[0] if len(values) == 1 else values
-
-
-def _unique(values: Iterable[T]) -> list[T]:
-    """Return each object once, in order."""
-    return list({id(value): value for value in values}.values())
 
 
 def get_registered_layer_name(layer: Layer) -> str:

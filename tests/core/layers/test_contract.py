@@ -361,7 +361,7 @@ def test_counting_before_building_is_refused(cls: type[layers.Layer]) -> None:
 
 @each_example
 def test_weightless_building_counts_the_same(cls: type[layers.Layer], example: Example) -> None:
-    from layerscope.layers.layer import weightless
+    from layerscope.layers.weight_owner import weightless
 
     layer = make(cls, example)
     layer.build(example.input_shape)

@@ -1,0 +1,277 @@
+"""What a layer owns: its weights, and the layers inside it with theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import numpy as np
+
+from layerscope import constraints, initializers, regularizers
+from layerscope.config import FLOAT_TYPES, standardize_dtype
+from layerscope.ops.shapes import ShapeError
+from layerscope.structure import leaves
+from layerscope.tensor import Variable
+
+T = TypeVar("T")
+
+#: Whether weights are made without memory, to count them.
+_WEIGHTLESS: ContextVar[bool] = ContextVar("weightless", default=False)
+
+
+@contextmanager
+def weightless() -> Iterator[None]:
+    """Let layers built inside have weights with a shape but no memory of their own.
+
+    Parameter counts and shapes are exact; the weights read as zeros and must not be trained.
+    """
+    token = _WEIGHTLESS.set(True)
+    try:
+        yield
+    finally:
+        _WEIGHTLESS.reset(token)
+
+
+class WeightOwner:
+    """Keeps track of variables and layers by watching which attributes are set."""
+
+    name: str
+    dtype: str
+    trainable: bool
+    built: bool
+    _trainable_variables: list[Variable]
+    _non_trainable_variables: list[Variable]
+    _tracked: dict[str, Any]
+
+    # --- tracking ------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "trainable":
+            self._set_trainable(bool(value))
+        elif isinstance(value, Variable):
+            self._track_variable(value)
+        elif isinstance(value, (WeightOwner, list, tuple, dict)) and not name.startswith("_"):
+            self._track_layers(name, value)
+        elif name in self._tracked:
+            del self._tracked[name]
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._tracked.pop(name, None)
+        super().__delattr__(name)
+
+    def _set_trainable(self, value: bool) -> None:
+        for variable in self._trainable_variables:
+            variable.trainable = value
+        for layer in self._sublayers():
+            layer.trainable = value
+
+    def _track_variable(self, variable: Variable) -> None:
+        own = (*self._trainable_variables, *self._non_trainable_variables)
+        if any(known is variable for known in own):
+            return
+        self._refuse_new_state()
+        target = self._trainable_variables if variable.trainable else self._non_trainable_variables
+        target.append(variable)
+        if variable.owner is None:
+            variable.owner = self
+
+    def _track_layers(self, name: str, value: Any) -> None:
+        if any(isinstance(leaf, WeightOwner) for leaf in leaves(value)):
+            self._refuse_new_state()
+            self._tracked[name] = value
+        elif isinstance(value, (list, dict)) and not value:
+            # An empty container may be filled with layers later.
+            self._tracked[name] = value
+
+    def _refuse_new_state(self) -> None:
+        if self.built:
+            raise ValueError(
+                "You cannot add new elements of state (variables or sub-layers) to a layer that "
+                f"is already built. Create all state of '{self.name}' in `__init__()` or `build()`."
+            )
+
+    def _sublayers(self) -> list[Any]:
+        """Return the layers directly inside, in the order their attributes were set."""
+        if not self._tracked:
+            return []
+        return _unique(leaf for leaf in leaves(self._tracked) if isinstance(leaf, WeightOwner))
+
+    def _flatten_layers(self) -> list[Any]:
+        """Return this layer and all inside it."""
+        found: list[Any] = [self]
+        for layer in self._sublayers():
+            found.extend(layer._flatten_layers())
+        return found
+
+    # --- weights -------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Sequence[int | None] | None = None,
+        initializer: initializers.InitializerLike = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        regularizer: regularizers.RegularizerLike = None,
+        constraint: constraints.ConstraintLike = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Create a weight of this layer.
+
+        Parameters
+        ----------
+        shape : length of each axis, all known; None makes a scalar.
+        initializer : default: Glorot uniform for floats, zeros otherwise.
+        dtype : default: the layer's.
+        trainable : whether training changes it.
+        regularizer : penalty added to the loss.
+        constraint : projection after each optimizer step.
+        name : default: ``"variable"``, ``"variable_1"``, ...
+
+        Raises
+        ------
+        ValueError
+            If the layer is already built, or `shape` is not a sequence of lengths.
+        """
+        self._refuse_new_state()
+        dtype = standardize_dtype(dtype or self.dtype)
+        lengths = _weight_shape(shape, self.name)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtype in FLOAT_TYPES else "zeros"
+        if name is None:
+            count = len(self._trainable_variables) + len(self._non_trainable_variables)
+            name = f"variable_{count}" if count else "variable"
+        variable = Variable(
+            (),
+            trainable=trainable and self.trainable,
+            name=name,
+            dtype=dtype,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
+        variable.initializer = initializers.get(initializer)
+        if _WEIGHTLESS.get():
+            variable.value = np.broadcast_to(np.zeros((), dtype), lengths)
+        else:
+            values = variable.initializer(lengths, dtype=dtype)
+            values = getattr(values, "value", values)
+            variable.value = np.array(values, dtype=dtype, order="C").reshape(lengths)
+        variable.owner = self
+        own = self._trainable_variables if trainable else self._non_trainable_variables
+        own.append(variable)
+        return variable
+
+    def add_variable(
+        self,
+        shape: Sequence[int | None],
+        initializer: initializers.InitializerLike,
+        dtype: str | None = None,
+        trainable: bool = True,
+        regularizer: regularizers.RegularizerLike = None,
+        constraint: constraints.ConstraintLike = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Create a weight: the older name of `add_weight`."""
+        return self.add_weight(shape, initializer, dtype, trainable, regularizer, constraint, name)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Own trainable weights, own others, then those of the layers inside."""
+        found = [*self._trainable_variables, *self._non_trainable_variables]
+        for layer in self._sublayers():
+            found.extend(layer.weights)
+        return _unique(found)
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Weights that training changes."""
+        if not self.trainable:
+            return []
+        found = [variable for variable in self._trainable_variables if variable.trainable]
+        for layer in self._sublayers():
+            found.extend(layer.trainable_weights)
+        return _unique(found)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """Weights that training leaves alone."""
+        trained = {id(variable) for variable in self.trainable_weights}
+        return [variable for variable in self.weights if id(variable) not in trained]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Weights that training changes."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """Weights that training leaves alone."""
+        return self.non_trainable_weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of the weights."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace the weights' content.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape differs; nothing is changed then.
+        """
+        variables = self.weights
+        if len(variables) != len(weights):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of "
+                f"length {len(weights)}, but the layer was expecting {len(variables)} weights."
+            )
+        arrays = [np.asarray(value) for value in weights]
+        for variable, array in zip(variables, arrays, strict=True):
+            if variable.shape != array.shape:
+                raise ValueError(
+                    f"Layer {self.name} weight shape {variable.shape} is not compatible with "
+                    f"provided weight shape {array.shape}."
+                )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """Return the number of scalars in the weights.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no weights yet because it was never called.
+        """
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't "
+                "built. You can build it manually via: `layer.build(input_shape)`."
+            )
+        return sum(int(np.prod(variable.shape, dtype=int)) for variable in self.weights)
+
+
+def _weight_shape(shape: Any, layer_name: str) -> tuple[int, ...]:
+    if shape is None:
+        return ()
+    if not isinstance(shape, (tuple, list)):
+        raise ValueError(f"Cannot convert '{shape}' to a shape.")
+    if any(not isinstance(length, (int, np.integer)) or length < 0 for length in shape):
+        raise ShapeError(
+            f"Layer '{layer_name}' cannot create a weight of shape {tuple(shape)}: the lengths it "
+            "depends on must be known."
+        )
+    return tuple(int(length) for length in shape)
+
+
+def _unique(values: Iterable[T]) -> list[T]:
+    """Return each object once, in order."""
+    return list({id(value): value for value in values}.values())
