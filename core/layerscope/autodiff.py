@@ -10,9 +10,9 @@ import numpy as np
 
 from layerscope.ops.creation import convert_to_tensor
 from layerscope.ops.manipulation import broadcast_to, reshape
-from layerscope.ops.operation import Record
 from layerscope.ops.reductions import sum as sum_over
-from layerscope.tensor import TAPES, Tensor, Variable
+from layerscope.tape import TAPES, Record
+from layerscope.tensor import Tensor, Variable
 
 
 class GradientTape:

@@ -7,32 +7,18 @@ operation of the same name in `layerscope.ops`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from layerscope.config import floatx
-
-if TYPE_CHECKING:
-    from layerscope.constraints import Constraint
-    from layerscope.graph import Node
-    from layerscope.ops.operation import Record
-    from layerscope.regularizers import Regularizer
+from layerscope.tape import is_recording
 
 Shape = tuple[int | None, ...]
 
 #: Operations by name; `layerscope.ops` fills it as it defines them.
 OPERATIONS: dict[str, Any] = {}
-
-#: The tapes that record at this moment, outermost first: each is a list of records.
-TAPES: ContextVar[tuple[list[Record], ...]] = ContextVar("tapes", default=())
-
-
-def is_recording() -> bool:
-    """Tell whether a tape records at this moment."""
-    return bool(TAPES.get())
 
 
 def _refuse_numpy() -> None:
@@ -243,8 +229,8 @@ class Variable(Operators):
         name: str = "variable",
         *,
         dtype: Any = None,
-        regularizer: Regularizer | None = None,
-        constraint: Constraint | None = None,
+        regularizer: Callable[[Any], Any] | None = None,
+        constraint: Callable[[Any], Any] | None = None,
     ) -> None:
         # In C order, so that an optimizer can update it as one flat view.
         self.value: np.ndarray = np.array(value, dtype=dtype, order="C")
@@ -333,7 +319,8 @@ class KerasTensor(Operators):
         self.static_shape: Shape = tuple(shape)
         self.dtype = str(np.dtype(dtype))
         self.name = name or "keras_tensor"
-        self.history: tuple[Node, int] | None = None
+        #: The `graph.Node` that made this tensor, and which of its outputs it is.
+        self.history: tuple[Any, int] | None = None
 
     @property
     def shape(self) -> Shape:

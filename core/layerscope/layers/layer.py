@@ -22,7 +22,8 @@ from layerscope.ops.shapes import ShapeError
 from layerscope.registry import snake_case
 from layerscope.saving.serialization import registered_name, serialize_value
 from layerscope.structure import leaves, map_shapes, map_structure
-from layerscope.tensor import KerasTensor, Operators, Shape, Tensor, Variable, is_recording
+from layerscope.tape import is_recording
+from layerscope.tensor import KerasTensor, Operators, Shape, Tensor, Variable
 
 #: Value of `training` in the call that is running, None outside of one.
 _TRAINING: ContextVar[bool | None] = ContextVar("training", default=None)

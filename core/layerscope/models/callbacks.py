@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from layerscope.models.training import Trainable
+from typing import Any
 
 Logs = dict[str, float]
 
@@ -14,10 +11,10 @@ Logs = dict[str, float]
 class Callback:
     """Base class: override what is of interest. `model` and `params` are set before training."""
 
-    model: Trainable
+    model: Any
     params: dict[str, Any]
 
-    def set_model(self, model: Trainable) -> None:
+    def set_model(self, model: Any) -> None:
         """Learn which model trains."""
         self.model = model
 

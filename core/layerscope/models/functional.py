@@ -139,3 +139,6 @@ class Functional(Model):
 def _source(tensor: KerasTensor) -> Any:
     """Return what made a symbolic tensor."""
     return None if tensor.history is None else tensor.history[0].operation
+
+
+Model._functional = Functional

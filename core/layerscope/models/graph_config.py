@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from layerscope.layers import deserialize, serialize
 from layerscope.layers.input import InputLayer
@@ -10,16 +10,13 @@ from layerscope.layers.layer import Layer
 from layerscope.structure import leaves, map_structure
 from layerscope.tensor import KerasTensor, Operators
 
-if TYPE_CHECKING:
-    from layerscope.models.functional import Functional
-
 #: Layer name, which of its calls, which of that call's outputs.
 Position = tuple[str, int, int]
 
 _TENSOR = "__keras_tensor__"
 
 
-def graph_config(model: Functional) -> dict[str, Any]:
+def graph_config(model: Any) -> dict[str, Any]:
     """Return the config of a functional model.
 
     Raises

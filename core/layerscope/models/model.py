@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from layerscope.layers.layer import Layer
 from layerscope.models.summary import summary_text
@@ -28,6 +28,9 @@ class Model(Trainable):
     (None, 2)
     """
 
+    #: What ``Model(inputs, outputs)`` makes; `models.functional` sets it.
+    _functional: ClassVar[Any]
+
     if TYPE_CHECKING:
 
         def __init__(
@@ -42,18 +45,15 @@ class Model(Trainable):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if cls is Model and (args or "inputs" in kwargs or "outputs" in kwargs):
-            from layerscope.models.functional import Functional
-
-            return Functional.__new__(Functional, *args, **kwargs)  # type: ignore[return-value]
+            functional = cls._functional
+            return functional.__new__(functional, *args, **kwargs)
         return super().__new__(cls, *args, **kwargs)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Create a model from what `get_config` returned."""
         if cls is Model and "input_layers" in config:
-            from layerscope.models.functional import Functional
-
-            return Functional.from_config(config)  # type: ignore[return-value]
+            return cls._functional.from_config(config)
         return super().from_config(config)
 
     @property

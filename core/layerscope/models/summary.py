@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from layerscope.layers.layer import Layer
 from layerscope.tensor import Variable
 
-if TYPE_CHECKING:
-    from layerscope.layers.layer import Layer
-    from layerscope.models.model import Model
 
-
-def summary_text(model: Model, line_length: int | None = None) -> str:
+def summary_text(model: Any, line_length: int | None = None) -> str:
     """Return the layers of `model` with output shapes and parameter counts, and the totals."""
     rows = [
         (f"{layer.name} ({type(layer).__name__})", shape_text(layer), parameters_text(layer))

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Generic, ParamSpec
 
 import numpy as np
 
 from layerscope.config import floatx
 from layerscope.graph import connect
-from layerscope.tensor import OPERATIONS, TAPES, KerasTensor, Operators, Shape, Tensor, Variable
+from layerscope.tape import TAPES, Record
+from layerscope.tensor import OPERATIONS, KerasTensor, Operators, Shape, Tensor, Variable
 
 P = ParamSpec("P")
 
@@ -24,26 +25,6 @@ VJP = Callable[..., Any]
 
 #: Type of a result: its name, a rule ``(*inputs, **options) -> name``, or None for promotion.
 ResultType = str | Callable[..., str] | None
-
-
-class Record:
-    """One executed operation on a tape."""
-
-    __slots__ = ("inputs", "operation", "options", "outputs", "saved")
-
-    def __init__(
-        self,
-        operation: Operation[...],
-        inputs: Sequence[Any],
-        options: dict[str, Any],
-        outputs: tuple[Tensor, ...],
-        saved: Any,
-    ) -> None:
-        self.operation = operation
-        self.inputs = inputs
-        self.options = options
-        self.outputs = outputs
-        self.saved = saved
 
 
 class Operation(Generic[P]):
