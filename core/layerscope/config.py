@@ -83,6 +83,11 @@ def standardize_data_format(value: str | None) -> DataFormat:
     return value
 
 
+def float_type_for(dtype: Any) -> str:
+    """Return the float type to compute in, given numbers of a type: that type, or `floatx`."""
+    return str(dtype) if str(dtype) in FLOAT_TYPES else floatx()
+
+
 def standardize_dtype(value: Any) -> str:
     """Return the name of a dtype given in any of the usual ways; None means `floatx`.
 

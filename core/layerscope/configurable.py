@@ -39,6 +39,8 @@ class Field:
     slider : the softer range a control offers.
     choices : valid values of a ``"choice"``.
     length : number of entries of ``"ints"``, None for any number.
+    per_axis : whether there is one entry per spatial axis, as many as the class's `rank`.
+    after : argument of a base class that this one follows; None: the order of declaration.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Field:
     optional: bool = False
     choices: tuple[str, ...] = ()
     length: int | None = None
+    per_axis: bool = False
+    after: str | None = None
 
     def check(self, value: Any) -> Any:
         """Return `value` in the form the class stores.
@@ -181,6 +185,8 @@ def field(
     lt: float | None = ...,
     slider: tuple[float, float] | None = ...,
     kw_only: bool = ...,
+    per_axis: bool = ...,
+    after: str | None = ...,
 ) -> T: ...
 
 
@@ -195,6 +201,8 @@ def field(
     lt: float | None = ...,
     slider: tuple[float, float] | None = ...,
     kw_only: bool = ...,
+    per_axis: bool = ...,
+    after: str | None = ...,
 ) -> Any: ...
 
 
@@ -210,6 +218,8 @@ def field(*, default: Any = REQUIRED, **options: Any) -> Any:
     ge, gt, le, lt : bounds.
     slider : range a control offers.
     kw_only : may only be passed by name.
+    per_axis : for integers: one per spatial axis, of which the class's `rank` tells the number.
+    after : argument of a base class that this one follows; None: the order of declaration.
     """
     return Field(name="", default=default, **options)
 
@@ -217,6 +227,20 @@ def field(*, default: Any = REQUIRED, **options: Any) -> Any:
 def sizes(value: int | Sequence[int] | None) -> Any:
     """Tell type checkers that one integer may stand for one per axis; the check repeats it."""
     return value
+
+
+def whole_number(name: str) -> Callable[[Any], Any]:
+    """Return a converter that refuses what is no integer with the error Keras has for it."""
+
+    def convert(value: Any) -> Any:
+        if not _is_integer(value):
+            raise TypeError(
+                f"Argument `{name}` must be an integer. Received: {name}={value!r} (of type "
+                f"{type(value).__name__})"
+            )
+        return value
+
+    return convert
 
 
 def _resolve(field: Field, name: str, hint: Any) -> Field:
@@ -233,7 +257,7 @@ def _resolve(field: Field, name: str, hint: Any) -> Field:
         found = {"kind": "choice", "choices": arguments}
     elif origin is tuple and arguments and arguments[0] is int:
         length = None if Ellipsis in arguments else len(arguments)
-        found = {"kind": "ints", "length": length}
+        found = {"kind": "ints", "length": length or field.length}
     elif origin is Callable:
         found = {"kind": "activation"}
     elif isinstance(hint, type) and issubclass(hint, Configurable):
@@ -277,7 +301,8 @@ class Configurable:
         cls._declared = declared
         cls._fields = ()
         bare = cls.__init__ in (object.__init__, Configurable.__init__)
-        if (declared or bare) and "__init__" not in vars(cls):
+        ranked = "rank" in vars(cls) and hasattr(cls.__init__, "_fields")
+        if (declared or bare or ranked) and "__init__" not in vars(cls):
             _give_constructor(cls)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -366,15 +391,35 @@ def accepts(cls: type[Configurable], name: str) -> bool:
     return variadic or name in parameters
 
 
-def _give_constructor(cls: type[Configurable]) -> None:
-    """Write the constructor that the declared fields of `cls` and its bases describe."""
+def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
+    """Return the fields of `cls` and its bases in the order of its constructor."""
     merged: dict[str, Field] = {}
     for base in reversed(cls.__mro__):
         declared = vars(base).get("_declared", {})
         for name, value in declared.items():
             # A redeclared argument takes the position its new class gives it.
             merged.pop(name, None)
-            merged[name] = replace(value, name=name)
+            merged[name] = _for_rank(replace(value, name=name), getattr(cls, "rank", None))
+            if value.after in merged:
+                names = list(merged)
+                behind = names[names.index(value.after) + 1 : -1]
+                merged.update({later: merged.pop(later) for later in behind})
+    return merged
+
+
+def _for_rank(field: Field, rank: int | None) -> Field:
+    """Give a field with an entry per spatial axis the right number of them."""
+    if not field.per_axis or rank is None:
+        return field
+    default = field.default
+    if rank > 1 and isinstance(default, int):
+        default = (default,) * rank
+    return replace(field, length=rank, default=default)
+
+
+def _give_constructor(cls: type[Configurable]) -> None:
+    """Write the constructor that the declared fields of `cls` and its bases describe."""
+    merged = _merged_fields(cls)
     positional = [value for value in merged.values() if not value.kw_only]
     keyword = [value for value in merged.values() if value.kw_only]
     # Required arguments of a subclass may follow defaults of its base.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.config import floatx
+from layerscope.config import float_type_for, floatx
 
 _AMBIENT: ContextVar[np.random.Generator | None] = ContextVar("ambient_generator", default=None)
 
@@ -175,16 +175,38 @@ def dropout_mask(
 ) -> np.ndarray:
     """Draw the factors of a dropout: 0 or ``1 / (1 - rate)``."""
     # What is not a number with a point would lose the scale to rounding.
-    dtype = dtype if np.dtype(dtype).kind == "f" else floatx()
-    lengths = shape
-    if noise_shape is not None:
-        lengths = [
-            have if want is None else want for have, want in zip(shape, noise_shape, strict=True)
-        ]
+    dtype = float_type_for(dtype)
     if rate >= 1:
-        return np.zeros(lengths, dtype)
-    kept = generator_of(seed).random(tuple(lengths), dtype=np.float32) >= rate
-    return kept.astype(dtype) * np.dtype(dtype).type(1 / (1 - rate))
+        return np.zeros(_noise_lengths(shape, noise_shape), dtype)
+    kept = keep_mask(shape, dtype, rate, noise_shape, seed)
+    return kept * np.dtype(dtype).type(1 / (1 - rate))
+
+
+def keep_mask(
+    shape: Sequence[int],
+    dtype: str,
+    rate: float,
+    noise_shape: Sequence[int | None] | None,
+    seed: Seed,
+) -> np.ndarray:
+    """Draw zeros with probability `rate` and ones otherwise."""
+    lengths = _noise_lengths(shape, noise_shape)
+    return (generator_of(seed).random(lengths, dtype=np.float32) >= rate).astype(dtype)
+
+
+def _noise_lengths(
+    shape: Sequence[int], noise_shape: Sequence[int | None] | None
+) -> tuple[int, ...]:
+    if noise_shape is None:
+        return tuple(shape)
+    if len(noise_shape) != len(shape):
+        raise ValueError(
+            "Argument `noise_shape` must have an entry for each axis of the input, whose shape is "
+            f"{tuple(shape)}. Received: noise_shape={tuple(noise_shape)}"
+        )
+    return tuple(
+        have if want is None else want for have, want in zip(shape, noise_shape, strict=True)
+    )
 
 
 def _drawable(kind: np.dtype) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,7 @@ _GROUP_OF_KIND = {
 _GROUPS = ("main", "activation", "initializers", "regularizers", "constraints")
 _OPEN_GROUPS = frozenset({"main", "activation", "initializers"})
 NONE_CHOICE = ""
+_LONGEST_LITERAL = 200
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,27 @@ def read(field: Field, raw: Any) -> Any:
         value = _read_integers(field, raw)
     elif field.kind in ("text", "choice"):
         value = None if raw in (None, NONE_CHOICE) and field.optional else raw
+    elif field.kind == "any":
+        value = _read_literal(field, raw)
     else:
         value = raw
     field.check(value)
     return value
+
+
+def _read_literal(field: Field, raw: Any) -> Any:
+    """Return what a text such as ``((1, 2), (3, 0))`` or ``None`` stands for, as a JSON value."""
+    if not isinstance(raw, str):
+        return raw
+    if not raw.strip():
+        return None
+    try:
+        # Literals only: nothing is ever run.
+        value = ast.literal_eval(raw[:_LONGEST_LITERAL])
+        return json.loads(json.dumps(value))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        message = text("inspector.literal_invalid", name=field.name, value=raw)
+        raise ValueError(message) from None
 
 
 def _slider_range(field: Field) -> tuple[float, float] | None:
@@ -171,6 +191,8 @@ def _shown(field: Field, value: Any) -> Any:
     """Return a stored value as its control shows it."""
     if value is REQUIRED:
         return None
+    if field.kind == "any":
+        return "" if value is None else str(_as_tuples(value))
     if field.kind == "ints":
         if value is None:
             return ""
@@ -179,6 +201,11 @@ def _shown(field: Field, value: Any) -> Any:
     if field.kind == "choice" and value is None:
         return NONE_CHOICE
     return value
+
+
+def _as_tuples(value: Any) -> Any:
+    """Return nested lists the way Keras writes them, as tuples."""
+    return tuple(_as_tuples(entry) for entry in value) if isinstance(value, list) else value
 
 
 def control_of(
@@ -254,7 +281,7 @@ def _nested_controls(field: Field, value: Any, catalogue: Catalogue) -> list[dic
 
 
 def _is_editable(field: Field) -> bool:
-    return field.name not in HIDDEN and field.kind not in ("any", "layer", "object")
+    return field.name not in HIDDEN and field.kind not in ("layer", "object")
 
 
 def groups_of(

@@ -45,10 +45,11 @@ def explain(layer: Any, layer_id: str, name: str, shape: Shape, error: ValueErro
     wanted = getattr(spec, "ndim", None)
     if wanted is not None and wanted != len(shape):
         return _wrong_rank(layer_id, name, wanted, shape)
-    if hasattr(layer, "kernel_size") and "zero or negative" in str(error):
-        return Problem(layer_id, _too_large(layer, name, shape), "kernel_size")
+    for argument in ("kernel_size", "pool_size"):
+        if hasattr(layer, argument) and "zero or negative" in str(error):
+            return Problem(layer_id, _too_large(layer, argument, name, shape), argument)
     if hasattr(layer, "groups") and "group" in str(error):
-        channels = shape[1] if layer.data_format == "channels_first" else shape[-1]
+        channels = shape[getattr(layer, "axis", 1 if _channels_first(layer) else -1)]
         message = text("diagnosis.groups", name=name, groups=layer.groups, channels=channels)
         return Problem(layer_id, message, "groups")
     if hasattr(layer, "target_shape"):
@@ -75,26 +76,24 @@ def _wrong_rank(layer_id: str, name: str, wanted: int, shape: Shape) -> Problem:
     return Problem(layer_id, message)
 
 
-def _too_large(layer: Any, name: str, shape: Shape) -> str:
+def _channels_first(layer: Any) -> bool:
+    return getattr(layer, "data_format", None) == "channels_first"
+
+
+def _too_large(layer: Any, argument: str, name: str, shape: Shape) -> str:
     first = layer.data_format == "channels_first"
     spatial = shape[2:] if first else shape[1:-1]
-    reach = [
-        (size - 1) * dilation + 1
-        for size, dilation in zip(layer.kernel_size, layer.dilation_rate, strict=True)
-    ]
+    window = getattr(layer, argument)
+    dilations = getattr(layer, "dilation_rate", (1,) * len(window))
+    reach = [(size - 1) * dilation + 1 for size, dilation in zip(window, dilations, strict=True)]
     return text("diagnosis.window", name=name, window=sizes(reach), image=sizes(spatial))
 
 
-def empty_output(layer: Any, layer_id: str, name: str, shape: Shape, out: Shape) -> Problem | None:
+def empty_output(layer_id: str, name: str, shape: Shape, out: Shape) -> Problem | None:
     """Say that nothing is left, if an axis of the output has length zero."""
     if 0 not in out[1:]:
         return None
-    size = getattr(layer, "pool_size", None)
-    if size is None:
-        return Problem(layer_id, text("diagnosis.empty", name=name, out=shape_words(out)))
-    spatial = shape[2:] if layer.data_format == "channels_first" else shape[1:-1]
-    message = text("diagnosis.window", name=name, window=sizes(size), image=sizes(spatial))
-    return Problem(layer_id, message, "pool_size")
+    return Problem(layer_id, text("diagnosis.empty", name=name, out=shape_words(out)))
 
 
 def too_big(layer_id: str, name: str, what: str, count: int, limit: int) -> Problem:

@@ -218,7 +218,7 @@ def _check(
             twin.build(shape)
     except ValueError as error:
         raise _Stop(diagnosis.explain(layer, spec.id, name, shape, error)) from None
-    if problem := diagnosis.empty_output(layer, spec.id, name, shape, out):
+    if problem := diagnosis.empty_output(spec.id, name, shape, out):
         raise _Stop(problem)
     params = params_before + twin.count_params()
     if params > MAX_PARAMETERS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -144,3 +144,44 @@ def test_a_class_without_arguments_takes_none() -> None:
         Below(foo=1)  # pyright: ignore[reportCallIssue]
     with pytest.raises(TypeError, match="at most 0"):
         Below(1)  # pyright: ignore[reportCallIssue]
+
+
+class _Ranked(Configurable):
+    lengths: tuple[int, ...] = field(converter=sizes, per_axis=True, ge=1, help="Lengths.")
+    steps: tuple[int, ...] = field(default=1, per_axis=True, help="Steps.")
+    last: bool = field(default=False, help="Last.")
+
+
+class _OverPlanes(_Ranked):
+    rank: ClassVar[int] = 2
+    between: int = field(default=0, after="lengths", help="Between.")
+
+
+def test_one_number_per_axis_as_the_rank_says() -> None:
+    made: Any = _OverPlanes(3)
+    assert (made.lengths, made.steps) == ((3, 3), (1, 1))
+    with pytest.raises(ValueError, match=r"tuple of 2 integers.*lengths=\(1, 2, 3\)"):
+        _OverPlanes((1, 2, 3))
+    assert inspect.signature(_OverPlanes).parameters["steps"].default == (1, 1)
+
+
+def test_an_argument_may_follow_one_of_a_base_class() -> None:
+    assert list(inspect.signature(_OverPlanes).parameters) == [
+        "lengths",
+        "between",
+        "steps",
+        "last",
+    ]
+    assert [one.name for one in fields_of(_OverPlanes)] == ["lengths", "between", "steps", "last"]
+
+
+def test_a_rank_leaves_a_constructor_written_by_hand_alone() -> None:
+    class Written(Configurable):
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+    class Below(Written):
+        rank: ClassVar[int] = 2
+
+    made: Any = Below
+    assert made(3).value == 3

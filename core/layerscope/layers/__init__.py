@@ -5,20 +5,90 @@ from __future__ import annotations
 from typing import Any
 
 from layerscope.layers.activation import Activation as Activation
-from layerscope.layers.conv2d import Conv2D as Conv2D
+from layerscope.layers.activity_regularization import (
+    ActivityRegularization as ActivityRegularization,
+)
+from layerscope.layers.alpha_dropout import AlphaDropout as AlphaDropout
+from layerscope.layers.batch_normalization import BatchNormalization as BatchNormalization
+from layerscope.layers.conv import Conv1D as Conv1D
+from layerscope.layers.conv import Conv2D as Conv2D
+from layerscope.layers.conv import Conv3D as Conv3D
+from layerscope.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
+from layerscope.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
+from layerscope.layers.conv_transpose import Conv3DTranspose as Conv3DTranspose
+from layerscope.layers.cropping import Cropping1D as Cropping1D
+from layerscope.layers.cropping import Cropping2D as Cropping2D
+from layerscope.layers.cropping import Cropping3D as Cropping3D
 from layerscope.layers.dense import Dense as Dense
+from layerscope.layers.depthwise_conv import DepthwiseConv1D as DepthwiseConv1D
+from layerscope.layers.depthwise_conv import DepthwiseConv2D as DepthwiseConv2D
+from layerscope.layers.depthwise_conv import DepthwiseConv3D as DepthwiseConv3D
 from layerscope.layers.dropout import Dropout as Dropout
 from layerscope.layers.flatten import Flatten as Flatten
+from layerscope.layers.gaussian_dropout import GaussianDropout as GaussianDropout
+from layerscope.layers.gaussian_noise import GaussianNoise as GaussianNoise
+from layerscope.layers.global_pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
+from layerscope.layers.global_pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
+from layerscope.layers.global_pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
+from layerscope.layers.global_pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
+from layerscope.layers.global_pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
+from layerscope.layers.global_pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
+from layerscope.layers.group_normalization import GroupNormalization as GroupNormalization
 from layerscope.layers.input import Input as Input
 from layerscope.layers.input import InputLayer as InputLayer
 from layerscope.layers.input_spec import InputSpec as InputSpec
 from layerscope.layers.layer import Layer as Layer
-from layerscope.layers.max_pooling2d import MaxPooling2D as MaxPooling2D
+from layerscope.layers.layer_normalization import LayerNormalization as LayerNormalization
+from layerscope.layers.layer_normalization import RMSNormalization as RMSNormalization
+from layerscope.layers.layer_normalization import UnitNormalization as UnitNormalization
+from layerscope.layers.permute import Permute as Permute
+from layerscope.layers.pooling import AveragePooling1D as AveragePooling1D
+from layerscope.layers.pooling import AveragePooling2D as AveragePooling2D
+from layerscope.layers.pooling import AveragePooling3D as AveragePooling3D
+from layerscope.layers.pooling import MaxPooling1D as MaxPooling1D
+from layerscope.layers.pooling import MaxPooling2D as MaxPooling2D
+from layerscope.layers.pooling import MaxPooling3D as MaxPooling3D
+from layerscope.layers.rectifiers import ELU as ELU
+from layerscope.layers.rectifiers import LeakyReLU as LeakyReLU
+from layerscope.layers.rectifiers import PReLU as PReLU
+from layerscope.layers.rectifiers import ReLU as ReLU
+from layerscope.layers.rectifiers import ThresholdedReLU as ThresholdedReLU
+from layerscope.layers.repeat_vector import RepeatVector as RepeatVector
 from layerscope.layers.reshape import Reshape as Reshape
+from layerscope.layers.separable_conv import SeparableConv1D as SeparableConv1D
+from layerscope.layers.separable_conv import SeparableConv2D as SeparableConv2D
+from layerscope.layers.softmax import Softmax as Softmax
+from layerscope.layers.spatial_dropout import SpatialDropout1D as SpatialDropout1D
+from layerscope.layers.spatial_dropout import SpatialDropout2D as SpatialDropout2D
+from layerscope.layers.spatial_dropout import SpatialDropout3D as SpatialDropout3D
+from layerscope.layers.up_sampling import UpSampling1D as UpSampling1D
+from layerscope.layers.up_sampling import UpSampling2D as UpSampling2D
+from layerscope.layers.up_sampling import UpSampling3D as UpSampling3D
+from layerscope.layers.zero_padding import ZeroPadding1D as ZeroPadding1D
+from layerscope.layers.zero_padding import ZeroPadding2D as ZeroPadding2D
+from layerscope.layers.zero_padding import ZeroPadding3D as ZeroPadding3D
 from layerscope.saving.serialization import deserialize_as, serialize_keras_object
 
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+Convolution1D = Conv1D
+Convolution1DTranspose = Conv1DTranspose
 Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+Convolution3D = Conv3D
+Convolution3DTranspose = Conv3DTranspose
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 
 
 def serialize(layer: Layer) -> dict[str, Any]:

@@ -6,25 +6,12 @@ from typing import Any, ClassVar
 
 from layerscope import random
 from layerscope.configurable import field
-from layerscope.layers.layer import Example, Layer
-from layerscope.random import Seed, SeedGenerator, check_seed
-from layerscope.tensor import Shape
+from layerscope.layers.layer import Example
+from layerscope.layers.noise import _Noise, check_noise_shape
+from layerscope.random import Seed, check_seed
 
 
-def _noise_shape(value: Any) -> tuple[int | None, ...] | None:
-    if value is None:
-        return None
-    if not isinstance(value, (list, tuple)) or not all(
-        length is None or (isinstance(length, int) and length > 0) for length in value
-    ):
-        raise ValueError(
-            "Argument `noise_shape` must be a tuple of positive integers or None. "
-            f"Received: noise_shape={value!r}"
-        )
-    return tuple(value)
-
-
-class Dropout(Layer):
+class Dropout(_Noise):
     """Zeroes a random fraction of the entries while training and scales up the rest.
 
     Kept entries are multiplied by ``1 / (1 - rate)``, so the expected sum stays the same; at
@@ -49,20 +36,15 @@ class Dropout(Layer):
     rate: float = field(ge=0, le=1, slider=(0, 0.9), help="Fraction of the entries to zero.")
     noise_shape: tuple[int | None, ...] | None = field(
         default=None,
-        converter=_noise_shape,
+        converter=check_noise_shape,
         help="Shape of the random mask, broadcast over the input; None entries take its length.",
     )
     seed: Seed = field(default=None, converter=check_seed, help="Makes the zeros repeatable.")
 
     def __post_init__(self) -> None:
-        self.supports_masking = True
-        seed = self.seed
-        self.seed_generator = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
+        self._seed_with(self.seed)
 
     def call(self, inputs: Any, training: bool | None = False) -> Any:
         if not training or self.rate == 0:
             return inputs
         return random.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape

@@ -1,4 +1,4 @@
-"""Convolution and pooling over the two spatial axes of an image."""
+"""Convolution over one to three spatial axes, and its transpose."""
 
 from __future__ import annotations
 
@@ -7,38 +7,52 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled import patches as compiled_patches
-from layerscope.compiled import pooling as compiled_pooling
-from layerscope.config import standardize_data_format
-from layerscope.ops import shapes
+from layerscope.ops import layout, shapes
 from layerscope.ops.operation import operation
+from layerscope.ops.windows import Windows, check_padding, filters, restore, volume
 from layerscope.tensor import Shape
 
 Array = Any
-Pair = tuple[int, int]
-
-# Patches larger than this are made for a part of the batch at a time.
-_PATCH_BYTES = 32 * 2**20
 
 
-def pair(value: int | Sequence[int]) -> Pair:
-    """Return one number per spatial axis."""
-    if isinstance(value, (int, np.integer)):
-        return int(value), int(value)
-    first, second = value
-    return int(first), int(second)
+def spatial_lengths(x: Shape, data_format: str | None) -> Shape:
+    """Return the lengths of the spatial axes."""
+    return x[2:] if layout.channels_first(data_format) else x[1:-1]
 
 
-def _channels_first(data_format: str | None) -> bool:
-    return standardize_data_format(data_format) == "channels_first"
+def check_ranks(name: str, x: Shape, kernel: Shape, last: str) -> None:
+    """Raise if an input and a kernel do not have the same one to three spatial axes.
+
+    Raises
+    ------
+    ShapeError
+        With the axes that are expected; `last` describes the kernel's last two.
+    """
+    if len(x) != len(kernel) or len(x) not in (3, 4, 5):
+        raise shapes.ShapeError(
+            f"`{name}` takes an input (batch, *spatial, channels) with one to three spatial axes "
+            f"and a kernel (*size, {last}). Received shapes {x} and {kernel}."
+        )
 
 
-def _channels_last(x: Array, data_format: str | None) -> Array:
-    return np.moveaxis(x, 1, -1) if _channels_first(data_format) else x
+def finished(
+    name: str, x: Shape, kernel: Shape, out: Shape, channels: int, data_format: str | None
+) -> Shape:
+    """Return the whole output shape, given its spatial lengths.
 
-
-def _restore_format(x: Array, data_format: str | None) -> Array:
-    return np.moveaxis(x, -1, 1) if _channels_first(data_format) else x
+    Raises
+    ------
+    ShapeError
+        If a length is not positive.
+    """
+    if any(length is not None and length <= 0 for length in out):
+        raise shapes.ShapeError(
+            f"Computed output size would be zero or negative. Received: input shape {x} and "
+            f"kernel shape {kernel} in `{name}`, which give the spatial lengths {out}."
+        )
+    if layout.channels_first(data_format):
+        return (x[0], channels, *out)
+    return (x[0], *out, channels)
 
 
 def _conv_shape(
@@ -49,84 +63,29 @@ def _conv_shape(
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
 ) -> Shape:
-    first = _channels_first(data_format)
-    spatial = x[2:] if first else x[1:-1]
-    channels = x[1] if first else x[-1]
-    if len(spatial) != 2 or len(kernel) != 4:
-        raise shapes.ShapeError(
-            f"`conv` takes images (batch, height, width, channels) and a kernel (height, width, "
-            f"in, out). Received shapes {x} and {kernel}."
-        )
-    height, width, inputs, filters = (int(length or 0) for length in kernel)
+    check_ranks("conv", x, kernel, "channels / groups, filters")
+    rank = len(x) - 2
+    check_padding(padding, "valid", "same", *(("causal",) if rank == 1 else ()))
+    channels = x[1] if layout.channels_first(data_format) else x[-1]
+    *size, inputs, outputs = (int(length or 0) for length in kernel)
     if channels is not None and channels % inputs:
         raise shapes.ShapeError(
             f"The number of input channels must be a multiple of the kernel's {inputs}. "
             f"Received {channels} channels (full input shape {x})."
         )
-    out = shapes.windows(spatial, (height, width), pair(strides), padding, pair(dilation_rate))
-    if any(length is not None and length <= 0 for length in out):
+    if channels is not None and outputs % (channels // inputs):
         raise shapes.ShapeError(
-            f"Computed output size would be zero or negative. Received: input shape {x}, "
-            f"kernel shape {kernel}, strides={pair(strides)}, padding={padding!r}, "
-            f"dilation_rate={pair(dilation_rate)}."
+            f"The number of filters must be a multiple of the number of groups, "
+            f"{channels // inputs}. Received {outputs} filters (kernel shape {kernel})."
         )
-    return (x[0], filters, *out) if first else (x[0], *out, filters)
-
-
-class _Geometry:
-    """Where the windows of one convolution lie."""
-
-    def __init__(
-        self, x: Array, kernel: Array, strides: Any, padding: str, dilation_rate: Any
-    ) -> None:
-        self.strides, self.dilation = pair(strides), pair(dilation_rate)
-        self.size: Pair = kernel.shape[:2]
-        self.spatial: Pair = x.shape[1:3]
-        self.pads = [
-            shapes.window_padding(length, size, stride, padding, dilation)
-            for length, size, stride, dilation in zip(
-                self.spatial, self.size, self.strides, self.dilation, strict=True
-            )
-        ]
-        rows, columns = shapes.windows(
-            self.spatial, self.size, self.strides, padding, self.dilation
-        )
-        self.out: Pair = (rows or 0, columns or 0)
-        self.groups = x.shape[-1] // kernel.shape[2]
-        per_image = self.out[0] * self.out[1] * kernel.shape[0] * kernel.shape[1] * x.shape[-1]
-        self.batch = max(1, _PATCH_BYTES // max(per_image * x.itemsize, 1))
-
-    @property
-    def pointwise(self) -> bool:
-        """Whether the patches are the image itself."""
-        return self.size == (1, 1) and self.strides == (1, 1)
-
-    def chunks(self, n: int) -> list[slice]:
-        """Parts of the batch whose patches fit in memory."""
-        return [slice(start, min(start + self.batch, n)) for start in range(0, n, self.batch)]
-
-    def patches(self, x: Array) -> Array:
-        """Windows of `x` as (batch, rows, columns, height, width, channels)."""
-        if self.pointwise:
-            return x.reshape(*x.shape[:3], 1, 1, x.shape[3])
-        if any(any(pad) for pad in self.pads):
-            x = np.pad(x, ((0, 0), *self.pads, (0, 0)))
-        out = np.empty((len(x), *self.out, *self.size, x.shape[-1]), x.dtype)
-        compiled_patches.gather_patches(np.ascontiguousarray(x), out, *self.strides, *self.dilation)
-        return out
-
-    def image(self, patches: Array) -> Array:
-        """Sum of the windows where they overlap: the transpose of `patches`."""
-        n, channels = len(patches), patches.shape[-1]
-        if self.pointwise:
-            return patches.reshape(n, *self.spatial, channels)
-        lengths = [length + sum(pad) for length, pad in zip(self.spatial, self.pads, strict=True)]
-        out = np.zeros((n, *lengths, channels), patches.dtype)
-        compiled_patches.scatter_patches(
-            np.ascontiguousarray(patches), out, *self.strides, *self.dilation
-        )
-        (top, _), (left, _) = self.pads
-        return out[:, top : top + self.spatial[0], left : left + self.spatial[1]]
+    out = shapes.windows(
+        spatial_lengths(x, data_format),
+        size,
+        layout.per_axis(strides, rank),
+        padding,
+        layout.per_axis(dilation_rate, rank),
+    )
+    return finished("conv", x, kernel, out, outputs, data_format)
 
 
 @operation(_conv_shape, inputs=2)
@@ -138,192 +97,216 @@ def conv(
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
 ) -> Array:
-    """Cross-correlation of images with a kernel.
+    """Cross-correlation with a kernel.
 
     Parameters
     ----------
-    x : (batch, height, width, channels), or channels second for ``"channels_first"``;
-        `data_format` None means the ambient setting.
-    kernel : (height, width, channels / groups, filters); the number of groups follows from it.
+    x : (batch, *spatial, channels) with one to three spatial axes, or channels second for
+        ``"channels_first"``; `data_format` None means the ambient setting.
+    kernel : (*size, channels / groups, filters); the number of groups follows from it.
     strides, dilation_rate : one number, or one per spatial axis.
-    padding : ``"valid"`` or ``"same"``.
+    padding : ``"valid"``, ``"same"``, or ``"causal"`` for one spatial axis.
 
     Returns
     -------
-    (batch, rows, columns, filters), or filters second.
+    (batch, *windows, filters), or filters second.
     """
     _conv_shape(x.shape, kernel.shape, strides, padding, data_format, dilation_rate)
-    image = _channels_last(x, data_format)
-    geometry = _Geometry(image, kernel, strides, padding, dilation_rate)
-    filters, groups = kernel.shape[-1], geometry.groups
-    out = np.empty((len(image), *geometry.out, filters), np.result_type(x, kernel))
-    for part in geometry.chunks(len(image)):
-        patches = geometry.patches(image[part])
-        for channels, outputs in _groups(kernel, groups):
-            rows = _rows(patches, channels, groups)
-            weights = _group_kernel(kernel, outputs)
-            result = rows @ weights
-            out[part, ..., outputs] = result.reshape(len(patches), *geometry.out, -1)
-    return _restore_format(out, data_format)
+    windows = _conv_windows(x, kernel, strides, padding, data_format, dilation_rate)
+    out = _correlate(volume(x, data_format), filters(kernel), windows)
+    return restore(out, x.ndim - 2, data_format)
 
 
-def _groups(kernel: Array, groups: int) -> list[tuple[slice, slice]]:
-    inputs, filters = kernel.shape[2], kernel.shape[3] // groups
-    return [
-        (slice(g * inputs, (g + 1) * inputs), slice(g * filters, (g + 1) * filters))
-        for g in range(groups)
-    ]
-
-
-def _rows(patches: Array, channels: slice, groups: int) -> Array:
-    """Patches as one matrix, a window per row."""
-    if groups > 1:
-        patches = patches[..., channels]
-    return patches.reshape(-1, patches.shape[3] * patches.shape[4] * patches.shape[5])
-
-
-def _group_kernel(kernel: Array, outputs: slice) -> Array:
-    weights = kernel[..., outputs]
-    return weights.reshape(-1, weights.shape[-1])
-
-
-def _conv_grad_input(
-    g: Array,
-    out: Array,
+def _conv_windows(
     x: Array,
     kernel: Array,
     strides: Any = 1,
     padding: str = "valid",
     data_format: str | None = None,
     dilation_rate: Any = 1,
-) -> Array:
-    g, image = _channels_last(g, data_format), _channels_last(x, data_format)
-    geometry = _Geometry(image, kernel, strides, padding, dilation_rate)
-    grad = np.empty(image.shape, g.dtype)
-    for part in geometry.chunks(len(image)):
-        grads = g[part]
-        patches = np.empty((len(grads), *geometry.out, *geometry.size, image.shape[-1]), g.dtype)
-        for channels, outputs in _groups(kernel, geometry.groups):
-            rows = np.ascontiguousarray(grads[..., outputs]).reshape(-1, _width(outputs))
-            product = rows @ _group_kernel(kernel, outputs).T
-            patches[..., channels] = product.reshape(*patches.shape[:5], kernel.shape[2])
-        grad[part] = geometry.image(patches)
-    return _restore_format(grad, data_format)
+) -> Windows:
+    spatial: Any = spatial_lengths(x.shape, data_format)
+    return Windows.over(spatial, kernel.shape[:-2], strides, padding, dilation_rate)
 
 
-def _conv_grad_kernel(
-    g: Array,
-    out: Array,
-    x: Array,
-    kernel: Array,
-    strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = 1,
-) -> Array:
-    g, image = _channels_last(g, data_format), _channels_last(x, data_format)
-    geometry = _Geometry(image, kernel, strides, padding, dilation_rate)
-    grad = np.zeros(kernel.shape, g.dtype)
-    for part in geometry.chunks(len(image)):
-        patches = geometry.patches(image[part])
-        grads = g[part]
-        for channels, outputs in _groups(kernel, geometry.groups):
-            rows = _rows(patches, channels, geometry.groups)
-            columns = np.ascontiguousarray(grads[..., outputs]).reshape(-1, _width(outputs))
-            grad[..., outputs] += (rows.T @ columns).reshape(*kernel.shape[:3], -1)
-    return grad
+def _conv_grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+    data_format = options.get("data_format")
+    windows = _conv_windows(x, kernel, **options)
+    grad = _spread(volume(g, data_format), filters(kernel), windows, _channels(x, data_format))
+    return restore(grad, x.ndim - 2, data_format)
 
 
-def _width(part: slice) -> int:
-    return part.stop - part.start
+def _conv_grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+    data_format = options.get("data_format")
+    windows = _conv_windows(x, kernel, **options)
+    image, grads = volume(x, data_format), volume(g, data_format)
+    return _kernel_gradient(image, grads, filters(kernel), windows).reshape(kernel.shape)
 
 
 conv.gradients(_conv_grad_input, _conv_grad_kernel)
 conv.first_order_only = True
 
 
-def _pool_shape(
+def _conv_transpose_shape(
     x: Shape,
-    pool_size: int | Sequence[int],
-    strides: int | Sequence[int] | None = None,
+    kernel: Shape,
+    strides: int | Sequence[int] = 1,
     padding: str = "valid",
+    output_padding: int | Sequence[int] | None = None,
     data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
 ) -> Shape:
-    first = _channels_first(data_format)
-    spatial, size = (x[2:] if first else x[1:-1]), pair(pool_size)
-    if len(spatial) != 2:
+    check_ranks("conv_transpose", x, kernel, "filters, channels")
+    rank = len(x) - 2
+    check_padding(padding, "valid", "same")
+    channels = x[1] if layout.channels_first(data_format) else x[-1]
+    *size, outputs, inputs = (int(length or 0) for length in kernel)
+    if channels not in (None, inputs):
         raise shapes.ShapeError(
-            f"`max_pool` takes images (batch, height, width, channels). Received shape {x}."
+            f"The number of input channels must be the kernel's {inputs}. "
+            f"Received {channels} channels (full input shape {x})."
         )
-    out = shapes.windows(spatial, size, pair(size if strides is None else strides), padding)
-    return (x[0], x[1], *out) if first else (x[0], *out, x[-1])
-
-
-def _pool(
-    x: Array,
-    pool_size: int | Sequence[int],
-    strides: int | Sequence[int] | None,
-    padding: str,
-    data_format: str | None,
-) -> tuple[Array, Array]:
-    _pool_shape(x.shape, pool_size, strides, padding, data_format)
-    image = np.ascontiguousarray(_channels_last(x, data_format))
-    size = pair(pool_size)
-    stride = pair(size if strides is None else strides)
-    (top, _), (left, _) = (
-        shapes.window_padding(length, size_, stride_, padding)
-        for length, size_, stride_ in zip(image.shape[1:3], size, stride, strict=True)
+    out = shapes.transposed_windows(
+        spatial_lengths(x, data_format),
+        size,
+        layout.per_axis(strides, rank),
+        padding,
+        None if output_padding is None else layout.per_axis(output_padding, rank),
+        layout.per_axis(dilation_rate, rank),
     )
-    rows, columns = shapes.windows(image.shape[1:3], size, stride, padding)
-    out = np.empty((len(image), rows or 0, columns or 0, image.shape[-1]), image.dtype)
-    winner = np.empty(out.shape, np.int32)
-    if out.size:
-        compiled_pooling.max_pool(image, out, winner, *size, *stride, top, left)
-    return _restore_format(out, data_format), winner
+    return finished("conv_transpose", x, kernel, out, outputs, data_format)
 
 
-@operation(_pool_shape)
-def max_pool(
+@operation(_conv_transpose_shape, inputs=2)
+def conv_transpose(
     x: Array,
-    pool_size: int | Sequence[int],
-    strides: int | Sequence[int] | None = None,
+    kernel: Array,
+    strides: int | Sequence[int] = 1,
     padding: str = "valid",
+    output_padding: int | Sequence[int] | None = None,
     data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
 ) -> Array:
-    """Maximum over windows of an image; padding never wins, the first of equal values does.
+    """Transpose of `conv`: every entry adds a multiple of the kernel to the output.
 
     Parameters
     ----------
-    x : (batch, height, width, channels), or channels second for ``"channels_first"``.
-    pool_size, strides : one number, or one per spatial axis; strides None: the pool size.
+    x : (batch, *spatial, channels) with one to three spatial axes, or channels second for
+        ``"channels_first"``; `data_format` None means the ambient setting.
+    kernel : (*size, filters, channels): the kernel of the convolution this is the transpose of.
+    strides, dilation_rate : one number, or one per spatial axis.
     padding : ``"valid"`` or ``"same"``.
+    output_padding : how much longer than the shortest possible the output is, per spatial axis;
+        None: as long as the strides call for.
+
+    Returns
+    -------
+    (batch, *lengths, filters), or filters second.
     """
-    return _pool(x, pool_size, strides, padding, data_format)[0]
+    windows = _transposed_windows(
+        x, kernel, strides, padding, output_padding, data_format, dilation_rate
+    )
+    out = _spread(volume(x, data_format), filters(kernel), windows, kernel.shape[-2])
+    return restore(out, x.ndim - 2, data_format)
 
 
-@max_pool.saving
-def _max_pool_saving(
+def _transposed_windows(
     x: Array,
-    pool_size: Any,
-    strides: Any = None,
+    kernel: Array,
+    strides: Any = 1,
     padding: str = "valid",
+    output_padding: Any = None,
     data_format: str | None = None,
-) -> tuple[Array, Array]:
-    return _pool(x, pool_size, strides, padding, data_format)
+    dilation_rate: Any = 1,
+) -> Windows:
+    _conv_transpose_shape(
+        x.shape, kernel.shape, strides, padding, output_padding, data_format, dilation_rate
+    )
+    spatial: Any = spatial_lengths(x.shape, data_format)
+    extra = None if output_padding is None else layout.per_axis(output_padding, len(spatial))
+    return Windows.transposed(spatial, kernel.shape[:-2], strides, padding, extra, dilation_rate)
 
 
-@max_pool.joint_gradient
-def _max_pool_gradient(
-    g: Array,
-    out: Array,
-    x: Array,
-    saved: Array,
-    pool_size: Any,
-    strides: Any = None,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> tuple[Array]:
-    grad_out = np.ascontiguousarray(_channels_last(g, data_format))
-    grad = np.zeros(_channels_last(x, data_format).shape, grad_out.dtype)
-    compiled_pooling.max_pool_gradient(grad_out, saved, grad)
-    return (_restore_format(grad, data_format),)
+def _transpose_grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+    data_format = options.get("data_format")
+    windows = _transposed_windows(x, kernel, **options)
+    grad = _correlate(volume(g, data_format), filters(kernel), windows)
+    return restore(grad, x.ndim - 2, data_format)
+
+
+def _transpose_grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+    data_format = options.get("data_format")
+    windows = _transposed_windows(x, kernel, **options)
+    image, values = volume(g, data_format), volume(x, data_format)
+    return _kernel_gradient(image, values, filters(kernel), windows).reshape(kernel.shape)
+
+
+conv_transpose.gradients(_transpose_grad_input, _transpose_grad_kernel)
+conv_transpose.first_order_only = True
+
+
+# Below, images are (batch, depth, height, width, channels) and kernels have three axes of size.
+
+
+def _channels(x: Array, data_format: str | None) -> int:
+    return x.shape[1 if layout.channels_first(data_format) else -1]
+
+
+def _correlate(image: Array, kernel: Array, windows: Windows) -> Array:
+    """Product of every window with the kernel, as (batch, *windows, filters)."""
+    groups = image.shape[-1] // kernel.shape[3]
+    out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.result_type(image, kernel))
+    for part in windows.parts(image):
+        patches = windows.patches(image[part])
+        for inputs, outputs in _groups(kernel, groups):
+            product = _rows(patches, inputs, groups) @ _matrix(kernel[..., outputs])
+            out[part, ..., outputs] = product.reshape(len(patches), *windows.out, -1)
+    return out
+
+
+def _spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Array:
+    """Sum of multiples of the kernel, one for every window: the transpose of `_correlate`."""
+    inputs, groups = kernel.shape[3], channels // kernel.shape[3]
+    dtype = np.result_type(values, kernel)
+    image = np.empty((len(values), *windows.spatial, channels), dtype)
+    for part in windows.parts(image):
+        shape = (part.stop - part.start, *windows.out, *windows.size)
+        patches = np.empty((*shape, channels), dtype)
+        for columns, outputs in _groups(kernel, groups):
+            product = _matrix(values[part, ..., outputs]) @ _matrix(kernel[..., outputs]).T
+            patches[..., columns] = product.reshape(*shape, inputs)
+        image[part] = windows.sum_patches(patches)
+    return image
+
+
+def _kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
+    """Sum over all windows of the window times its value, in the kernel's shape."""
+    groups = image.shape[-1] // kernel.shape[3]
+    grad = np.zeros(kernel.shape, np.result_type(image, values))
+    for part in windows.parts(image):
+        patches = windows.patches(image[part])
+        for inputs, outputs in _groups(kernel, groups):
+            product = _rows(patches, inputs, groups).T @ _matrix(values[part, ..., outputs])
+            grad[..., outputs] += product.reshape(*kernel.shape[:4], -1)
+    return grad
+
+
+def _groups(kernel: Array, groups: int) -> list[tuple[slice, slice]]:
+    """Input and output channels of each group."""
+    inputs, outputs = kernel.shape[3], kernel.shape[4] // groups
+    return [
+        (slice(g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs))
+        for g in range(groups)
+    ]
+
+
+def _matrix(x: Array) -> Array:
+    """All axes but the last joined into one."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def _rows(patches: Array, channels: slice, groups: int) -> Array:
+    """Patches as one matrix, a window per row."""
+    if groups > 1:
+        patches = patches[..., channels]
+    return patches.reshape(-1, np.prod(patches.shape[4:], dtype=int))

@@ -1,17 +1,28 @@
-"""Operations of neural networks that are more than arithmetic: activations and softmax."""
+"""Operations of neural networks that are more than arithmetic: activations and softmax.
+
+Rectifiers compare so that a NaN falls on the side that keeps it. Where a product of an infinite
+and a vanishing factor would be NaN, the infinite one is limited first.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from layerscope.ops import shapes
-from layerscope.ops.elementwise import exp
+from layerscope.ops.elementwise import abs, clip, exp, maximum, minimum, rsqrt, square, tanh, where
+from layerscope.ops.manipulation import cast, split
 from layerscope.ops.operation import operation
 from layerscope.ops.reductions import sum
 
 Array = Any
+
+#: Beyond this distance from zero every S-shaped function has reached its limits, to the last bit.
+_FAR = 1e4
+
+# --- rectifiers -----------------------------------------------------------------------------
 
 
 @operation()
@@ -21,6 +32,147 @@ def relu(x: Array) -> Array:
 
 
 relu.gradients(lambda g, out, x: g * (out > 0))
+
+
+@operation()
+def relu6(x: Array) -> Array:
+    """``min(max(x, 0), 6)``; the gradient at zero and six is zero."""
+    return np.clip(x, 0, 6)
+
+
+relu6.gradients(lambda g, out, x: g * ((out > 0) * (out < 6)))
+
+
+@operation()
+def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
+    """``x`` where that is not negative, ``negative_slope * x`` elsewhere."""
+    if negative_slope == 0:
+        return np.maximum(x, 0)
+    return np.where(np.greater_equal(x, 0), x, np.multiply(negative_slope, x))
+
+
+leaky_relu.gradients(
+    lambda g, out, x, negative_slope=0.2: where(x >= 0, g, negative_slope * g),
+)
+
+
+@operation(shapes.broadcast, inputs=2)
+def prelu(x: Array, alpha: Array) -> Array:
+    """``max(x, 0) + alpha * min(x, 0)``; the gradient at zero is zero."""
+    return np.maximum(x, 0) + alpha * np.minimum(x, 0)
+
+
+prelu.gradients(
+    lambda g, out, x, alpha: g * ((x > 0) + alpha * (x < 0)),
+    lambda g, out, x, alpha: g * minimum(x, 0),
+)
+
+
+@operation()
+def threshold(x: Array, threshold: float, default_value: float) -> Array:
+    """``x`` where it is above `threshold`, `default_value` elsewhere."""
+    return np.where(np.less_equal(x, threshold), default_value, x)
+
+
+threshold.gradients(lambda g, out, x, threshold, default_value: g * (x > threshold))
+
+
+@operation()
+def soft_shrink(x: Array, threshold: float = 0.5) -> Array:
+    """``x`` moved towards zero by `threshold`, zero where it would cross it."""
+    return x - np.clip(x, -threshold, threshold)
+
+
+@operation()
+def hard_shrink(x: Array, threshold: float = 0.5) -> Array:
+    """``x``, but zero up to a distance of `threshold` from zero."""
+    return np.where(np.less_equal(np.abs(x), threshold), 0, x)
+
+
+for _shrink in (soft_shrink, hard_shrink):
+    _shrink.gradients(lambda g, out, x, threshold=0.5: g * (abs(x) > threshold))
+
+
+@operation()
+def tanh_shrink(x: Array) -> Array:
+    """``x - tanh(x)``."""
+    return x - np.tanh(x)
+
+
+tanh_shrink.gradients(lambda g, out, x: g * square(tanh(x)))
+
+
+def hard_tanh(x: Array) -> Array:
+    """``x`` limited to [-1, 1]."""
+    return clip(x, -1.0, 1.0)
+
+
+def hard_sigmoid(x: Array) -> Array:
+    """``x / 6 + 1 / 2`` limited to [0, 1]."""
+    return clip(x / 6 + 0.5, 0.0, 1.0)
+
+
+def sparse_sigmoid(x: Array) -> Array:
+    """``(x + 1) / 2`` limited to [0, 1]."""
+    return clip(x, -1.0, 1.0) * 0.5 + 0.5
+
+
+@operation()
+def hard_silu(x: Array) -> Array:
+    """``x * hard_sigmoid(x)``."""
+    return np.maximum(x, -3) * np.clip(np.divide(x, 6) + 0.5, 0, 1)
+
+
+hard_silu.gradients(lambda g, out, x: g * where(abs(x) < 3, x / 3 + 0.5, x > 0))
+hard_swish = hard_silu
+
+
+@operation()
+def sparse_plus(x: Array) -> Array:
+    """Zero up to -1, ``x`` from 1 on, and the parabola ``(x + 1)**2 / 4`` between."""
+    return np.where(np.greater_equal(x, 1), x, np.square(np.clip(x, -1, 1) + 1) / 4)
+
+
+sparse_plus.gradients(lambda g, out, x: g * sparse_sigmoid(x))
+
+# --- exponential units ----------------------------------------------------------------------
+
+
+@operation()
+def elu(x: Array, alpha: float = 1.0) -> Array:
+    """``x`` where that is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+    return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _elu_slope(x: Array, alpha: float) -> Array:
+    return where(x > 0, 1.0, alpha * exp(minimum(x, 0)))
+
+
+elu.gradients(lambda g, out, x, alpha=1.0: g * _elu_slope(x, alpha))
+
+#: Klambauer et al. 2017: with these, activations of mean 0 and variance 1 keep both.
+_SELU_ALPHA = 1.6732632423543772
+_SELU_SCALE = 1.0507009873554805
+
+
+@operation()
+def selu(x: Array) -> Array:
+    """``scale * elu(x, alpha)`` with the two constants of Klambauer et al. 2017."""
+    return _SELU_SCALE * elu(x, alpha=_SELU_ALPHA)
+
+
+selu.gradients(lambda g, out, x: g * (_SELU_SCALE * _elu_slope(x, _SELU_ALPHA)))
+
+
+@operation()
+def celu(x: Array, alpha: float = 1.0) -> Array:
+    """``max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))``."""
+    return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+
+
+celu.gradients(lambda g, out, x, alpha=1.0: g * _elu_slope(x / alpha, 1.0))
+
+# --- S-shaped functions and what is made of them --------------------------------------------
 
 
 @operation()
@@ -35,12 +187,157 @@ sigmoid.gradients(lambda g, out, x: g * out * (1 - out))
 
 
 @operation()
+def log_sigmoid(x: Array) -> Array:
+    """``-log(1 + exp(-x))``."""
+    return -softplus(np.negative(x))
+
+
+log_sigmoid.gradients(lambda g, out, x: g * sigmoid(-x))
+
+
+@operation()
 def softplus(x: Array) -> Array:
     """``log(1 + exp(x))``."""
-    return np.logaddexp(x, np.zeros((), np.asarray(x).dtype))
+    # A NaN passes through, but NumPy would warn of it.
+    with np.errstate(invalid="ignore"):
+        return np.logaddexp(x, np.zeros((), np.asarray(x).dtype))
 
 
 softplus.gradients(lambda g, out, x: g * sigmoid(x))
+
+
+@operation()
+def squareplus(x: Array, b: float = 4) -> Array:
+    """``(x + sqrt(x**2 + b)) / 2``."""
+    upper = (np.abs(x) + np.hypot(x, b**0.5)) / 2
+    # Below zero x and the root cancel; the product of both solutions is b / 4.
+    return np.where(np.less(x, 0), b / 4 / np.maximum(upper, 1e-30), upper)
+
+
+def _squareplus_gradient(g: Array, out: Array, x: Array, b: float = 4) -> Array:
+    x = clip(x, -1e17, 1e17)
+    return g * (0.5 + 0.5 * x * rsqrt(x * x + b))
+
+
+squareplus.gradients(_squareplus_gradient)
+
+
+@operation()
+def softsign(x: Array) -> Array:
+    """``x / (1 + abs(x))``."""
+    x = np.clip(x, -1e17, 1e17)
+    return x / (1 + np.abs(x))
+
+
+softsign.gradients(lambda g, out, x: g * square(1 / (1 + abs(x))))
+
+
+@operation()
+def silu(x: Array) -> Array:
+    """``x * sigmoid(x)``."""
+    return np.maximum(x, -_FAR) * sigmoid(x)
+
+
+def _silu_gradient(g: Array, out: Array, x: Array) -> Array:
+    gate = sigmoid(x)
+    return g * (gate + clip(x, -_FAR, _FAR) * gate * (1 - gate))
+
+
+silu.gradients(_silu_gradient)
+swish = silu
+
+
+@operation()
+def mish(x: Array) -> Array:
+    """``x * tanh(softplus(x))``."""
+    return np.maximum(x, -_FAR) * np.tanh(softplus(x))
+
+
+def _mish_gradient(g: Array, out: Array, x: Array) -> Array:
+    gate = tanh(softplus(x))
+    return g * (gate + clip(x, -_FAR, _FAR) * sigmoid(x) * (1 - gate * gate))
+
+
+mish.gradients(_mish_gradient)
+
+
+@operation()
+def erf(x: Array) -> Array:
+    """Error function: ``2 / sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to x."""
+    # SciPy takes longer to import than all of Layerscope.
+    from scipy import special
+
+    return special.erf(x)
+
+
+erf.gradients(
+    # From 30 on the exponential is zero, and the square of x does not overflow.
+    lambda g, out, x: g * (2 / math.sqrt(math.pi)) * exp(-square(clip(x, -30.0, 30.0)))
+)
+
+
+@operation()
+def normal_cdf(x: Array) -> Array:
+    """Probability that a standard normal value is below x, exact in both tails."""
+    from scipy import special
+
+    return special.ndtr(x)
+
+
+def _normal_density(x: Array) -> Array:
+    return math.sqrt(0.5 / math.pi) * exp(-0.5 * square(clip(x, -40.0, 40.0)))
+
+
+normal_cdf.gradients(lambda g, out, x: g * _normal_density(x))
+
+
+def _gelu_argument(x: Array) -> Array:
+    x = clip(x, -_FAR, _FAR)
+    return math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+
+
+@operation()
+def gelu(x: Array, approximate: bool = True) -> Array:
+    """``x`` times the probability that a standard normal value is below x (or nearly so).
+
+    The approximation is ``x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))``.
+    """
+    # sigmoid(2 z) is (1 + tanh(z)) / 2 without its cancellation.
+    gate = sigmoid(2 * _gelu_argument(x)) if approximate else normal_cdf(x)
+    return np.maximum(x, -_FAR) * gate
+
+
+def _gelu_gradient(g: Array, out: Array, x: Array, approximate: bool = True) -> Array:
+    near = clip(x, -_FAR, _FAR)
+    if not approximate:
+        return g * (normal_cdf(x) + near * _normal_density(x))
+    gate = sigmoid(2 * _gelu_argument(x))
+    slope = math.sqrt(8 / math.pi) * (1 + 0.134145 * near * near)
+    return g * (gate + near * slope * gate * (1 - gate))
+
+
+gelu.gradients(_gelu_gradient)
+
+
+def glu(x: Array, axis: int = -1) -> Array:
+    """First half of `axis` times the sigmoid of the second half.
+
+    Raises
+    ------
+    ValueError
+        If the length of `axis` is odd.
+    """
+    length = x.shape[axis]
+    if length is None or length % 2:
+        raise ValueError(
+            f"`glu` halves an axis, so its length must be known and even. Received: axis={axis} of "
+            f"an input of shape {tuple(x.shape)}."
+        )
+    values, gates = split(x, 2, axis=axis)
+    return values * sigmoid(gates)
+
+
+# --- over an axis ---------------------------------------------------------------------------
 
 
 @operation()
@@ -63,4 +360,36 @@ def log_softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
 
 log_softmax.gradients(lambda g, out, x, axis=-1: g - exp(out) * sum(g, axis=axis, keepdims=True))
 
-__all__ = ["log_softmax", "relu", "shapes", "sigmoid", "softmax", "softplus"]
+
+@operation()
+def sparsemax(x: Array, axis: int = -1) -> Array:
+    """Nearest point to `x` whose entries along `axis` are not negative and sum to one.
+
+    Source: Martins & Astudillo 2016, algorithm 1. (Keras 3.15 returns other values where more
+    than one entry stays positive.)
+    """
+    # The shift changes nothing but keeps large values exact and spreads a NaN over its row.
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    descending = -np.sort(-shifted, axis=axis)
+    excess = np.cumsum(descending, axis=axis) - 1
+    rank = np.arange(1, x.shape[axis] + 1, dtype=x.dtype)
+    rank = np.expand_dims(rank, tuple(range(1, x.ndim - axis % x.ndim)))
+    support = np.sum(rank * descending > excess, axis=axis, keepdims=True)
+    offset = np.take_along_axis(excess, np.maximum(support - 1, 0), axis) / np.maximum(support, 1)
+    return np.maximum(shifted - offset.astype(x.dtype), 0)
+
+
+def _sparsemax_gradient(g: Array, out: Array, x: Array, axis: int = -1) -> Array:
+    support = cast(out > 0, x.dtype)
+    total = sum(g * support, axis=axis, keepdims=True)
+    return support * (g - total / maximum(sum(support, axis=axis, keepdims=True), 1.0))
+
+
+sparsemax.gradients(_sparsemax_gradient)
+
+__all__ = [
+    "celu", "elu", "erf", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish",
+    "hard_tanh", "leaky_relu", "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6",
+    "selu", "shapes", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign",
+    "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold",
+]  # fmt: skip

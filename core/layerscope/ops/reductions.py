@@ -195,7 +195,7 @@ def norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return sqrt(sum(square(x), axis=axis, keepdims=keepdims))
 
 
-def normalize(x: Array, axis: int = -1, order: int = 2, epsilon: float = 1e-12) -> Array:
+def normalize(x: Array, axis: Axis = -1, order: int = 2, epsilon: float = 1e-12) -> Array:
     """Divide by the `order`-norm (1 or 2) along `axis`.
 
     Raises

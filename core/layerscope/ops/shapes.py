@@ -255,3 +255,53 @@ def windows(
         window(length, size_, stride, padding, dilation_)
         for length, size_, stride, dilation_ in zip(spatial, sizes, strides, dilation, strict=True)
     )
+
+
+def transposed_window(
+    length: int | None,
+    size: int,
+    stride: int,
+    padding: str,
+    output_padding: int | None = None,
+    dilation: int = 1,
+) -> int | None:
+    """Length of one axis that a transposed convolution makes of `length` windows.
+
+    With k = d(size - 1) + 1 and output padding p: ``valid`` (n - 1)s + k + p and ``same``
+    (n - 1)s + k - 2 floor(k / 2) + p; without: ``valid`` ns + max(k - s, 0) and ``same`` ns.
+    """
+    if length is None:
+        return None
+    reach = dilation * (size - 1) + 1
+    if output_padding is None:
+        return length * stride + (max(reach - stride, 0) if padding == "valid" else 0)
+    full = (length - 1) * stride + reach + output_padding
+    return full if padding == "valid" else full - 2 * (reach // 2)
+
+
+def transposed_padding(
+    length: int, out: int, size: int, stride: int, padding: str, dilation: int = 1
+) -> tuple[int, int]:
+    """How many entries to cut before and after one axis, so that `out` remain at most."""
+    surplus = max((length - 1) * stride + dilation * (size - 1) + 1 - out, 0)
+    before = surplus // 2 if padding == "same" else 0
+    return before, surplus - before
+
+
+def transposed_windows(
+    spatial: Sequence[int | None],
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    output_padding: Sequence[int] | None = None,
+    dilation: Sequence[int] | None = None,
+) -> Shape:
+    """Length that a transposed convolution gives each spatial axis."""
+    dilation = dilation or (1,) * len(sizes)
+    extra = output_padding or (None,) * len(sizes)
+    return tuple(
+        transposed_window(length, size_, stride, padding, extra_, dilation_)
+        for length, size_, stride, extra_, dilation_ in zip(
+            spatial, sizes, strides, extra, dilation, strict=True
+        )
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerscope.compiled import patches, pooling, updates
+from layerscope.compiled import depthwise, normalization, patches, pooling, resizing, updates
 from layerscope.compiled.jit import COMPILED
 from layerscope.ops import shapes
 
@@ -34,11 +34,13 @@ def special(array: np.ndarray, generator: np.random.Generator, share: float = 0.
     return array
 
 
-def geometry(generator: np.random.Generator, padding: str, dilated: bool) -> dict[str, Any]:
-    size = generator.integers(1, 4, 2)
-    stride = generator.integers(1, 4, 2)
-    dilation = generator.integers(1, 3, 2) if dilated else np.ones(2, int)
-    spatial = dilation * (size - 1) + 1 + generator.integers(0, 5, 2)
+def geometry(
+    generator: np.random.Generator, padding: str, dilated: bool, rank: int = 2
+) -> dict[str, Any]:
+    size = generator.integers(1, 4, rank)
+    stride = generator.integers(1, 4, rank)
+    dilation = generator.integers(1, 3, rank) if dilated else np.ones(rank, int)
+    spatial = dilation * (size - 1) + 1 + generator.integers(0, 5, rank)
     pads = [
         shapes.window_padding(int(n), int(k), int(s), padding, int(d))
         for n, k, s, d in zip(spatial, size, stride, dilation, strict=True)
@@ -57,7 +59,7 @@ def geometry(generator: np.random.Generator, padding: str, dilated: bool) -> dic
 
 
 def gather(generator: np.random.Generator, dtype: str) -> Arguments:
-    found = geometry(generator, "valid", dilated=True)
+    found = geometry(generator, "valid", dilated=True, rank=3)
     n, c = generator.integers(1, 4, 2)
     x = special(generator.normal(size=(n, *found["spatial"], c)), generator).astype(dtype)
     out = np.full((n, *found["out"], *found["size"], c), 7, dtype)
@@ -65,7 +67,7 @@ def gather(generator: np.random.Generator, dtype: str) -> Arguments:
 
 
 def scatter(generator: np.random.Generator, dtype: str) -> Arguments:
-    found = geometry(generator, "valid", dilated=True)
+    found = geometry(generator, "valid", dilated=True, rank=3)
     n, c = generator.integers(1, 4, 2)
     windows = generator.normal(size=(n, *found["out"], *found["size"], c)).astype(dtype)
     x = generator.normal(size=(n, *found["spatial"], c)).astype(dtype)
@@ -74,16 +76,52 @@ def scatter(generator: np.random.Generator, dtype: str) -> Arguments:
     )
 
 
-def pool(generator: np.random.Generator, dtype: str) -> Arguments:
-    found = geometry(generator, str(generator.choice(["valid", "same"])), dilated=False)
+def depthwise_arrays(
+    generator: np.random.Generator, dtype: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]:
+    found = geometry(generator, "valid", dilated=True, rank=3)
     n, c = generator.integers(1, 4, 2)
-    x = special(generator.integers(-2, 3, (n, *found["spatial"], c)).astype(float), generator)
+    shapes_of = (n, *found["spatial"], c), (*found["size"], c), (n, *found["out"], c)
+    x, kernel, out = (generator.normal(size=shape).astype(dtype) for shape in shapes_of)
+    return x, kernel, out, [*found["stride"], *found["dilation"]]
+
+
+def depthwise_forward(generator: np.random.Generator, dtype: str) -> Arguments:
+    x, kernel, out, steps = depthwise_arrays(generator, dtype)
+    return Arguments([special(x, generator, 0.05), kernel, np.zeros_like(out), *steps], [2])
+
+
+def depthwise_input(generator: np.random.Generator, dtype: str) -> Arguments:
+    x, kernel, out, steps = depthwise_arrays(generator, dtype)
+    return Arguments([special(out, generator, 0.05), kernel, np.zeros_like(x), *steps], [2])
+
+
+def depthwise_kernel(generator: np.random.Generator, dtype: str) -> Arguments:
+    x, kernel, out, steps = depthwise_arrays(generator, dtype)
+    grad = np.zeros((len(x), *kernel.shape), dtype)
+    return Arguments([special(x, generator, 0.05), out, grad, *steps], [2])
+
+
+def volume_windows(generator: np.random.Generator) -> tuple[list[int], list[int], list[Any]]:
+    """Return spatial lengths, output lengths and (size, stride, padding before) of a pooling."""
+    padding = str(generator.choice(["valid", "same"]))
+    size, stride = (tuple(int(n) for n in generator.integers(1, high, 3)) for high in (4, 4))
+    spatial = [int(n + generator.integers(0, 4)) for n in size]
+    axes = list(zip(spatial, size, stride, strict=True))
+    low = tuple(shapes.window_padding(n, k, s, padding)[0] for n, k, s in axes)
+    out = [int(shapes.window(n, k, s, padding) or 0) for n, k, s in axes]
+    return spatial, out, [size, stride, low]
+
+
+def pool(generator: np.random.Generator, dtype: str) -> Arguments:
+    spatial, out, places = volume_windows(generator)
+    n, c = generator.integers(1, 4, 2)
+    x = special(generator.integers(-2, 3, (n, *spatial, c)).astype(float), generator)
     if generator.random() < 0.2:
         x[...] = -np.inf
-    shape = (n, *found["out"], c)
-    (top, _), (left, _) = found["pads"]
+    shape = (n, *out, c)
     values = [x.astype(dtype), np.empty(shape, dtype), np.empty(shape, np.int32)]
-    return Arguments([*values, *found["size"], *found["stride"], top, left], [1, 2])
+    return Arguments([*values, *places], [1, 2])
 
 
 def pool_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
@@ -92,6 +130,33 @@ def pool_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
     x, out, winner = given.values[:3]
     grad = special(generator.normal(size=out.shape), generator, 0.05).astype(dtype)
     return Arguments([grad, winner, np.zeros(x.shape, dtype)], [2])
+
+
+def average(generator: np.random.Generator, dtype: str) -> Arguments:
+    spatial, out, places = volume_windows(generator)
+    n, c = generator.integers(1, 4, 2)
+    x = special(generator.normal(size=(n, *spatial, c)), generator, 0.05).astype(dtype)
+    return Arguments([x, np.empty((n, *out, c), dtype), *places], [1])
+
+
+def average_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    spatial, out, places = volume_windows(generator)
+    n, c = generator.integers(1, 4, 2)
+    grad = special(generator.normal(size=(n, *out, c)), generator, 0.05).astype(dtype)
+    return Arguments([grad, np.zeros((n, *spatial, c), dtype), *places], [1])
+
+
+def interpolation(forward: bool) -> Callable[[np.random.Generator, str], Arguments]:
+    def make(generator: np.random.Generator, dtype: str) -> Arguments:
+        before, length, new_length, after, taps = (int(n) for n in generator.integers(1, 6, 5))
+        lengths = (length, new_length) if forward else (new_length, length)
+        x = special(generator.normal(size=(before, lengths[0], after)), generator, 0.05)
+        sources = generator.integers(0, length, (new_length, taps))
+        weights = generator.normal(size=(new_length, taps)).astype(dtype)
+        out = np.zeros((before, lengths[1], after), dtype)
+        return Arguments([x.astype(dtype), out, sources, weights], [1])
+
+    return make
 
 
 def update(count: int, *options: Any) -> Callable[[np.random.Generator, str], Arguments]:
@@ -107,12 +172,41 @@ def update(count: int, *options: Any) -> Callable[[np.random.Generator, str], Ar
     return make
 
 
+def standardize(generator: np.random.Generator, dtype: str) -> Arguments:
+    n, c = generator.integers(1, 20, 2)
+    x = special(generator.normal(3.0, 2.0, size=(n, c)), generator, 0.02).astype(dtype)
+    scale, offset = generator.normal(size=(2, c)).astype(dtype)
+    written = [np.empty_like(x), np.empty_like(scale), np.empty_like(scale)]
+    return Arguments([x, scale, offset, 1e-3, *written], [4, 5, 6])
+
+
+def standardize_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    x, scale, _, epsilon, grad, mean, variance = standardize(generator, dtype).values
+    mean[:], variance[:] = x.mean(0), x.var(0)
+    grad[...] = special(generator.normal(size=x.shape), generator, 0.02)
+    moments = generator.normal(size=(2, len(mean))).astype(dtype)
+    written = [np.empty_like(x), np.empty_like(scale), np.empty_like(scale)]
+    return Arguments([grad, *moments, x, scale, epsilon, mean, variance, *written], [8, 9, 10])
+
+
 RATES = (0.1, 1e-3)
 LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = {
     "gather_patches": (patches.gather_patches, gather),
     "scatter_patches": (patches.scatter_patches, scatter),
+    "depthwise": (depthwise.depthwise, depthwise_forward),
+    "depthwise_input_gradient": (depthwise.depthwise_input_gradient, depthwise_input),
+    "depthwise_kernel_gradient": (depthwise.depthwise_kernel_gradient, depthwise_kernel),
     "max_pool": (pooling.max_pool, pool),
     "max_pool_gradient": (pooling.max_pool_gradient, pool_gradient),
+    "average_pool": (pooling.average_pool, average),
+    "average_pool_gradient": (pooling.average_pool_gradient, average_gradient),
+    "interpolate": (resizing.interpolate, interpolation(forward=True)),
+    "interpolate_gradient": (resizing.interpolate_gradient, interpolation(forward=False)),
+    "standardize_columns": (normalization.standardize_columns, standardize),
+    "standardize_columns_gradient": (
+        normalization.standardize_columns_gradient,
+        standardize_gradient,
+    ),
     "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),
     "adam_update": (updates.adam_update, update(4, RATES, (0.9,), (0.999,), (1e-7, 0.1))),
     "amsgrad_update": (updates.amsgrad_update, update(5, RATES, (0.9,), (0.999,), (1e-7,))),

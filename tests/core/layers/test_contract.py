@@ -114,14 +114,16 @@ def restored_in(way: str, layer: layers.Layer) -> layers.Layer:
 @pytest.mark.parametrize("way", ["config", "serialize", "class_name"])
 def test_config_round_trip(cls: type[layers.Layer], example: Example, way: str) -> None:
     layer, x = make(cls, example, name="some_name", trainable=False), data(example)
-    expected = layer(x, training=True) if cls is layers.Dropout else layer(x)
+    # What is random must start again from its seed.
+    training = "seed" in example.arguments
+    expected = layer(x, training=training)
     copy = restored_in(way, layer)
     assert type(copy) is cls
     assert copy.get_config() == layer.get_config()
     assert (copy.name, copy.trainable) == ("some_name", False)
     copy.build(x.shape)
     copy.set_weights(layer.get_weights())
-    found = copy(x, training=True) if cls is layers.Dropout else copy(x)
+    found = copy(x, training=training)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -199,6 +201,9 @@ def test_gradients_of_input_and_weights(cls: type[layers.Layer], example: Exampl
     layer.build(example.input_shape)
     generator = np.random.default_rng(3)
     values = [generator.normal(size=one.shape) for one in layer.weights]
+    for variable, value in zip(layer.weights, values, strict=True):
+        if variable.name == "moving_variance":
+            np.abs(value, out=value)
 
     def outputs(x: Any, *weights: Any) -> Any:
         for variable, value in zip(layer.weights, weights, strict=True):
@@ -251,8 +256,9 @@ def test_inputs_and_weights_are_left_alone(
     kept, weights = x.copy(), layer.get_weights()
     layer(x, training=training)
     np.testing.assert_array_equal(x, kept)
-    for found, expected in zip(layer.get_weights(), weights, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for variable, expected in zip(layer.weights, weights, strict=True):
+        if not (training and variable.name.startswith("moving_")):
+            np.testing.assert_array_equal(variable.numpy(), expected)
 
 
 @each_example
@@ -267,7 +273,7 @@ def test_memory_layout_does_not_matter(cls: type[layers.Layer], example: Example
     layer, x = make(cls, example), data(example)
     wide = np.zeros((*x.shape[::-1], 2), x.dtype)
     wide[..., 0] = x.T
-    np.testing.assert_allclose(layer(wide[..., 0].T), layer(x), rtol=1e-6)
+    np.testing.assert_allclose(layer(wide[..., 0].T), layer(x), rtol=1e-6, atol=1e-7)
 
 
 @each_layer
@@ -298,6 +304,8 @@ def test_another_length_than_built_for_is_explained(
     if not layer.weights:
         pytest.skip("has no weights")
     axis = 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+    if isinstance(chosen := getattr(layer, "axis", None), int):
+        axis = chosen
     shape = lengths(example)
     shape[axis] = 7
     with pytest.raises(ValueError, match=f"value {example.input_shape[axis]}") as caught:
@@ -344,12 +352,12 @@ def test_wrong_weights_are_refused_and_change_nothing(
 def test_freezing_moves_the_weights(cls: type[layers.Layer], example: Example) -> None:
     layer = make(cls, example)
     layer.build(example.input_shape)
-    weights = layer.weights
+    weights, trained = layer.weights, layer.trainable_weights
     layer.trainable = False
     assert layer.trainable_weights == []
     assert [id(one) for one in layer.non_trainable_weights] == [id(one) for one in weights]
     layer.trainable = True
-    assert [id(one) for one in layer.trainable_weights] == [id(one) for one in weights]
+    assert [id(one) for one in layer.trainable_weights] == [id(one) for one in trained]
 
 
 @each_layer

@@ -135,6 +135,74 @@ for axis in (-1, 0, (0, 1)):
     case("softmax", (3, 4), axis=axis)
     case("log_softmax", (3, 4), axis=axis)
 
+# --- activations -----------------------------------------------------------------------------
+
+for name in ("celu", "elu", "squareplus"):
+    case(name, (3, 4))
+for name in ("erf", "gelu", "log_sigmoid", "mish", "selu", "silu", "softsign", "tanh_shrink"):
+    case(name, (3, 4))
+for name in ("hard_sigmoid", "hard_silu", "hard_tanh", "relu6", "sparse_plus", "sparse_sigmoid"):
+    case(name, (3, 4), within=(-8.0, 8.0))
+for name in ("hard_swish", "swish"):
+    case(name, (3, 4))
+for name in ("leaky_relu", "hard_shrink", "soft_shrink"):
+    case(name, (3, 4))
+case("celu", (3, 4), alpha=0.5)
+case("elu", (3, 4), alpha=0.5)
+case("squareplus", (3, 4), b=1.0)
+case("gelu", (3, 4), approximate=False)
+case("leaky_relu", (3, 4), negative_slope=0.0)
+case("threshold", (3, 4), threshold=0.5, default_value=-1.0)
+for name in ("hard_shrink", "soft_shrink"):
+    case(name, (3, 4), threshold=1.0)
+case("normal_cdf", (3, 4), call=lambda x: OPERATIONS["normal_cdf"](x))
+case("prelu", (3, 4), (3, 4), batched=(0, 1))
+case("prelu", (3, 2, 4), (1, 4))
+case("glu", (3, 4))
+case("glu", (3, 4, 2), axis=1)
+for axis in (-1, 0, 1):
+    case("sparsemax", (3, 4), axis=axis)
+
+# --- normalization ---------------------------------------------------------------------------
+
+for options in ({"axis": -1}, {"axis": 1, "epsilon": 0.1}):
+    for output in range(3):
+        case(
+            "normalize_batch",
+            (3, 4, 2),
+            (2,) if options["axis"] == -1 else (4,),
+            (2,) if options["axis"] == -1 else (4,),
+            call=lambda x, scale, offset, options=options, output=output: ops.normalize_batch(
+                x, scale, offset, **options
+            )[output],
+            derivatives=1,
+            label=f"{options}-{output}",
+        )
+MOMENTS: dict[str, Any] = {
+    "mean": np.array([0.1, -0.2, 0.3], "float32"),
+    "variance": np.ones(3, "float32"),
+}
+AFFINE: dict[str, Any] = {"offset": np.full(3, 0.5, "float32"), "scale": np.full(3, 2.0, "float32")}
+case("batch_normalization", (3, 2, 3), axis=-1, **MOMENTS)
+case("batch_normalization", (4, 3, 2), axis=1, **MOMENTS, **AFFINE)
+case(
+    "batch_normalization",
+    (2, 4),
+    (4,),
+    (4,),
+    call=lambda x, mean, variance: ops.batch_normalization(x, mean, variance, 1),
+    within=(0.5, 2.0),
+    label="moments",
+)
+for axis in (-1, 1, (1, 2)):
+    case("standardize", (3, 4, 2), axis=axis, epsilon=0.1)
+    case("rms_normalization", (3, 4, 2), axis=axis)
+case("layer_normalization", (3, 4), (4,), (4,))
+case("layer_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
+case("layer_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
+case("rms_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
+case("rms_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
+
 # --- products --------------------------------------------------------------------------------
 
 PRODUCTS = [
@@ -276,6 +344,32 @@ case("conv", (2, 5, 5, 4), (2, 2, 2, 4), derivatives=1, label="groups")
 case("conv", (2, 4, 5, 5), (2, 2, 2, 4), derivatives=1, data_format="channels_first")
 case("conv", (2, 4, 5, 3), (1, 1, 3, 2), derivatives=1, label="pointwise")
 case("conv", (2, 4, 5, 3), (1, 1, 3, 2), derivatives=1, strides=2)
+case("conv", (2, 6, 4), (3, 2, 2), derivatives=1, padding="causal", dilation_rate=2)
+case("conv", (2, 2, 6), (3, 2, 2), derivatives=1, strides=2, data_format="channels_first")
+case("conv", (2, 3, 4, 3, 2), (2, 2, 1, 2, 3), derivatives=1, padding="same", strides=(1, 2, 1))
+case("conv", (2, 4, 3, 3, 2), (2, 2, 2, 1, 2), derivatives=1, dilation_rate=(2, 1, 1))
+SPREADS: list[dict[str, Any]] = [
+    {},
+    {"strides": 2},
+    {"strides": (3, 2), "padding": "same"},
+    {"strides": (3, 2), "padding": "same", "output_padding": (2, 0)},
+    {"strides": 2, "output_padding": 1},
+    {"dilation_rate": (1, 2), "padding": "same"},
+]
+for options in SPREADS:
+    case("conv_transpose", (2, 3, 2, 2), (3, 2, 3, 2), derivatives=1, **options)
+case("conv_transpose", (2, 2, 3), (4, 1, 2), derivatives=1, strides=2, data_format="channels_first")
+case("conv_transpose", (2, 3, 2, 1, 2), (2, 1, 2, 3, 2), derivatives=1, strides=(1, 2, 1))
+case("conv_transpose", (2, 3, 2), (1, 2, 2), derivatives=1, strides=2)
+for options in WINDOWS:
+    case("depthwise_conv", (2, 6, 5, 2), (3, 2, 2, 3), derivatives=1, **options)
+case("depthwise_conv", (2, 3, 5), (2, 3, 1), derivatives=1, data_format="channels_first")
+case("depthwise_conv", (2, 3, 3, 2, 2), (2, 2, 1, 2, 2), derivatives=1, strides=2, padding="same")
+SEPARABLE = (2, 6, 5, 2), (3, 2, 2, 2), (1, 1, 4, 3)
+for options in WINDOWS[2:4]:
+    call = functools.partial(ops.separable_conv, **options)
+    case("conv", *SEPARABLE, call=call, derivatives=1, label=f"separable-{options}")
+    case("separable_conv", *SEPARABLE, derivatives=0, **options)
 POOLS: list[dict[str, Any]] = [
     {"pool_size": 2},
     {"pool_size": (3, 2), "strides": (1, 2)},
@@ -283,8 +377,22 @@ POOLS: list[dict[str, Any]] = [
     {"pool_size": 2, "data_format": "channels_first"},
     {"pool_size": 2, "strides": 3, "padding": "same"},
 ]
-for options in POOLS:
-    case("max_pool", (2, 5, 6, 3), derivatives=1, **options)
+for name in ("max_pool", "average_pool"):
+    for options in POOLS:
+        case(name, (2, 5, 6, 3), derivatives=1, **options)
+    case(name, (2, 5, 3), derivatives=1, pool_size=2)
+    case(name, (2, 3, 5), derivatives=1, pool_size=3, strides=2, padding="same",
+         data_format="channels_first")  # fmt: skip
+    case(name, (2, 3, 4, 5, 2), derivatives=1, pool_size=(1, 2, 3), strides=(2, 1, 2))
+    case(name, (2, 2, 3, 4, 3), derivatives=1, pool_size=2, padding="same",
+         data_format="channels_first")  # fmt: skip
+for interpolation in ops.image.INTERPOLATIONS:
+    for size in ((6, 8), (2, 7)):
+        case("resize", (2, 3, 4, 2), call=functools.partial(
+            ops.image.resize, size=size, interpolation=interpolation),
+            derivatives=1, label=f"{interpolation}-{size}")  # fmt: skip
+case("resize", (2, 3, 4, 5), call=functools.partial(
+    ops.image.resize, size=(3, 9), data_format="channels_first"), derivatives=1)  # fmt: skip
 
 DIFFERENTIABLE = [one for one in CASES if one.values[0].derivatives]
 TWICE = [one for one in CASES if one.values[0].derivatives == 2]

@@ -48,9 +48,10 @@ def test_nan_survives_convolution_and_pooling() -> None:
     x[0, 0, 0, 0] = np.nan
     pooled = ops.max_pool(x, 2)[0, :, :, 0]
     assert np.isnan(pooled).tolist() == [[True, False], [False, False]]
-    out = ops.conv(x, np.ones((2, 2, 1, 1), "float32"))[0, :, :, 0]
-    assert np.isnan(out[0, 0])
-    assert np.isfinite(out[1:, 1:]).all()
+    kernel = np.ones((2, 2, 1, 1), "float32")
+    for out in (ops.conv(x, kernel), ops.depthwise_conv(x, kernel), ops.conv_transpose(x, kernel)):
+        assert np.isnan(out[0, 0, 0, 0])
+        assert np.isfinite(out[0, 2:, 2:]).all()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -148,7 +149,7 @@ def test_power_with_zero_base_has_a_finite_gradient() -> None:
 def test_convolution_in_parts_is_the_same(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("layerscope.ops.conv")
+    module = importlib.import_module("layerscope.ops.windows")
     generator = np.random.default_rng(0)
     x, kernel = generator.normal(size=(5, 6, 6, 2)), generator.normal(size=(3, 3, 2, 4))
 
@@ -241,8 +242,21 @@ def test_reshape_shape_is_numpys(shape: tuple[int, ...], data: st.DataObject) ->
         (lambda: ops.squeeze(KerasTensor((2, 3)), 1), "length 3"),
         (lambda: ops.conv(np.ones((1, 2, 2, 1)), np.ones((3, 3, 1, 1))), "zero or negative"),
         (lambda: ops.conv(np.ones((1, 4, 4, 3)), np.ones((2, 2, 2, 1))), "multiple"),
-        (lambda: ops.conv(np.ones((4, 4, 3)), np.ones((2, 2, 2, 1))), "batch, height, width"),
-        (lambda: ops.max_pool(np.ones((4, 4, 3)), 2), "batch, height, width"),
+        (lambda: ops.conv(np.ones((4, 4, 3)), np.ones((2, 2, 2, 1))), "one to three spatial axes"),
+        (lambda: ops.conv(np.ones((1, 4, 4)), np.ones((2, 2, 3))), "number of groups, 2"),
+        (
+            lambda: ops.conv(np.ones((1, 4, 4, 1)), np.ones((2, 2, 1, 1)), padding="causal"),
+            "causal",
+        ),
+        (lambda: ops.conv_transpose(np.ones((1, 4, 3)), np.ones((2, 3, 1))), "kernel's 1"),
+        (lambda: ops.conv_transpose(np.ones((1, 1, 1)), np.ones((2, 1, 1)), 1, "same", 0), "zero"),
+        (lambda: ops.depthwise_conv(np.ones((1, 4, 3)), np.ones((2, 2, 1))), "kernel's 2"),
+        (lambda: ops.depthwise_conv(np.ones((1, 4, 3)), np.ones((5, 3, 1))), "zero or negative"),
+        (lambda: ops.max_pool(np.ones((4, 3)), 2), "batch, height, width"),
+        (lambda: ops.average_pool(np.ones((4, 4, 3)), (2, 2)), "one per spatial axis"),
+        (lambda: ops.average_pool(np.ones((4, 4, 3)), 5), "zero or negative"),
+        (lambda: ops.image.resize(np.ones((4, 4, 3)), (2, 2)), "batch, height, width"),
+        (lambda: ops.image.resize(np.ones((1, 4, 4, 3)), (2, 2), "area"), "'bilinear'.*'area'"),
         (lambda: ops.split(np.ones((3, 4)), 3, axis=1), "equal sections"),
         (lambda: ops.pad(np.ones(3), 1, mode="wrap"), "'wrap'"),
         (lambda: ops.normalize(np.ones(3), order=3), "order"),

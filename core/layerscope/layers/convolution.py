@@ -1,0 +1,222 @@
+"""What all convolutions share: arguments, weights, shapes and the bias."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from layerscope import activations, constraints, initializers, ops, regularizers
+from layerscope.config import DataFormat, standardize_data_format
+from layerscope.configurable import field, sizes
+from layerscope.layers.input_spec import InputSpec
+from layerscope.layers.layer import Layer
+from layerscope.ops import shapes
+from layerscope.ops.shapes import ShapeError
+from layerscope.tensor import Shape, Variable
+
+
+class _Filters(Layer):
+    """The argument that convolutions with a free number of output channels begin with."""
+
+    filters: int = field(ge=1, slider=(1, 64), help="Number of filters, the output's channels.")
+
+
+class _Convolution(Layer):
+    """Base of all convolutions: slides kernels over `rank` spatial axes, adds a bias, activates.
+
+    A subclass creates its kernels in ``_add_kernels(channels)``, applies them in ``_convolve`` and
+    may override ``_output_channels`` and ``_output_lengths``.
+    """
+
+    section: ClassVar[str] = "convolution"
+    rank: ClassVar[int]
+
+    kernel_size: tuple[int, ...] = field(
+        converter=sizes,
+        per_axis=True,
+        ge=1,
+        slider=(1, 7),
+        help="Length of a filter along each spatial axis.",
+    )
+    strides: tuple[int, ...] = field(
+        default=1,
+        converter=sizes,
+        per_axis=True,
+        ge=1,
+        slider=(1, 4),
+        help="Step between windows.",
+    )
+    padding: Literal["valid", "same"] = field(
+        default="valid", help="Windows inside the image only, or zeros around it to keep its size."
+    )
+    data_format: DataFormat | None = field(
+        default=None,
+        converter=standardize_data_format,
+        help="Where the channels are; None: the ambient setting.",
+    )
+    dilation_rate: tuple[int, ...] = field(
+        default=1,
+        converter=sizes,
+        per_axis=True,
+        ge=1,
+        slider=(1, 4),
+        help="Distance between the entries a filter looks at.",
+    )
+    activation: activations.Activation = field(
+        default=None, converter=activations.get, help="Applied after the bias."
+    )
+    use_bias: bool = field(default=True, help="Whether to add a learned offset per filter.")
+    bias_initializer: initializers.Initializer = field(
+        default="zeros", converter=initializers.get, help="First values of the bias."
+    )
+    bias_regularizer: regularizers.Regularizer | None = field(
+        default=None, converter=regularizers.get, help="Penalty on the bias."
+    )
+    bias_constraint: constraints.Constraint | None = field(
+        default=None,
+        converter=constraints.get,
+        kw_only=True,
+        help="Projection of the bias after each step.",
+    )
+
+    def __post_init__(self) -> None:
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    @property
+    def _channels_first(self) -> bool:
+        return self.data_format == "channels_first"
+
+    def build(self, input_shape: Shape) -> None:
+        channels = self._check_channels(input_shape)
+        self._add_kernels(channels)
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self._output_channels(channels),),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        axis = 1 if self._channels_first else -1
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
+
+    def _check_channels(self, input_shape: Shape) -> int:
+        """Return the input's number of channels."""
+        self.input_spec.check(input_shape, 0, self.name)
+        channels = input_shape[1 if self._channels_first else -1]
+        if channels is None:
+            raise ShapeError(
+                "The channel dimension of the inputs should be defined. "
+                f"The input_shape received is {input_shape}."
+            )
+        return channels
+
+    def _add_kernels(self, channels: int) -> None:
+        raise NotImplementedError
+
+    def _convolve(self, inputs: Any) -> Any:
+        raise NotImplementedError
+
+    def _output_channels(self, channels: int) -> int:
+        raise NotImplementedError
+
+    def _output_lengths(self, spatial: Shape) -> Shape:
+        return shapes.windows(
+            spatial, self.kernel_size, self.strides, self.padding, self.dilation_rate
+        )
+
+    def call(self, inputs: Any) -> Any:
+        x = self._convolve(inputs)
+        if self.bias is not None:
+            ones = (1,) * self.rank
+            x = x + (ops.reshape(self.bias, (-1, *ones)) if self._channels_first else self.bias)
+        return self.activation(x)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        channels = self._output_channels(self._check_channels(input_shape))
+        out = self._output_lengths(input_shape[2:] if self._channels_first else input_shape[1:-1])
+        if any(length is not None and length <= 0 for length in out):
+            raise ShapeError(
+                f"Computed output size would be zero or negative. Received: input shape "
+                f"{input_shape}, kernel_size={self.kernel_size}, strides={self.strides}, "
+                f"dilation_rate={self.dilation_rate}, padding={self.padding!r}."
+            )
+        batch = input_shape[0]
+        return (batch, channels, *out) if self._channels_first else (batch, *out, channels)
+
+
+class _SharedKernel(_Convolution, _Filters):
+    """Base of convolutions whose one kernel mixes the channels."""
+
+    kernel_initializer: initializers.Initializer = field(
+        default="glorot_uniform",
+        converter=initializers.get,
+        after="use_bias",
+        help="First values of the kernel.",
+    )
+    kernel_regularizer: regularizers.Regularizer | None = field(
+        default=None,
+        converter=regularizers.get,
+        after="bias_initializer",
+        help="Penalty on the kernel.",
+    )
+    kernel_constraint: constraints.Constraint | None = field(
+        default=None,
+        converter=constraints.get,
+        kw_only=True,
+        after="bias_regularizer",
+        help="Projection of the kernel after each step.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                "`strides > 1` not supported in conjunction with `dilation_rate > 1`. "
+                f"Received: strides={self.strides} and dilation_rate={self.dilation_rate}"
+            )
+
+    def _add_kernel(self, *channels: int) -> None:
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, *channels),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+
+    def _output_channels(self, channels: int) -> int:
+        return self.filters
+
+
+class _KernelPerChannel(_Convolution):
+    """Base of convolutions that filter every channel by itself first."""
+
+    depthwise_initializer: initializers.Initializer = field(
+        default="glorot_uniform",
+        converter=initializers.get,
+        after="use_bias",
+        help="First values of the kernel that filters each channel.",
+    )
+    depthwise_regularizer: regularizers.Regularizer | None = field(
+        default=None,
+        converter=regularizers.get,
+        after="bias_initializer",
+        help="Penalty on the kernel that filters each channel.",
+    )
+    depthwise_constraint: constraints.Constraint | None = field(
+        default=None,
+        converter=constraints.get,
+        kw_only=True,
+        after="bias_regularizer",
+        help="Projection of the kernel that filters each channel, after each step.",
+    )
+
+    def _depthwise_kernel(self, name: str, channels: int, multiplier: int) -> Variable:
+        return self.add_weight(
+            name=name,
+            shape=(*self.kernel_size, channels, multiplier),
+            initializer=self.depthwise_initializer,
+            regularizer=self.depthwise_regularizer,
+            constraint=self.depthwise_constraint,
+        )

@@ -1,0 +1,145 @@
+"""Convolution of each channel by itself, alone and followed by a mix of the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from layerscope.compiled import depthwise as compiled_depthwise
+from layerscope.ops import layout, shapes
+from layerscope.ops.conv import check_ranks, conv, finished, spatial_lengths
+from layerscope.ops.operation import operation
+from layerscope.ops.windows import Windows, check_padding, filters, restore, volume
+from layerscope.tensor import Shape
+
+Array = Any
+
+
+def _depthwise_shape(
+    x: Shape,
+    kernel: Shape,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> Shape:
+    check_ranks("depthwise_conv", x, kernel, "channels, multiplier")
+    rank = len(x) - 2
+    check_padding(padding, "valid", "same")
+    channels = x[1] if layout.channels_first(data_format) else x[-1]
+    *size, inputs, multiplier = (int(length or 0) for length in kernel)
+    if channels not in (None, inputs):
+        raise shapes.ShapeError(
+            f"The number of input channels must be the kernel's {inputs}. "
+            f"Received {channels} channels (full input shape {x})."
+        )
+    out = shapes.windows(
+        spatial_lengths(x, data_format),
+        size,
+        layout.per_axis(strides, rank),
+        padding,
+        layout.per_axis(dilation_rate, rank),
+    )
+    return finished("depthwise_conv", x, kernel, out, inputs * multiplier, data_format)
+
+
+@operation(_depthwise_shape, inputs=2)
+def depthwise_conv(
+    x: Array,
+    kernel: Array,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> Array:
+    """Cross-correlation of every channel with kernels of its own.
+
+    Parameters
+    ----------
+    x : (batch, *spatial, channels) with one to three spatial axes, or channels second for
+        ``"channels_first"``; `data_format` None means the ambient setting.
+    kernel : (*size, channels, multiplier).
+    strides, dilation_rate : one number, or one per spatial axis.
+    padding : ``"valid"`` or ``"same"``.
+
+    Returns
+    -------
+    (batch, *windows, channels * multiplier), or channels second; those made of one input channel
+    stand together.
+    """
+    windows = _windows(x, kernel, strides, padding, data_format, dilation_rate)
+    dtype = np.result_type(x, kernel)
+    image = windows.pad(_repeated(volume(x, data_format), kernel)).astype(dtype, copy=False)
+    out = np.zeros((len(x), *windows.out, image.shape[-1]), dtype)
+    compiled_depthwise.depthwise(image, _per_channel(kernel, dtype), out, *windows.steps)
+    return restore(out, x.ndim - 2, data_format)
+
+
+def _windows(
+    x: Array,
+    kernel: Array,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Windows:
+    _depthwise_shape(x.shape, kernel.shape, strides, padding, data_format, dilation_rate)
+    spatial: Any = spatial_lengths(x.shape, data_format)
+    return Windows.over(spatial, kernel.shape[:-2], strides, padding, dilation_rate)
+
+
+def _repeated(image: Array, kernel: Array) -> Array:
+    """Image with each channel once for every kernel it meets."""
+    return np.repeat(image, kernel.shape[-1], axis=-1) if kernel.shape[-1] > 1 else image
+
+
+def _per_channel(kernel: Array, dtype: Any) -> Array:
+    """Kernel as (depth, height, width, output channel)."""
+    kernel = filters(kernel)
+    return np.ascontiguousarray(kernel.reshape(*kernel.shape[:3], -1), dtype)
+
+
+def _grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+    data_format = options.get("data_format")
+    windows = _windows(x, kernel, **options)
+    grads = np.ascontiguousarray(volume(g, data_format))
+    padded = windows.empty_padded(len(x), grads.shape[-1], grads.dtype)
+    weights = _per_channel(kernel, grads.dtype)
+    compiled_depthwise.depthwise_input_gradient(grads, weights, padded, *windows.steps)
+    grad = windows.crop(padded)
+    grad = grad.reshape(*grad.shape[:4], *kernel.shape[-2:]).sum(-1)
+    return restore(grad, x.ndim - 2, data_format)
+
+
+def _grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+    data_format = options.get("data_format")
+    windows = _windows(x, kernel, **options)
+    grads = np.ascontiguousarray(volume(g, data_format))
+    image = windows.pad(_repeated(volume(x, data_format), kernel)).astype(grads.dtype, copy=False)
+    grad = np.zeros((len(x), *windows.size, grads.shape[-1]), grads.dtype)
+    compiled_depthwise.depthwise_kernel_gradient(image, grads, grad, *windows.steps)
+    return grad.sum(0).reshape(kernel.shape)
+
+
+depthwise_conv.gradients(_grad_input, _grad_kernel)
+depthwise_conv.first_order_only = True
+
+
+def separable_conv(
+    x: Array,
+    depthwise_kernel: Array,
+    pointwise_kernel: Array,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> Any:
+    """`depthwise_conv`, then a `conv` with a kernel of size 1 that mixes the channels.
+
+    Shapes: x (batch, *spatial, channels), depthwise_kernel (*size, channels, multiplier),
+    pointwise_kernel (1, ..., channels * multiplier, filters), output (batch, *windows, filters).
+    """
+    x = depthwise_conv(x, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(x, pointwise_kernel, data_format=data_format)

@@ -1,0 +1,189 @@
+"""Pooling over windows of one, two or three spatial axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from layerscope.compiled import pooling as compiled_pooling
+from layerscope.config import float_type_for
+from layerscope.ops import layout, shapes
+from layerscope.ops.operation import operation
+from layerscope.tensor import Shape
+
+Array = Any
+Lengths = int | Sequence[int]
+
+
+def _pool_shape(
+    x: Shape,
+    pool_size: Lengths,
+    strides: Lengths | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Shape:
+    first = layout.channels_first(data_format)
+    spatial = x[2:] if first else x[1:-1]
+    if not 1 <= len(spatial) <= 3:
+        raise shapes.ShapeError(
+            "Pooling takes (batch, length, channels), (batch, height, width, channels) or (batch, "
+            f"depth, height, width, channels). Received shape {x}."
+        )
+    size, stride = _size_and_stride(pool_size, strides, len(spatial))
+    out = shapes.windows(spatial, size, stride, padding)
+    if any(length == 0 and given != 0 for length, given in zip(out, spatial, strict=True)):
+        raise shapes.ShapeError(
+            f"Computed output size would be zero or negative. Received: input shape {x}, "
+            f"pool_size={size}, strides={stride}, padding={padding!r}."
+        )
+    return (x[0], x[1], *out) if first else (x[0], *out, x[-1])
+
+
+def _size_and_stride(
+    pool_size: Lengths, strides: Lengths | None, rank: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    size = layout.per_axis(pool_size, rank)
+    return size, size if strides is None else layout.per_axis(strides, rank)
+
+
+def _volume(x: Array, data_format: str | None) -> Array:
+    """Return images or sequences as contiguous volumes, channels last."""
+    x = np.ascontiguousarray(layout.channels_last(x, data_format))
+    return x.reshape(len(x), *(1,) * (5 - x.ndim), *x.shape[1:])
+
+
+def _restored(volume: Array, ndim: int, data_format: str | None) -> Array:
+    """Undo `_volume`."""
+    x = volume.reshape(len(volume), *volume.shape[6 - ndim :])
+    return layout.restore_format(x, data_format)
+
+
+class _Windows:
+    """Where the windows of one pooling lie in a volume."""
+
+    def __init__(
+        self, x: Array, rank: int, pool_size: Lengths, strides: Lengths | None, padding: str
+    ) -> None:
+        size, stride = _size_and_stride(pool_size, strides, rank)
+        unit = (1,) * (3 - rank)
+        self.size, self.stride = (*unit, *size), (*unit, *stride)
+        self.low = tuple(
+            shapes.window_padding(length, size_, stride_, padding)[0]
+            for length, size_, stride_ in zip(x.shape[1:4], self.size, self.stride, strict=True)
+        )
+        out = shapes.windows(x.shape[1:4], self.size, self.stride, padding)
+        self.shape = (len(x), *(length or 0 for length in out), x.shape[-1])
+
+    @property
+    def places(self) -> tuple[Any, Any, Any]:
+        """Size, stride and padding before, as the loops take them."""
+        return self.size, self.stride, self.low
+
+
+def _max_pool(
+    x: Array,
+    pool_size: Lengths,
+    strides: Lengths | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> tuple[Array, Array]:
+    _pool_shape(x.shape, pool_size, strides, padding, data_format)
+    volume = _volume(x, data_format)
+    windows = _Windows(volume, x.ndim - 2, pool_size, strides, padding)
+    out = np.empty(windows.shape, x.dtype)
+    winner = np.empty(windows.shape, np.int32)
+    if out.size:
+        compiled_pooling.max_pool(volume, out, winner, *windows.places)
+    return _restored(out, x.ndim, data_format), winner
+
+
+@operation(_pool_shape)
+def max_pool(
+    x: Array,
+    pool_size: Lengths,
+    strides: Lengths | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Array:
+    """Maximum over windows; padding never wins, the first of equal values does.
+
+    Parameters
+    ----------
+    x : (batch, one to three spatial axes, channels), or channels second for ``"channels_first"``.
+    pool_size, strides : one number, or one per spatial axis; strides None: the pool size.
+    padding : ``"valid"`` or ``"same"``.
+    """
+    return _max_pool(x, pool_size, strides, padding, data_format)[0]
+
+
+max_pool.saving(_max_pool)
+
+
+@max_pool.joint_gradient
+def _max_pool_gradient(
+    g: Array,
+    out: Array,
+    x: Array,
+    saved: Array,
+    pool_size: Lengths,
+    strides: Lengths | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> tuple[Array]:
+    grad_out = _volume(g, data_format)
+    grad = np.zeros(_volume_shape(x, data_format), grad_out.dtype)
+    compiled_pooling.max_pool_gradient(grad_out, saved, grad)
+    return (_restored(grad, x.ndim, data_format),)
+
+
+def _volume_shape(x: Array, data_format: str | None) -> tuple[int, ...]:
+    shape = layout.channels_last(x, data_format).shape
+    return (shape[0], *(1,) * (5 - len(shape)), *shape[1:])
+
+
+def _mean_type(x: Any, *_: Any, **__: Any) -> str:
+    return float_type_for(x.dtype)
+
+
+@operation(_pool_shape, dtype=_mean_type)
+def average_pool(
+    x: Array,
+    pool_size: Lengths,
+    strides: Lengths | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Array:
+    """Mean over windows; padding does not count.
+
+    Parameters
+    ----------
+    x : (batch, one to three spatial axes, channels), or channels second for ``"channels_first"``.
+    pool_size, strides : one number, or one per spatial axis; strides None: the pool size.
+    padding : ``"valid"`` or ``"same"``.
+    """
+    _pool_shape(x.shape, pool_size, strides, padding, data_format)
+    volume = _volume(x.astype(float_type_for(x.dtype), copy=False), data_format)
+    windows = _Windows(volume, x.ndim - 2, pool_size, strides, padding)
+    out = np.empty(windows.shape, volume.dtype)
+    if out.size:
+        compiled_pooling.average_pool(volume, out, *windows.places)
+    return _restored(out, x.ndim, data_format)
+
+
+@average_pool.joint_gradient
+def _average_pool_gradient(
+    g: Array,
+    out: Array,
+    x: Array,
+    pool_size: Lengths,
+    strides: Lengths | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> tuple[Array]:
+    grad_out = _volume(g, data_format)
+    grad = np.zeros(_volume_shape(x, data_format), grad_out.dtype)
+    windows = _Windows(grad, x.ndim - 2, pool_size, strides, padding)
+    compiled_pooling.average_pool_gradient(grad_out, grad, *windows.places)
+    return (_restored(grad, x.ndim, data_format),)
