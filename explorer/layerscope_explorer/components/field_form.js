@@ -194,7 +194,8 @@ export function render({model}) {
     dot.type = "button"
     dot.title = fill(strings.reset, field)
     dot.setAttribute("aria-label", dot.title)
-    const label = element("label", "ls-label", field.name)
+    // A long name breaks after an underscore, not within a word.
+    const label = element("label", "ls-label", field.name.replaceAll("_", "_\u200b"))
     const side = element("div", "ls-side")
     const error = element("p", "ls-error")
     line.append(dot, label, side)
