@@ -7,7 +7,7 @@ undo, sharing and comparing need no code of their own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -415,6 +415,3 @@ def digits_stack() -> Document:
     for class_name, arguments in steps:
         document = add_layer(document, class_name, None, arguments)
     return document
-
-
-Change = Callable[[Document], Document]

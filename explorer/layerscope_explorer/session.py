@@ -211,9 +211,13 @@ class Session(param.Parameterized):
         if self._computing:
             self._again = True
             return
-        self._computing, self._again = True, False
         self._scheduler.later(STALE_AFTER, partial(self._mark_stale, self.document))
-        work = partial(self._engine.snapshot, self.document, dict(self._trained) or None)
+        self._compute()
+
+    def _compute(self) -> None:
+        """Start on pictures of the newest document and weights."""
+        self._computing, self._again = True, False
+        work = partial(self._engine.snapshot, self.document, dict(self._trained))
         self._scheduler.run(work, self._drawn)
 
     def _mark_stale(self, document: Document) -> None:
@@ -288,15 +292,11 @@ class Session(param.Parameterized):
         with self._scheduler.together():
             self.training = state
         if not self._computing:
-            self._refresh_trained()
+            # Frames of a training are never stale: each is followed by the next.
+            self._compute()
         if ended:
             self._end_ticking()
             self._trainer = None
-
-    def _refresh_trained(self) -> None:
-        self._computing, self._again = True, False
-        work = partial(self._engine.snapshot, self.document, dict(self._trained))
-        self._scheduler.run(work, self._drawn)
 
     def _stop_training(self) -> None:
         """End a training that an edit has overtaken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,6 @@ class Trainer:
     document : the stack and how to train it.
     data : what to train on.
     weights : weights to start from, by layer id; the initial ones where there are none.
-    on_end : called in the worker when training ends by itself.
 
     Raises
     ------
@@ -47,7 +46,6 @@ class Trainer:
         document: Document,
         data: Data,
         weights: Weights | None = None,
-        on_end: Callable[[], None] | None = None,
     ) -> None:
         self.spec = document.training
         self._ids = [layer.id for layer in document.layers]
@@ -60,7 +58,6 @@ class Trainer:
         self._message = ""
         self._event: StepEvent | None = None
         self._copied = 0.0
-        self._on_end = on_end
         self._steps_per_epoch = math.ceil(len(data.x) / self.spec.batch_size)
         #: Newest copy of the weights; replaced as a whole, so reading needs no lock.
         self.weights: Weights = self._copy()
@@ -122,8 +119,6 @@ class Trainer:
         self.weights = self._copy()
         self._status = "finished" if error is None else "failed"
         self._message = "" if error is None else str(error)
-        if self._on_end is not None:
-            self._on_end()
 
     def _copy(self) -> dict[str, list[np.ndarray]]:
         pairs = zip(self._ids, self._model.layers, strict=True)

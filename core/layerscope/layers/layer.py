@@ -20,7 +20,7 @@ from layerscope.layers.weight_owner import WeightOwner
 from layerscope.ops import cast
 from layerscope.ops.shapes import ShapeError
 from layerscope.registry import snake_case
-from layerscope.saving.serialization import registered_name, serialize_value
+from layerscope.saving.serialization import serialize_value
 from layerscope.structure import leaves, map_shapes, map_structure
 from layerscope.tape import is_recording
 from layerscope.tensor import KerasTensor, Operators, Shape, Tensor, Variable
@@ -431,8 +431,3 @@ def _explained(error: ValueError, layer: Layer, args: tuple[Any, ...]) -> ValueE
 
 def _shape(value: Any) -> Any:
     return tuple(value.shape) if hasattr(value, "shape") else None
-
-
-def get_registered_layer_name(layer: Layer) -> str:
-    """Return the name configs give the class of `layer`."""
-    return registered_name(type(layer))

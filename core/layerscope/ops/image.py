@@ -10,7 +10,7 @@ import numpy as np
 from layerscope.compiled import resizing as compiled_resizing
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
-from layerscope.ops.operation import operation
+from layerscope.ops.operation import float_result, operation
 from layerscope.tensor import Shape
 
 Array = Any
@@ -103,11 +103,7 @@ def _along(
     return out.reshape(*x.shape[:axis], new_length, *x.shape[axis + 1 :])
 
 
-def _mean_type(x: Any, *_: Any, **__: Any) -> str:
-    return float_type_for(x.dtype)
-
-
-@operation(_resize_shape, dtype=_mean_type)
+@operation(_resize_shape, dtype=float_result)
 def resize(
     x: Array,
     size: Sequence[int],

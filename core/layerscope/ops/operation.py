@@ -13,7 +13,7 @@ from typing import Any, Generic, ParamSpec
 
 import numpy as np
 
-from layerscope.config import floatx
+from layerscope.config import float_type_for, floatx
 from layerscope.graph import connect
 from layerscope.tape import TAPES, Record
 from layerscope.tensor import OPERATIONS, KerasTensor, Operators, Shape, Tensor, Variable
@@ -210,6 +210,11 @@ def _promoted(inputs: tuple[Any, ...]) -> str:
 def same_shape(shape: Shape, *_: Any, **__: Any) -> Shape:
     """Shape rule of operations that keep their first input's shape."""
     return shape
+
+
+def float_result(x: Any, *_: Any, **__: Any) -> str:
+    """Type rule of operations that average: the input's float type, the default for integers."""
+    return float_type_for(x.dtype)
 
 
 def operation(

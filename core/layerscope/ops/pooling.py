@@ -10,7 +10,7 @@ import numpy as np
 from layerscope.compiled import pooling as compiled_pooling
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
-from layerscope.ops.operation import operation
+from layerscope.ops.operation import float_result, operation
 from layerscope.tensor import Shape
 
 Array = Any
@@ -143,11 +143,7 @@ def _volume_shape(x: Array, data_format: str | None) -> tuple[int, ...]:
     return (shape[0], *(1,) * (5 - len(shape)), *shape[1:])
 
 
-def _mean_type(x: Any, *_: Any, **__: Any) -> str:
-    return float_type_for(x.dtype)
-
-
-@operation(_pool_shape, dtype=_mean_type)
+@operation(_pool_shape, dtype=float_result)
 def average_pool(
     x: Array,
     pool_size: Lengths,
