@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.ops.creation import convert_to_tensor
 from layerscope.ops.manipulation import broadcast_to, reshape
 from layerscope.ops.reductions import sum as sum_over
@@ -54,7 +55,9 @@ class GradientTape:
         """Return `value` as one whose history is recorded; compute with what is returned."""
         if isinstance(value, Tensor):
             return value
-        return Tensor(convert_to_tensor(value))
+        watched = Tensor(convert_to_tensor(value))
+        set_keras_mask(watched, get_keras_mask(value))
+        return watched
 
     def gradient(
         self,

@@ -155,7 +155,7 @@ class Tensor(Operators):
     value : the array itself.
     """
 
-    __slots__ = ("value",)
+    __slots__ = ("_keras_mask", "value")
 
     def __init__(self, value: np.ndarray) -> None:
         self.value = value
@@ -213,6 +213,7 @@ class Variable(Operators):
 
     __slots__ = (
         "__weakref__",
+        "_keras_mask",
         "constraint",
         "initializer",
         "name",
@@ -313,7 +314,7 @@ class KerasTensor(Operators):
     name : shown in summaries.
     """
 
-    __slots__ = ("dtype", "history", "name", "static_shape")
+    __slots__ = ("_keras_mask", "dtype", "history", "name", "static_shape")
 
     def __init__(self, shape: Shape, dtype: str = "float32", name: str | None = None) -> None:
         self.static_shape: Shape = tuple(shape)

@@ -64,6 +64,7 @@ from layerscope.layers.spatial_dropout import SpatialDropout3D as SpatialDropout
 from layerscope.layers.up_sampling import UpSampling1D as UpSampling1D
 from layerscope.layers.up_sampling import UpSampling2D as UpSampling2D
 from layerscope.layers.up_sampling import UpSampling3D as UpSampling3D
+from layerscope.layers.wrapper import Wrapper as Wrapper
 from layerscope.layers.zero_padding import ZeroPadding1D as ZeroPadding1D
 from layerscope.layers.zero_padding import ZeroPadding2D as ZeroPadding2D
 from layerscope.layers.zero_padding import ZeroPadding3D as ZeroPadding3D

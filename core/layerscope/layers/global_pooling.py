@@ -113,8 +113,11 @@ class GlobalMaxPooling3D(_GlobalMaxPooling):
 class GlobalAveragePooling1D(_GlobalAveragePooling):
     """Keeps the mean of each channel of a sequence.
 
+    With a mask, only the steps that count enter the mean.
+
     Shapes: input (batch, steps, channels), channels second with ``"channels_first"``; output
-    (batch, channels), with unit axes for `keepdims`. Source: Keras `GlobalAveragePooling1D`.
+    (batch, channels), with unit axes for `keepdims`; the mask is (batch, steps).
+    Source: Keras `GlobalAveragePooling1D`.
 
     Examples
     --------
@@ -130,6 +133,21 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         Example({}, (2, 4, 3)),
         Example({"keepdims": True, "data_format": "channels_first"}, (2, 3, 4)),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        steps = self._axes[0]
+        weights = ops.expand_dims(ops.cast(mask, self.dtype), 3 - steps)
+        total = ops.sum(inputs * weights, axis=steps, keepdims=self.keepdims)
+        return total / ops.sum(weights, axis=steps, keepdims=self.keepdims)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+        """No step is left that a mask could name."""
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, ClassVar, NamedTuple, Self
@@ -17,6 +18,7 @@ from layerscope.graph import connect, unconnected
 from layerscope.layers.connected import Connected
 from layerscope.layers.input_spec import check_inputs
 from layerscope.layers.weight_owner import WeightOwner
+from layerscope.masks import get_keras_mask, set_keras_mask, with_mask
 from layerscope.ops import cast
 from layerscope.ops.shapes import ShapeError
 from layerscope.registry import snake_case
@@ -41,10 +43,18 @@ def _check_name(value: Any) -> Any:
 
 
 class Example(NamedTuple):
-    """A layer as one might use it, which the tests and the reference run."""
+    """A layer as one might use it, which the tests and the reference run.
+
+    Attributes
+    ----------
+    arguments : of the constructor, as plain data.
+    input_shape : batch first; a list of shapes for a layer with several inputs.
+    integers : the input holds whole numbers below this instead of real ones.
+    """
 
     arguments: dict[str, Any]
-    input_shape: Shape
+    input_shape: Shape | list[Shape]
+    integers: int | None = None
 
 
 class _State:
@@ -76,7 +86,8 @@ class Layer(WeightOwner, Connected, _State, Configurable):
     formula : LaTeX of what it computes.
     examples : sample arguments with an input shape each.
     built : whether the weights exist.
-    supports_masking : whether a mask passes through unchanged.
+    supports_masking : whether the output has a mask, by `compute_mask`; the input's unless a layer
+        says otherwise.
     input_spec : what the input's shape must satisfy.
     """
 
@@ -111,7 +122,7 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         layer = super().__new__(cls, *args, **kwargs)
         layer.__dict__.update(
             built=False,
-            supports_masking=False,
+            supports_masking=cls.compute_mask is not Layer.compute_mask,
             input_spec=None,
             _trainable_variables=[],
             _non_trainable_variables=[],
@@ -182,8 +193,8 @@ class Layer(WeightOwner, Connected, _State, Configurable):
             return self.call(*args, **kwargs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Return the output's mask, given the input's."""
-        return previous_mask if self.supports_masking else None
+        """Return the output's mask, given the input's; used if `supports_masking`."""
+        return previous_mask
 
     # --- calling -------------------------------------------------------------------------
 
@@ -205,21 +216,88 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         inputs = [value for value in leaves((args, tensors)) if value is not None]
         if not inputs:
             raise TypeError(f"Layer '{self.name}' was called without an input.")
+        first = args[0] if args else next(iter(tensors.values()))
         if self.input_spec is not None:
-            first = leaves(args[0]) if len(args) == 1 else inputs
-            check_inputs(self.input_spec, [_shape(value) for value in first], self.name)
+            check_inputs(self.input_spec, [_shape(value) for value in leaves(first)], self.name)
         if not self.built:
             self._build_for(args, tensors)
-        if _call_signature(type(self)).training:
-            kwargs["training"] = training
+        masks = self._arriving_masks(args, tensors, kwargs)
+        previous_mask = masks.get("mask", kwargs.get("mask"))
+        if previous_mask is None:
+            previous_mask = _masks_of(first)
         if any(isinstance(value, KerasTensor) for value in inputs):
-            return self._call_symbolically(args, kwargs, explicit)
-        return self._call_eagerly(args, kwargs, training)
+            outputs = self._call_symbolically(args, kwargs, explicit)
+        else:
+            if _call_signature(type(self)).training:
+                kwargs["training"] = training
+            outputs = self._call_eagerly(args, {**kwargs, **masks}, training)
+        return self._with_mask(outputs, first, previous_mask)
+
+    def _arriving_masks(
+        self, args: tuple[Any, ...], tensors: dict[str, Any], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the masks that came with the inputs, for the arguments `call` has for them.
+
+        As in Keras, ``x_mask`` receives the mask of argument ``x`` where there are several inputs,
+        and `mask` that of the only one; where several have no ``x_mask``, that of the first.
+        """
+        signature = _call_signature(type(self))
+        if not signature.masks:
+            return {}
+        named = dict(zip(signature.positional, args, strict=False)) | tensors
+        given = [name for name, value in named.items() if value is not None]
+        wanted = {f"{name}_mask": name for name in given} if len(given) > 1 else {}
+        if not wanted.keys() & signature.masks:
+            wanted = {"mask": given[0]}
+        return {
+            mask: _masks_of(named[name])
+            for mask, name in wanted.items()
+            if mask in signature.masks and named.get(mask) is None and kwargs.get(mask) is None
+        }
+
+    def _with_mask(self, outputs: Any, inputs: Any, previous_mask: Any) -> Any:
+        """Return the outputs with the masks that belong to them."""
+        overridden = type(self).compute_mask is not Layer.compute_mask
+        masked = previous_mask is not None and any(
+            mask is not None for mask in leaves(previous_mask)
+        )
+        if not masked and not (overridden and self.supports_masking):
+            return outputs
+        # What a layer was given and returns would keep the mask it has.
+        own = {id(value) for value in leaves(inputs)}
+        if not self.supports_masking:
+            if not _call_signature(type(self)).masks:
+                warnings.warn(
+                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with "
+                    "a mask attached to it. However, this layer does not support masking and will "
+                    "therefore destroy the mask information. Downstream layers will not see the "
+                    "mask.",
+                    stacklevel=3,
+                )
+            return map_structure(
+                lambda value: with_mask(value, None) if id(value) in own else value, outputs
+            )
+        flat = leaves(outputs)
+        if all(get_keras_mask(value) is not None for value in flat):
+            return outputs
+        masks = leaves(self.compute_mask(inputs, previous_mask))
+        waiting = iter([*masks, *[None] * (len(flat) - len(masks))])
+
+        def attach(value: Any) -> Any:
+            mask = next(waiting)
+            if mask is None or get_keras_mask(value) is not None:
+                return value
+            if id(value) in own:
+                return with_mask(value, mask)
+            set_keras_mask(value, mask)
+            return value
+
+        return map_structure(attach, outputs)
 
     def _call_symbolically(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
-        spec_kwargs = {key: value for key, value in kwargs.items() if key != "training"}
+        spec_kwargs = dict(kwargs)
         token = _TRAINING.set(training)
         try:
             outputs = self.compute_output_spec(*args, **spec_kwargs)
@@ -228,14 +306,17 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         finally:
             _TRAINING.reset(token)
         # A layer that returns its input must not take over that tensor's history.
-        outputs = map_structure(
-            lambda tensor: KerasTensor(tensor.shape, tensor.dtype, self.name), outputs
-        )
+        outputs = map_structure(self._output_of, outputs)
         node_kwargs = spec_kwargs if training is None else {**spec_kwargs, "training": training}
         node = connect(self, args, node_kwargs, outputs)
         if node is not None:
             self._inbound_nodes.append(node)
         return outputs
+
+    def _output_of(self, tensor: KerasTensor) -> KerasTensor:
+        output = KerasTensor(tensor.shape, tensor.dtype, self.name)
+        set_keras_mask(output, get_keras_mask(tensor))
+        return output
 
     def _call_eagerly(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
@@ -269,11 +350,12 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         if kind is np.ndarray:
             dtype = value.dtype
             if dtype.kind == "f" and dtype != self.dtype and self.dtype in FLOAT_TYPES:
-                return value.astype(self.dtype)
+                return _keeping_mask(value, value.astype(self.dtype))
             return value
         if isinstance(value, (Tensor, KerasTensor, Variable)):
-            if str(value.dtype) in FLOAT_TYPES and str(value.dtype) != self.dtype:
-                return cast(value, self.dtype) if self.dtype in FLOAT_TYPES else value
+            dtype = str(value.dtype)
+            if dtype in FLOAT_TYPES and dtype != self.dtype and self.dtype in FLOAT_TYPES:
+                return _keeping_mask(value, cast(value, self.dtype))
             return value
         if isinstance(value, np.generic):
             return self._convert(np.asarray(value))
@@ -285,17 +367,23 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         )
 
     def _build_for(self, args: tuple[Any, ...], tensors: dict[str, Any]) -> None:
-        """Build from the shapes of the first call's inputs."""
-        signature = _call_signature(type(self))
-        shapes = [map_structure(_shape, value) for value in args if value is not None]
-        named = dict(zip(signature.names, shapes, strict=False))
-        named.update({key: map_structure(_shape, value) for key, value in tensors.items()})
+        """Build from the shapes of the first call's inputs.
+
+        A `build` with one argument gets the first input's shape, one with several the shapes of
+        the inputs they name: ``query_shape`` that of ``query``.
+        """
+        named = dict(zip(_call_signature(type(self)).positional, args, strict=False)) | tensors
+        shapes = {
+            f"{name}_shape": map_structure(_shape, value)
+            for name, value in named.items()
+            if value is not None and not _is_mask(name)
+        }
         wanted = _build_arguments(type(self))
         try:
-            if wanted and set(wanted) == {f"{name}_shape" for name in named} and len(wanted) > 1:
-                self.build(**{f"{name}_shape": shape for name, shape in named.items()})
+            if len(wanted) > 1:
+                self.build(**{name: shape for name, shape in shapes.items() if name in wanted})
             else:
-                self.build(shapes[0] if shapes else next(iter(named.values())))
+                self.build(next(iter(shapes.values())))
         except ShapeError as error:
             raise _explained(error, self, args) from None
 
@@ -351,12 +439,19 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         return {key: value for key, value in config.items() if accepts(type(self), key)}
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """Return the shape the layer was built for."""
-        return None if self._build_shapes is None else {"input_shape": self._build_shapes}
+        """Return the shape the layer was built for, or shapes by the name of `build`'s argument."""
+        shapes = self._build_shapes
+        if shapes is None:
+            return None
+        several = len(_build_arguments(type(self))) > 1
+        return {"shapes_dict": shapes} if several else {"input_shape": shapes}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Build for the shape that `get_build_config` returned."""
-        self.build(config["input_shape"])
+        """Build for what `get_build_config` returned."""
+        if "shapes_dict" in config:
+            self.build(**config["shapes_dict"])
+        else:
+            self.build(config["input_shape"])
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -369,20 +464,31 @@ _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
 
 
 class _CallSignature:
-    """What a layer's `call` accepts."""
+    """What a layer's `call` accepts.
+
+    Attributes
+    ----------
+    positional : names of the arguments that may be given by position.
+    masks : names of the arguments that take masks.
+    training : whether it wants to know the phase.
+    """
 
     def __init__(self, cls: type[Layer]) -> None:
         parameters = list(inspect.signature(cls.call).parameters.values())[1:]
         variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-        self.names = [
+        self.positional = [
             parameter.name
             for parameter in parameters
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-            and parameter.name not in ("training", "mask")
-        ]
+        ] or ["inputs"]
+        self.masks = {parameter.name for parameter in parameters if _is_mask(parameter.name)}
         self.training = any(parameter.name == "training" for parameter in parameters) or (
             variadic and cls.call is Layer.call
         )
+
+
+def _is_mask(name: str) -> bool:
+    return name == "mask" or name.endswith("_mask")
 
 
 @functools.cache
@@ -414,8 +520,12 @@ def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
             self._building -= 1
         if not self._building:
             self.built = True
-            shapes = args or tuple(kwargs.values())
-            self._build_shapes = map_shapes(tuple, shapes[0]) if shapes else None
+            names = _build_arguments(type(self))
+            given = dict(zip(names, args, strict=False)) | kwargs
+            shapes = {name: shape for name, shape in given.items() if shape is not None}
+            if shapes:
+                wanted = shapes if len(names) > 1 else next(iter(shapes.values()))
+                self._build_shapes = map_shapes(tuple, wanted)
 
     return wrapped
 
@@ -431,3 +541,17 @@ def _explained(error: ValueError, layer: Layer, args: tuple[Any, ...]) -> ValueE
 
 def _shape(value: Any) -> Any:
     return tuple(value.shape) if hasattr(value, "shape") else None
+
+
+def _masks_of(value: Any) -> Any:
+    """Return the mask of one input, or the masks of several in their structure."""
+    if isinstance(value, (list, tuple, dict)):
+        return map_structure(get_keras_mask, value)
+    return get_keras_mask(value)
+
+
+def _keeping_mask(before: Any, after: Any) -> Any:
+    mask = get_keras_mask(before)
+    if mask is not None:
+        set_keras_mask(after, mask)
+    return after

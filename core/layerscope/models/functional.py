@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from layerscope.graph import Node, nodes_between, unconnected
 from layerscope.layers.input import InputLayer
 from layerscope.layers.layer import Layer
+from layerscope.masks import with_masks
 from layerscope.models.graph_config import graph_config, rebuild_graph
 from layerscope.models.model import Model
 from layerscope.models.naming import make_names_unique
@@ -74,9 +75,12 @@ class Functional(Model):
     def output(self) -> Any:
         return self._output_structure
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Run the graph; `training` reaches the layers through the ambient phase."""
-        given = self._arrange(inputs)
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Run the graph; `training` reaches the layers through the ambient phase.
+
+        Masks travel with the values; `mask` replaces those of the inputs.
+        """
+        given = with_masks(self._arrange(inputs), mask)
         values: dict[int, Any] = {}
         for tensor, value in zip(self._input_tensors, given, strict=True):
             self._check(tensor, value)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from layerscope.graph import unconnected
 from layerscope.layers.layer import Layer
 from layerscope.models.summary import summary_text
 from layerscope.models.training import Trainable
@@ -55,6 +56,11 @@ class Model(Trainable):
         if cls is Model and "input_layers" in config:
             return cls._functional.from_config(config)
         return super().from_config(config)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Return symbolic outputs, with their masks, for symbolic inputs."""
+        with unconnected():
+            return self.call(*args, **kwargs)
 
     @property
     def layers(self) -> list[Layer]:

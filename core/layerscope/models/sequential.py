@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from layerscope.layers import deserialize, serialize
 from layerscope.layers.input import Input, InputLayer
 from layerscope.layers.layer import Layer
+from layerscope.masks import with_masks
 from layerscope.models.model import Model
 from layerscope.models.naming import make_names_unique
 from layerscope.tensor import KerasTensor, Shape
@@ -115,9 +116,13 @@ class Sequential(Model):
         self._entry = entry.history[0].operation
         self._symbolic_input, self._symbolic_output = entry, value
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Apply the layers in order; `training` reaches them through the ambient phase."""
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Apply the layers in order; `training` reaches them through the ambient phase.
+
+        Masks travel with the values; `mask` replaces that of the input.
+        """
         self._require_layers()
+        inputs = with_masks(inputs, mask)
         for layer in self.stack:
             inputs = layer(inputs)
         return inputs
