@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 
 from layerscope import ops
-from layerscope.saving.serialization import (
-    custom_object_scope,
-    find_custom_object,
-    serialize_function,
-)
+from layerscope.custom_objects import custom_object_scope, find_custom_object
+from layerscope.plain_data import serialize_function
 
 Array = Any
 Activation = Callable[[Any], Any]

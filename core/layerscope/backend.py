@@ -1,5 +1,11 @@
-"""The small names tutorials take from ``keras.backend``."""
+"""What tutorials take from ``keras.backend``: settings, random tensors and every operation.
 
+Keras 2's code says ``K.tanh`` and ``K.random_normal``; here ``K`` is ``layerscope.backend``.
+"""
+
+from typing import Any
+
+from layerscope import ops
 from layerscope.config import (
     epsilon,
     floatx,
@@ -9,6 +15,9 @@ from layerscope.config import (
     set_image_data_format,
     standardize_dtype,
 )
+from layerscope.random import normal as random_normal
+from layerscope.random import truncated_normal
+from layerscope.random import uniform as random_uniform
 from layerscope.tensor import is_tensor
 from layerscope.utils import clear_session
 
@@ -18,8 +27,18 @@ __all__ = [
     "floatx",
     "image_data_format",
     "is_tensor",
+    "random_normal",
+    "random_uniform",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
     "standardize_dtype",
+    "truncated_normal",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return the operation called `name`."""
+    if name in ops.__all__:
+        return getattr(ops, name)
+    raise AttributeError(f"module 'layerscope.backend' has no attribute {name!r}")

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Literal, Self, TypeVar, dataclass_transform, o
 
 import numpy as np
 
+from layerscope.plain_data import serialize_value
+
 REQUIRED: Any = inspect.Parameter.empty
 
 T = TypeVar("T")
@@ -41,6 +43,8 @@ class Field:
     length : number of entries of ``"ints"``, None for any number.
     per_axis : whether there is one entry per spatial axis, as many as the class's `rank`.
     after : argument of a base class that this one follows; None: the order of declaration.
+    refusal : error for an invalid ``{value}``, where Keras has its own words for it.
+    arrays : whether an array of numbers may stand for a ``"float"``; derived as `kind`.
     """
 
     name: str
@@ -59,6 +63,8 @@ class Field:
     length: int | None = None
     per_axis: bool = False
     after: str | None = None
+    refusal: str | None = None
+    arrays: bool = False
 
     def check(self, value: Any) -> Any:
         """Return `value` in the form the class stores.
@@ -100,6 +106,8 @@ class Field:
 
     def error(self, value: Any) -> ValueError:
         """Build the error for an invalid `value`."""
+        if self.refusal is not None:
+            return ValueError(self.refusal.format(value=value))
         return ValueError(
             f"Argument `{self.name}` must be {self.expected()}. Received: {self.name}={value!r}"
         )
@@ -123,7 +131,9 @@ def _check_int(field: Field, value: Any) -> int:
     return int(value)
 
 
-def _check_float(field: Field, value: Any) -> float:
+def _check_float(field: Field, value: Any) -> float | np.ndarray:
+    if field.arrays and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return value
     if not (_is_integer(value) or isinstance(value, (float, np.floating))):
         raise field.error(value)
     number = float(value)
@@ -154,7 +164,16 @@ def _check_ints(field: Field, value: Any) -> tuple[int, ...]:
     entries = (value,) * (field.length or 1) if _is_integer(value) else value
     if not isinstance(entries, (tuple, list)) or (field.length and len(entries) != field.length):
         raise field.error(value)
-    if not all(_is_integer(entry) and field._in_bounds(entry) for entry in entries):
+    if not all(map(_is_integer, entries)):
+        raise field.error(value)
+    beyond = {int(entry) for entry in entries if not field._in_bounds(entry)}
+    if beyond and field.length and field.refusal is None:
+        bound = "value > 0" if field.ge == 1 else f"value >= {field.ge}"
+        raise ValueError(
+            f"The `{field.name}` argument must be a tuple of {field.length} integers. Received "
+            f"{field.name}={value}, including values {beyond} that do not satisfy `{bound}`"
+        )
+    if beyond:
         raise field.error(value)
     return tuple(int(entry) for entry in entries)
 
@@ -187,6 +206,7 @@ def field(
     kw_only: bool = ...,
     per_axis: bool = ...,
     after: str | None = ...,
+    refusal: str | None = ...,
 ) -> T: ...
 
 
@@ -203,6 +223,7 @@ def field(
     kw_only: bool = ...,
     per_axis: bool = ...,
     after: str | None = ...,
+    refusal: str | None = ...,
 ) -> Any: ...
 
 
@@ -220,6 +241,7 @@ def field(*, default: Any = REQUIRED, **options: Any) -> Any:
     kw_only : may only be passed by name.
     per_axis : for integers: one per spatial axis, of which the class's `rank` tells the number.
     after : argument of a base class that this one follows; None: the order of declaration.
+    refusal : error for an invalid ``{value}``, where Keras has its own words for it.
     """
     return Field(name="", default=default, **options)
 
@@ -229,13 +251,18 @@ def sizes(value: int | Sequence[int] | None) -> Any:
     return value
 
 
+def lower_case(value: Any) -> Any:
+    """Let a word be given in any case."""
+    return value.lower() if isinstance(value, str) else value
+
+
 def whole_number(name: str) -> Callable[[Any], Any]:
     """Return a converter that refuses what is no integer with the error Keras has for it."""
 
     def convert(value: Any) -> Any:
         if not _is_integer(value):
             raise TypeError(
-                f"Argument `{name}` must be an integer. Received: {name}={value!r} (of type "
+                f"Expected an integer value for `{name}`. Received: {name}={value!r} (of type "
                 f"{type(value).__name__})"
             )
         return value
@@ -253,7 +280,9 @@ def _resolve(field: Field, name: str, hint: Any) -> Field:
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
     found: dict[str, Any] = {"kind": "any"}
-    if origin is Literal:
+    if arguments == (float, np.ndarray):
+        found = {"kind": "float", "arrays": True}
+    elif origin is Literal:
         found = {"kind": "choice", "choices": arguments}
     elif origin is tuple and arguments and arguments[0] is int:
         length = None if Ellipsis in arguments else len(arguments)
@@ -290,6 +319,8 @@ class Configurable:
     #: Where Keras keeps the class, so that a config written here also loads there.
     keras_module: ClassVar[str] = "builtins"
     aliases: ClassVar[tuple[str, ...]] = ()
+    #: Arguments of a base class that here may also be given by position, and what each follows.
+    _positional: ClassVar[dict[str, str]] = {}
     _declared: ClassVar[dict[str, Field]] = {}
     _fields: ClassVar[tuple[Field, ...]] = ()
 
@@ -301,8 +332,8 @@ class Configurable:
         cls._declared = declared
         cls._fields = ()
         bare = cls.__init__ in (object.__init__, Configurable.__init__)
-        ranked = "rank" in vars(cls) and hasattr(cls.__init__, "_fields")
-        if (declared or bare or ranked) and "__init__" not in vars(cls):
+        given = hasattr(cls.__init__, "_fields")
+        if (declared or bare or given) and "__init__" not in vars(cls):
             _give_constructor(cls)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -327,10 +358,11 @@ class Configurable:
         NotImplementedError
             If a hand-written constructor took arguments that cannot be serialized.
         """
-        from layerscope.saving.serialization import serialize_value
-
         if fields := fields_of(type(self)):
-            return {field.name: serialize_value(getattr(self, field.name)) for field in fields}
+            return {
+                field.name: serialize_value(getattr(self, attribute_of(type(self), field.name)))
+                for field in fields
+            }
         return _recorded_config(self)
 
     @classmethod
@@ -353,15 +385,18 @@ class Configurable:
         changed = [
             f"{field.name}={getattr(self, field.name)!r}"
             for field in fields_of(type(self))
-            if field.default is REQUIRED or getattr(self, field.name) != field.default
+            if _differs(getattr(self, field.name), field.default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
+def _differs(value: Any, default: Any) -> bool:
+    # Arrays answer `!=` entry by entry.
+    return value is not default and (isinstance(value, np.ndarray) or value != default)
+
+
 def _recorded_config(instance: Configurable) -> dict[str, Any]:
     """Rebuild a config from the arguments a hand-written constructor was called with."""
-    from layerscope.saving.serialization import serialize_value
-
     cls = type(instance)
     args, kwargs = instance.__dict__.get("_call_arguments", ((), {}))
     signature = inspect.signature(cls.__init__)
@@ -384,6 +419,13 @@ def _recorded_config(instance: Configurable) -> dict[str, Any]:
 
 
 @functools.cache
+def attribute_of(cls: type[Configurable], name: str) -> str:
+    """Return where an argument is kept: ``_weights`` if `weights` is what an instance computes."""
+    known = getattr(cls, name, None)
+    return f"_{name}" if isinstance(known, property) and known.fset is None else name
+
+
+@functools.cache
 def accepts(cls: type[Configurable], name: str) -> bool:
     """Tell whether the constructor of `cls` takes an argument called `name`."""
     parameters = inspect.signature(cls.__init__).parameters
@@ -396,15 +438,30 @@ def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
     merged: dict[str, Field] = {}
     for base in reversed(cls.__mro__):
         declared = vars(base).get("_declared", {})
+        for name in [one for one in merged if one in vars(base)]:
+            # What a class sets itself is no argument of its constructor any more.
+            del merged[name]
         for name, value in declared.items():
             # A redeclared argument takes the position its new class gives it.
             merged.pop(name, None)
             merged[name] = _for_rank(replace(value, name=name), getattr(cls, "rank", None))
-            if value.after in merged:
-                names = list(merged)
-                behind = names[names.index(value.after) + 1 : -1]
-                merged.update({later: merged.pop(later) for later in behind})
+            _move_behind(merged, name, value.after)
+        for name, before in vars(base).get("_positional", {}).items():
+            if before in merged:
+                merged[name] = replace(merged[name], kw_only=False)
+                _move_behind(merged, name, before)
     return merged
+
+
+def _move_behind(merged: dict[str, Field], name: str, before: str | None) -> None:
+    """Let one argument follow another, if that one is there."""
+    if before not in merged:
+        return
+    moved = merged.pop(name)
+    names = list(merged)
+    merged[name] = moved
+    for later in names[names.index(before) + 1 :]:
+        merged[later] = merged.pop(later)
 
 
 def _for_rank(field: Field, rank: int | None) -> Field:
@@ -453,7 +510,8 @@ def _give_constructor(cls: type[Configurable]) -> None:
             raise TypeError(f"{type(self).__name__} is missing required argument `{missing[0]}`.")
         values = {**defaults, **values}
         for declared in fields_of(cls):
-            setattr(self, declared.name, declared.check(values[declared.name]))
+            value = declared.check(values[declared.name])
+            setattr(self, attribute_of(type(self), declared.name), value)
         self.__post_init__()
 
     by_position, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY

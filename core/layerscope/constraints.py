@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from layerscope import ops
 from layerscope.config import epsilon
 from layerscope.configurable import Configurable, field
-from layerscope.saving.serialization import deserialize_as, identify, serialize_keras_object
+from layerscope.plain_data import serialize_keras_object
+from layerscope.saving.serialization import deserialize_as, identify
 
 
 class Constraint(Configurable):
@@ -24,8 +25,8 @@ class Constraint(Configurable):
     formula: ClassVar[str] = ""
 
     def __call__(self, w: Any) -> Any:
-        """Return the projection of `w`, an array of the same shape."""
-        raise NotImplementedError(f"{type(self).__name__} must define `__call__(w)`.")
+        """Return the projection of `w`, an array of the same shape; here `w` itself."""
+        return w
 
 
 ConstraintLike = str | Constraint | Callable[[Any], Any] | dict[str, Any] | type[Constraint] | None

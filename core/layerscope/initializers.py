@@ -15,8 +15,10 @@ import numpy as np
 from layerscope import random
 from layerscope.config import standardize_dtype
 from layerscope.configurable import Configurable, field
+from layerscope.plain_data import serialize_keras_object
 from layerscope.random import Seed, check_seed
-from layerscope.saving.serialization import deserialize_as, identify, serialize_keras_object
+from layerscope.saving.serialization import deserialize_as, identify
+from layerscope.tensor import Operators, is_tensor
 
 InitializerCallable = Callable[..., Any]
 
@@ -43,7 +45,14 @@ class Initializer(Configurable):
 
 
 InitializerLike = (
-    str | Initializer | InitializerCallable | dict[str, Any] | type[Initializer] | None
+    str
+    | Initializer
+    | InitializerCallable
+    | dict[str, Any]
+    | type[Initializer]
+    | np.ndarray
+    | Operators
+    | None
 )
 
 
@@ -67,12 +76,19 @@ class Ones(Initializer):
         return np.ones(tuple(shape), standardize_dtype(dtype))
 
 
+def _numbers(value: Any) -> Any:
+    """Make an array of a list, as which a config holds one."""
+    return np.asarray(value) if isinstance(value, (list, tuple)) else value
+
+
 class Constant(Initializer):
-    """One value everywhere."""
+    """One value everywhere, or given values that broadcast to the shape."""
 
     formula = "c"
 
-    value: float = field(default=0.0, help="The value of every entry.", slider=(-2, 2))
+    value: float | np.ndarray = field(
+        default=0.0, converter=_numbers, help="The value of every entry.", slider=(-2, 2)
+    )
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
         return np.full(tuple(shape), self.value, standardize_dtype(dtype))
@@ -234,12 +250,25 @@ class VarianceScaling(_VarianceScaled):
 
     formula = r"\sigma^2 = \frac{s}{n}"
 
-    scale: float = field(default=1.0, gt=0, help="Variance times the fan.", slider=(0.1, 4))
+    scale: float = field(
+        default=1.0,
+        gt=0,
+        help="Variance times the fan.",
+        slider=(0.1, 4),
+        refusal="Argument `scale` must be positive float, greater than 0. Received: scale={value}",
+    )
     mode: Literal["fan_in", "fan_out", "fan_avg"] = field(
-        default="fan_in", help="Which connections count."
+        default="fan_in",
+        help="Which connections count.",
+        refusal="Invalid `mode` argument: {value!r}. It must be one of 'fan_in', 'fan_out' and "
+        "'fan_avg'.",
     )
     distribution: Literal["truncated_normal", "untruncated_normal", "uniform"] = field(
-        default="truncated_normal", converter=_distribution, help="Shape of the distribution."
+        default="truncated_normal",
+        converter=_distribution,
+        help="Shape of the distribution.",
+        refusal="Invalid `distribution` argument: {value!r}. It must be one of 'truncated_normal', "
+        "'untruncated_normal' and 'uniform'.",
     )
     seed: Seed = field(default=None, converter=check_seed, help="Fixes what is drawn.")
     input_axes: Any = field(default=None, converter=_axes, help="Axes that count as inputs.")
@@ -374,6 +403,97 @@ class Identity(Initializer):
         return (self.gain * np.eye(shape[0], shape[1])).astype(standardize_dtype(dtype))
 
 
+def _window(value: Any) -> Any:
+    """Refuse what SciPy knows no window by.
+
+    Raises
+    ------
+    ValueError
+        For a name that is unknown, or stands for windows that need a parameter.
+    """
+    if isinstance(value, str):
+        _window_of(value, 1, False)
+    elif value is not None and np.ndim(value) != 1:
+        raise ValueError(
+            "Argument `window` must be the name of a window, a sequence of numbers or None. "
+            f"Received: window={value!r}"
+        )
+    return value
+
+
+def _window_of(name: str, length: int, periodic: bool) -> np.ndarray:
+    from scipy.signal import get_window
+
+    try:
+        return get_window(name, length, periodic)
+    except ValueError as error:
+        raise ValueError(
+            "Argument `window` must be a name that `scipy.signal.get_window` knows. "
+            f"Received: window={name!r} ({error})"
+        ) from None
+
+
+class STFT(Initializer):
+    """Waves of rising frequency under a window: a kernel for short-time Fourier transforms.
+
+    The kernel, one of `Conv1D`, is (steps, 1, frequencies); the frequencies go up to half a turn
+    per step. `side` says which part of the transform it computes. Source: Keras `STFT`.
+    """
+
+    aliases = ("STFTInitializer",)
+    formula = r"w_t \cos(-2 \pi k t / n)"
+
+    side: Literal["real", "imag"] = field(
+        default="real",
+        help="Real part, cosines, or imaginary part, sines.",
+        refusal="side should be 'real' or 'imag', not {value}",
+    )
+    window: Any = field(
+        default="hann",
+        converter=_window,
+        help="Name of a window in SciPy, the window itself with a number per step, or None.",
+    )
+    scaling: Literal["density", "spectrum"] | None = field(
+        default="density",
+        help="Divide by the window's length as a vector, by the sum of its magnitudes, or None.",
+        refusal="Scaling is invalid, it must be `None`, 'density' or 'spectrum'. Received "
+        "scaling={value}",
+    )
+    periodic: bool = field(
+        default=False, help="Whether a named window goes on after its end with its beginning."
+    )
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        if len(shape) != 3 or shape[1] != 1:
+            raise ValueError(
+                "STFT initializer can only be used for a kernel of shape (steps, 1, frequencies). "
+                f"Received: shape={tuple(shape)}."
+            )
+        steps, _, frequencies = shape
+        turns = np.arange(frequencies) / max(2 * (frequencies - 1), 1)
+        angles = -2 * np.pi * np.arange(steps)[:, None, None] * turns
+        waves = np.cos(angles) if self.side == "real" else np.sin(angles)
+        return (waves * self._weights(steps)).astype(standardize_dtype(dtype))
+
+    def _weights(self, steps: int) -> np.ndarray | float:
+        """Return the scaled window so that it broadcasts against the kernel."""
+        if self.window is None:
+            return 1.0
+        window = self.window
+        if isinstance(window, str):
+            window = _window_of(window, steps, self.periodic)
+        window = np.asarray(window, "float64")
+        if window.shape != (steps,):
+            raise ValueError(
+                "The shape of `window` must be equal to [frame_length]. Received: window "
+                f"shape={window.shape}, frame_length={steps}"
+            )
+        scale = 1.0
+        if self.scaling is not None:
+            scale = np.linalg.norm(window, 2 if self.scaling == "density" else 1)
+        return (window / scale)[:, None, None]
+
+
 # Keras's lower-case spellings and TensorFlow's class names.
 zeros = zeros_initializer = Zeros
 ones = ones_initializer = Ones
@@ -387,11 +507,29 @@ he_uniform, he_normal = HeUniform, HeNormal
 lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 orthogonal = OrthogonalInitializer = Orthogonal
 identity = IdentityInitializer = Identity
+stft = STFTInitializer = STFT
 
 
 def get(identifier: InitializerLike) -> Any:
-    """Return the initializer meant by a name, class, config, instance or callable."""
-    return identify(Initializer, identifier)
+    """Return the initializer meant by a name, class, config, instance, callable or array.
+
+    An array is what every weight of its shape begins with.
+    """
+    return _given(identifier) if is_tensor(identifier) else identify(Initializer, identifier)
+
+
+def _given(values: Any) -> InitializerCallable:
+    """Return an initializer that returns `values` and refuses other shapes."""
+
+    def initialize(shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        if tuple(shape) != tuple(values.shape):
+            raise ValueError(
+                f"Expected `shape` to be {tuple(values.shape)}, that of the array given as "
+                f"initializer. Received: shape={tuple(shape)}"
+            )
+        return np.array(values, dtype=standardize_dtype(dtype))
+
+    return initialize
 
 
 def serialize(initializer: Initializer) -> dict[str, Any]:

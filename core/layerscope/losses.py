@@ -8,14 +8,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from layerscope import ops
-from layerscope.config import epsilon
+from layerscope.config import epsilon, floatx
 from layerscope.configurable import Configurable, field
-from layerscope.saving.serialization import (
-    deserialize_as,
-    find_custom_object,
-    identify,
-    serialize_keras_object,
-)
+from layerscope.custom_objects import find_custom_object
+from layerscope.masks import get_keras_mask
+from layerscope.plain_data import serialize_keras_object
+from layerscope.saving.serialization import deserialize_as, identify
 
 Reduction = Literal["sum_over_batch_size", "mean", "sum", "none"]
 
@@ -143,6 +141,17 @@ def reduce_weighted(values: Any, sample_weight: Any, reduction: str | None) -> A
     return total / max(int(np.prod(values.shape, dtype=int)), 1)
 
 
+def _weight_of(mask: Any, sample_weight: Any, reduction: str | None) -> np.ndarray:
+    """Return the weights that let only the steps of a mask count, also in a mean's number."""
+    weight = np.asarray(ops.convert_to_numpy(mask), floatx())
+    if reduction not in ("sum", "none", None):
+        weight = weight * (weight.size / max(float(weight.sum()), 1.0))
+    if sample_weight is None:
+        return weight
+    factors = np.asarray(sample_weight, floatx())
+    return weight * factors.reshape(factors.shape + (1,) * (weight.ndim - factors.ndim))
+
+
 class Loss(Configurable):
     """Base class: define ``call(y_true, y_pred)`` giving one value per sample."""
 
@@ -159,12 +168,16 @@ class Loss(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must define `call(y_true, y_pred)`.")
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        mask = get_keras_mask(y_pred)
         y_pred = ops.convert_to_tensor(y_pred)
         y_true = ops.convert_to_tensor(y_true)
         if y_true.dtype != y_pred.dtype and not isinstance(self, SparseCategoricalCrossentropy):
             y_true = ops.cast(y_true, str(y_pred.dtype))
         values = self.call(y_true, y_pred)
-        return reduce_weighted(values, sample_weight, getattr(self, "reduction", "mean"))
+        reduction = getattr(self, "reduction", "mean")
+        if mask is not None:
+            sample_weight = _weight_of(mask, sample_weight, reduction)
+        return reduce_weighted(values, sample_weight, reduction)
 
 
 class MeanSquaredError(Loss):

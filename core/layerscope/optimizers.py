@@ -10,7 +10,8 @@ import numpy as np
 
 from layerscope.compiled import updates
 from layerscope.configurable import Configurable, field
-from layerscope.saving.serialization import deserialize_as, identify, serialize_keras_object
+from layerscope.plain_data import serialize_keras_object
+from layerscope.saving.serialization import deserialize_as, identify
 from layerscope.tensor import Tensor, Variable
 
 
@@ -108,6 +109,39 @@ class SGD(Optimizer):
             self.learning_rate,
             self.momentum,
             self.nesterov,
+        )
+
+
+class RMSprop(Optimizer):
+    """Steps divided by the root of a running mean of squared gradients.
+
+    ``s = rho * s + (1 - rho) * g^2; v = momentum * v + learning_rate * g / sqrt(s + epsilon);
+    w = w - v``; with `centered` the square of the gradient's own mean is taken from ``s``.
+    Source: Tieleman & Hinton 2012, lecture 6e; Keras `RMSprop`, also for epsilon's place.
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("rmsprop",)
+
+    learning_rate: float = field(default=0.001, ge=0, slider=(1e-5, 0.1), help="Size of a step.")
+    rho: float = field(default=0.9, ge=0, le=1, slider=(0.5, 0.999), help="Memory of the square.")
+    momentum: float = field(
+        default=0.0, ge=0, le=1, slider=(0, 0.99), help="Share of the last step kept."
+    )
+    epsilon: float = field(default=1e-7, ge=0, help="Keeps the division finite.")
+    centered: bool = field(default=False, help="Divide by the variance, not the mean square.")
+
+    def update(self, variable: Variable, grad: np.ndarray, state: dict[str, np.ndarray]) -> None:
+        updates.rmsprop_update(
+            variable.value.reshape(-1),
+            grad.reshape(-1),
+            _slot(state, "square", variable),
+            _slot(state, "mean", variable),
+            _slot(state, "momentum", variable),
+            self.learning_rate,
+            self.rho,
+            self.momentum,
+            self.epsilon,
+            self.centered,
         )
 
 

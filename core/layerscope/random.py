@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from layerscope.config import float_type_for, floatx
+from layerscope.tensor import Variable
 
 _AMBIENT: ContextVar[np.random.Generator | None] = ContextVar("ambient_generator", default=None)
 
@@ -36,35 +37,40 @@ class SeedGenerator:
 
     Parameters
     ----------
-    seed : starting point; None draws one.
+    seed : starting point, not negative; None draws one.
+
+    Attributes
+    ----------
+    state : the seed and how often it was used, a variable of the layer that has the generator.
     """
 
+    keras_module: ClassVar[str] = "keras.random"
+
     def __init__(self, seed: int | None = None) -> None:
-        if seed is not None and not isinstance(seed, (int, np.integer)):
-            raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed!r}")
+        if seed is not None and not (isinstance(seed, (int, np.integer)) and seed >= 0):
+            raise ValueError(
+                f"Argument `seed` must be an integer at least 0. Received: seed={seed!r}"
+            )
         self.seed = make_seed() if seed is None else int(seed)
-        self._generator = np.random.default_rng(self.seed)
+        self.state = Variable(
+            np.array([self.seed % 2**32, 0], "uint32"), trainable=False, name="seed_generator_state"
+        )
 
     def generator(self) -> np.random.Generator:
-        """Return the underlying NumPy generator."""
-        return self._generator
+        """Return a NumPy generator for one use, and advance."""
+        # The seed goes last: NumPy ignores zeros at the end, and the first use of a generator would
+        # draw the same as what has its seed as a plain number.
+        generator = np.random.default_rng(self.state.value[::-1])
+        self.state.value[1] += 1
+        return generator
 
     def next(self) -> int:
         """Return a fresh integer seed and advance."""
-        return int(self._generator.integers(0, 2**31 - 1))
+        return int(self.generator().integers(0, 2**31 - 1))
 
     def get_config(self) -> dict[str, Any]:
         """Return the starting seed."""
         return {"seed": self.seed}
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """Position in the stream; assign it to return there."""
-        return dict(self._generator.bit_generator.state)
-
-    @state.setter
-    def state(self, value: dict[str, Any]) -> None:
-        self._generator.bit_generator.state = value
 
 
 Seed = int | SeedGenerator | None

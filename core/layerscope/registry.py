@@ -28,11 +28,16 @@ def subclasses(base: type[Configurable]) -> Iterator[type[Any]]:
 
     Classes of users are left out: one person's class must not appear in another's palette.
     """
+    # A class with two bases below `base` is met twice.
+    yield from dict.fromkeys(_below(base))
+
+
+def _below(base: type[Configurable]) -> Iterator[type[Any]]:
     for child in base.__subclasses__():
         if child.__module__.startswith("layerscope."):
             if not child.__name__.startswith("_"):
                 yield child
-            yield from subclasses(child)
+            yield from _below(child)
 
 
 @functools.cache

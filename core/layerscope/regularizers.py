@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from layerscope import ops
 from layerscope.configurable import Configurable, field
-from layerscope.saving.serialization import deserialize_as, identify, serialize_keras_object
+from layerscope.plain_data import serialize_keras_object
+from layerscope.saving.serialization import deserialize_as, identify
 
 
 class Regularizer(Configurable):
@@ -67,7 +70,38 @@ class L1L2(Regularizer):
         return self.l1 * ops.sum(ops.abs(x)) + self.l2 * ops.sum(ops.square(x))
 
 
+class OrthogonalRegularizer(Regularizer):
+    """Mean absolute cosine between the rows of a matrix, or its columns, times `factor`.
+
+    Drives them to right angles. One row alone costs nothing.
+    """
+
+    formula = r"\lambda \, \frac{2}{n (n - 1)} \sum_{i < j} |\cos(x_i, x_j)|"
+
+    factor: float = field(default=0.01, ge=0, help="Weight of the penalty.", slider=(0, 0.1))
+    mode: Literal["rows", "columns"] = field(
+        default="rows",
+        help="What is driven to right angles.",
+        refusal='Invalid value for argument `mode`. Expected one of {{"rows", "columns"}}. '
+        "Received: mode={value}",
+    )
+
+    def __call__(self, x: Any) -> Any:
+        if len(x.shape) != 2:
+            raise ValueError(
+                "Inputs to OrthogonalRegularizer must have rank 2. Received: "
+                f"inputs.shape={tuple(x.shape)}"
+            )
+        rows = x if self.mode == "rows" else ops.transpose(x)
+        number = rows.shape[0]
+        rows = ops.normalize(rows, axis=1)
+        cosines = ops.matmul(rows, ops.transpose(rows))
+        others = ops.abs(cosines * (1 - np.eye(number, dtype=str(cosines.dtype))))
+        return self.factor * ops.sum(others) / max(number * (number - 1), 1)
+
+
 l1, l2, l1_l2 = L1, L2, L1L2
+orthogonal_regularizer = OrthogonalRegularizer
 
 
 def get(identifier: RegularizerLike) -> Any:

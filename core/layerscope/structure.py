@@ -41,9 +41,11 @@ def is_shape(value: Any) -> bool:
 
 
 def map_shapes(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Apply `function` to every shape in a structure of shapes."""
+    """Apply `function` to every shape in a structure of shapes; None stays."""
+    if structure is None:
+        return None
     if is_shape(structure):
         return function(tuple(structure))
     if isinstance(structure, dict):
         return {key: map_shapes(function, entry) for key, entry in structure.items()}
-    return [map_shapes(function, entry) for entry in structure]
+    return type(structure)(map_shapes(function, entry) for entry in structure)

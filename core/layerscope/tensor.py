@@ -219,6 +219,7 @@ class Variable(Operators):
         "name",
         "owner",
         "regularizer",
+        "scope",
         "trainable",
         "value",
     )
@@ -244,6 +245,8 @@ class Variable(Operators):
         #: What gave the first values, None for a variable made from values.
         self.initializer: Any = None
         self.owner: Any = None
+        #: Names of the layers the owner was made in, outermost first.
+        self.scope: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -256,8 +259,9 @@ class Variable(Operators):
 
     @property
     def path(self) -> str:
-        """Name with the owning layer's name before it."""
-        return f"{self.owner.name}/{self.name}" if self.owner is not None else self.name
+        """Name with those of the owning layer and of the layers around it before it."""
+        owner = () if self.owner is None else (self.owner.name,)
+        return "/".join((*self.scope, *owner, self.name))
 
     def assign(self, value: Any) -> np.ndarray:
         """Replace the content in place.
@@ -326,6 +330,15 @@ class KerasTensor(Operators):
     @property
     def shape(self) -> Shape:
         return self.static_shape
+
+    #: For Keras's sake: there are only dense tensors.
+    sparse = ragged = False
+
+    def __eq__(self, other: object) -> Any:
+        # What is the same tensor is equal, whatever its values: lists of tensors are searched so.
+        return True if other is self else super().__eq__(other)
+
+    __hash__ = object.__hash__
 
     def _no_data(self) -> TypeError:
         return TypeError(

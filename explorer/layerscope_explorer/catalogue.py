@@ -103,6 +103,7 @@ def layerscope_catalogue() -> Catalogue:
         if inspect.isclass(thing)
         and issubclass(thing, layers.Layer)
         and thing.__name__ not in NOT_IN_PALETTE
+        and not _takes_several_inputs(thing)
     }
     return Catalogue(
         layers=dict(sorted(public.items(), key=_palette_order)),
@@ -113,6 +114,12 @@ def layerscope_catalogue() -> Catalogue:
             "constraint": _parts_below(Constraint),
         },
     )
+
+
+def _takes_several_inputs(cls: type) -> bool:
+    """Tell whether a layer has no place in a stack, where each has one input."""
+    examples = getattr(cls, "examples", ())
+    return bool(examples) and all(isinstance(one.input_shape, list) for one in examples)
 
 
 def _palette_order(entry: tuple[str, type]) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from layerscope.structure import is_shape
 from layerscope.tensor import Shape
 from layerscope_explorer.snapshot import Fix, Health, Histogram, Problem
 from layerscope_explorer.strings import text
@@ -94,6 +95,13 @@ def empty_output(layer_id: str, name: str, shape: Shape, out: Shape) -> Problem 
     if 0 not in out[1:]:
         return None
     return Problem(layer_id, text("diagnosis.empty", name=name, out=shape_words(out)))
+
+
+def several_outputs(layer_id: str, name: str, out: Any) -> Problem | None:
+    """Say that the next layer could not take what a layer gives, if that is not one array."""
+    if is_shape(out):
+        return None
+    return Problem(layer_id, text("diagnosis.several", name=name, count=len(out)))
 
 
 def too_big(layer_id: str, name: str, what: str, count: int, limit: int) -> Problem:

@@ -191,7 +191,7 @@ def _run(
             layer.set_weights(trained)
         with np.errstate(all="ignore"):
             before, output = _forward(layer, inputs)
-    except (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError) as error:
+    except (ValueError, TypeError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
         problem = diagnosis.explain(layer, spec.id, name, shape, ValueError(str(error)))
         raise _Stop(problem) from None
     milliseconds = 1000 * (time.perf_counter() - start)
@@ -216,8 +216,11 @@ def _check(
         with weightless():
             twin = make_layer(document, spec, name)
             twin.build(shape)
-    except ValueError as error:
-        raise _Stop(diagnosis.explain(layer, spec.id, name, shape, error)) from None
+    except (ValueError, NotImplementedError) as error:
+        problem = diagnosis.explain(layer, spec.id, name, shape, ValueError(str(error)))
+        raise _Stop(problem) from None
+    if problem := diagnosis.several_outputs(spec.id, name, out):
+        raise _Stop(problem)
     if problem := diagnosis.empty_output(spec.id, name, shape, out):
         raise _Stop(problem)
     params = params_before + twin.count_params()

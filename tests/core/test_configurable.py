@@ -80,13 +80,13 @@ def test_values_are_stored_in_one_form() -> None:
         ({"flag": 1}, "`flag` must be True or False"),
         ({"word": 3}, "`word` must be a string or None"),
         ({"pair": (1, 2, 3)}, "an integer or a tuple of 2 integers, each at least 1"),
-        ({"pair": 0}, "Received: pair=0"),
+        ({"pair": 0}, "Received pair=0, including values {0} that do not satisfy `value > 0`"),
         ({"pair": (1, 2.5)}, "Received: pair=(1, 2.5)"),
         ({"late": "x"}, "`late` must be an integer or None"),
     ],
 )
 def test_invalid_values_are_explained(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match="Argument") as caught:
+    with pytest.raises(ValueError, match=r"(?i)argument") as caught:
         Sample(**{"count": 1, **options})
     assert message in str(caught.value)
 

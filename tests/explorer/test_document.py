@@ -100,7 +100,7 @@ def test_every_layer_can_be_added_with_its_first_values(class_name: str) -> None
 @pytest.mark.parametrize(
     ("argument", "value", "words"),
     [
-        ("filters", -1, "`filters` must be an integer at least 1"),
+        ("filters", -1, "`filters`. Expected a strictly positive value"),
         ("filters", 2.5, "`filters`"),
         ("activation", "nope", "nope"),
         ("kernel_initializer", {"class_name": "Nope", "config": {}}, "Nope"),

@@ -127,6 +127,39 @@ def test_every_layer_anywhere_gives_a_picture_or_a_plain_reason(class_name: str)
             assert view.health in ("ok", "warn", "bad")
 
 
+def test_the_palette_has_layers_of_one_input() -> None:
+    offered = set(layerscope_catalogue().layers)
+    assert {"Masking", "Embedding", "TimeDistributed", "Lambda"} <= offered
+    assert not {"Add", "Concatenate", "Dot"} & offered
+
+
+def test_numbers_without_a_vector_are_a_plain_reason() -> None:
+    arguments = {"input_dim": 1, "output_dim": 2}
+    view = picture(edits.add_layer(digits_stack(), "Embedding", 0, arguments)).layers[0]
+    assert view.problem is not None
+    assert "has no vector for" in view.problem.message
+
+
+def test_a_function_that_cannot_be_followed_is_a_plain_reason() -> None:
+    document = edits.add_layer(digits_stack(), "Lambda", 0, {"function": "matmul"})
+    view = picture(document).layers[0]
+    assert view.problem is not None
+    assert "`output_shape`" in view.problem.message
+
+
+def test_a_layer_of_several_outputs_is_a_plain_reason() -> None:
+    document = Document()
+    for class_name, arguments in (
+        ("Flatten", {}),
+        ("RepeatVector", {"n": 2}),
+        ("GRU", {"units": 2, "return_state": True}),
+    ):
+        document = edits.add_layer(document, class_name, arguments=arguments)
+    view = picture(document).layers[2]
+    assert view.problem is not None
+    assert "2 outputs" in view.problem.message
+
+
 def test_an_activation_layer_shows_its_curve() -> None:
     document = edits.add_layer(digits_stack(), "Activation", 4, {"activation": "tanh"})
     view = picture(document).layers[4]

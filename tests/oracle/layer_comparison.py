@@ -3,95 +3,180 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 
 import layerscope as ls
-
-keras = pytest.importorskip("keras", reason="the live comparison needs the `oracle` extra")
-jax = pytest.importorskip("jax", reason="the live comparison needs the `oracle` extra")
+from layerscope.structure import leaves, map_shapes, map_structure
+from oracle.reference import (
+    COUNT,
+    close,
+    generator_of,
+    keras,
+    layer_gradients,
+    numpy_of,
+    only_right_on_jax,
+)
+from oracle.reference import (
+    choose as choose,
+)
 
 Arguments = dict[str, Any]
+#: What a layer is made with, and the shape of its input (or shapes, or arrays).
+Configuration = tuple[Arguments, Any]
+Draw = Callable[[np.random.Generator], Configuration]
 
 #: What Keras writes and Layerscope has no counterpart for, and what is named anew each time.
-NOT_COMPARED = {"quantization_config", "name"}
-
-
-def choose(generator: np.random.Generator, *values: Any) -> Any:
-    """Return one of `values`."""
-    return values[generator.integers(len(values))]
+#: Keras's `rms_scaling` divides by the wrong quantity.
+NOT_COMPARED = {"quantization_config", "name", "rms_scaling", "build_config"}
 
 
 class Comparison:
-    """Keras's layer and ours with the same arguments and weights, and data for them."""
+    """Keras's layer and ours with the same arguments and weights, and data for them.
+
+    Parameters
+    ----------
+    name : class name in both libraries.
+    arguments : of both constructors.
+    inputs : shape of a random input, a list of shapes, or arrays.
+    generator : randomness of input and projection.
+    weighted : whether to fill the weights with random numbers, so that none is zero.
+    options : of the calls, such as ``training=True``.
+    """
 
     def __init__(
         self,
         name: str,
         arguments: Arguments,
-        input_shape: tuple[int, ...],
+        inputs: Any,
         generator: np.random.Generator,
+        weighted: bool = True,
+        **options: Any,
     ) -> None:
-        self.theirs: Any = getattr(keras.layers, name)(**arguments)
-        self.ours: Any = getattr(ls.layers, name)(**arguments)
-        self.x = generator.normal(size=input_shape).astype("float32")
+        self.theirs: Any = self.make(keras, name, arguments)
+        self.ours: Any = self.make(ls, name, arguments)
         self.generator = generator
-        self.theirs.build(self.x.shape)
-        self.ours.build(self.x.shape)
-        self.ours.set_weights(self.theirs.get_weights())
+        self.options = options
+        given = isinstance(leaves(inputs)[0], np.ndarray)
+        self.x = inputs if given else map_shapes(self._draw, inputs)
+        self.shape = map_structure(lambda value: tuple(value.shape), self.x)
+        self.theirs.build(self.shape)
+        self.ours.build(self.shape)
+        weights = self.theirs.get_weights()
+        if weighted:
+            weights = [
+                np.abs(generator.normal(size=one.shape)) + 0.1
+                if variable.name.endswith("variance")
+                else generator.normal(size=one.shape) * 0.5
+                for one, variable in zip(weights, self.theirs.weights, strict=True)
+            ]
+            self.theirs.set_weights(weights)
+        self.ours.set_weights(weights)
+
+    def make(self, library: Any, name: str, arguments: Arguments) -> Any:
+        """Return the layer of one of the libraries."""
+        return getattr(library.layers, name)(**arguments)
+
+    def _draw(self, shape: Any) -> np.ndarray:
+        return self.generator.normal(size=shape).astype("float32")
 
     def check_forward(self) -> None:
-        """Outputs, their type and their shape are the same."""
-        expected, found = np.asarray(self.theirs(self.x)), self.ours(self.x)
-        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=5e-6 * _scale(expected))
-        assert found.dtype == expected.dtype
-        shape = self.x.shape
-        assert self.ours.compute_output_shape(shape) == tuple(
-            self.theirs.compute_output_shape(shape)
+        """Outputs, their type, shapes, penalties and names of weights are the same."""
+        expected = numpy_of(self.theirs(self.x, **self.options))
+        found = self.ours(self.x, **self.options)
+        close(found, expected)
+        assert [one.dtype for one in leaves(found)] == [one.dtype for one in leaves(expected)]
+        assert [one.shape for one in leaves(found)] == [one.shape for one in leaves(expected)]
+        ours, theirs = self.ours, self.theirs
+        assert as_lists(ours.compute_output_shape(self.shape)) == as_lists(
+            theirs.compute_output_shape(self.shape)
         )
-        assert [one.name for one in self.ours.weights] == [one.name for one in self.theirs.weights]
+        assert [one.name for one in ours.weights] == [one.name for one in theirs.weights]
+        close(ours.losses, theirs.losses, rtol=1e-4)
+        # A training call may have changed weights that are not trained.
+        close(ours.get_weights(), theirs.get_weights())
+        assert ours.supports_masking == theirs.supports_masking
 
     def check_gradients(self) -> None:
         """Gradients of the input and of every weight are the same."""
-        theirs, x = self.theirs, self.x
-        projection = self.generator.normal(size=self.ours(x).shape).astype("float32")
+        ours, options = self.ours, self.options
+        shapes = [one.shape for one in leaves(ours(self.x, **options))]
+        projections = [self._draw(shape) for shape in shapes]
+        ours.set_weights(self.theirs.get_weights())
 
-        def total(variables: list[Any], value: Any) -> Any:
-            out, _ = theirs.stateless_call(variables, theirs.non_trainable_variables, value)
-            return (out * projection).sum()
+        def total(outputs: list[Any]) -> Any:
+            pairs = zip(outputs, projections, strict=True)
+            return sum(keras.ops.sum(out * as_tensor(factor)) for out, factor in pairs)
 
-        weights = [one.value for one in theirs.trainable_variables]
-        expected_weights, expected_x = jax.grad(total, (0, 1))(weights, x)
+        as_tensor = keras.ops.convert_to_tensor
+        expected = layer_gradients(self.theirs, self.x, total, **options)
         with ls.GradientTape() as tape:
-            watched = tape.watch(x)
-            loss = ls.ops.sum(self.ours(watched) * projection)
-        found_x, *found = tape.gradient(loss, [watched, *self.ours.trainable_weights])
-        for one, other in zip((found_x, *found), (expected_x, *expected_weights), strict=True):
-            expected = np.asarray(other)
-            np.testing.assert_allclose(one, expected, rtol=2e-5, atol=5e-6 * _scale(expected))
+            watched = map_structure(tape.watch, self.x)
+            pairs = zip(leaves(ours(watched, **options)), projections, strict=True)
+            value = sum((ls.ops.sum(out * factor) for out, factor in pairs), start=0.0)
+        real = [one for one in leaves(watched) if one.dtype.kind == "f"]
+        sources = [*real, *ours.trainable_weights]
+        found = [
+            np.zeros(source.shape) if one is None else one
+            for one, source in zip(tape.gradient(value, sources), sources, strict=True)
+        ]
+        close(found, expected, rtol=5e-5, atol=1e-5)
 
     def check_config(self) -> None:
         """Configs are the same, and each side builds the other's."""
         theirs, ours = self.theirs, self.ours
         assert comparable(ours.get_config()) == comparable(theirs.get_config())
         there = keras.layers.deserialize(json.loads(json.dumps(ls.layers.serialize(ours))))
-        assert comparable(there.get_config()) == comparable(theirs.get_config())
         back = ls.layers.deserialize(json.loads(json.dumps(keras.layers.serialize(theirs))))
-        assert comparable(back.get_config()) == comparable(theirs.get_config())
+        for copy in (there, back):
+            assert comparable(copy.get_config()) == comparable(theirs.get_config())
+            copy.build(self.shape)
+            copy.set_weights(ours.get_weights())
+            if not self.options.get("training"):
+                close(numpy_of(copy(self.x)), theirs(self.x))
+
+
+def as_lists(shapes: Any) -> Any:
+    """Return shapes in lists, which compare whatever held them."""
+    if isinstance(shapes, (list, tuple)):
+        return [as_lists(entry) for entry in shapes]
+    return shapes
 
 
 def comparable(config: Any) -> Any:
     """Return a config as JSON would give it back, without what is not compared."""
-    plain = json.loads(json.dumps(config))
-    # Some of Keras's layers write down that there is no activity regularizer, some do not.
-    return {
-        key: value
-        for key, value in plain.items()
-        if key not in NOT_COMPARED and (key, value) != ("activity_regularizer", None)
-    }
+    if isinstance(config, dict):
+        # Some of Keras's layers write down that there is no activity regularizer, some do not.
+        return {
+            key: comparable(value)
+            for key, value in config.items()
+            if key not in NOT_COMPARED and (key, value) != ("activity_regularizer", None)
+        }
+    if isinstance(config, (list, tuple)):
+        return [comparable(entry) for entry in config]
+    # Keras keeps the factors of some penalties as float32.
+    return round(config, 6) if isinstance(config, float) else config
 
 
-def _scale(values: np.ndarray) -> float:
-    return max(float(np.abs(values).max(initial=0.0)), 1.0)
+def each_configuration(configurations: Mapping[str, Draw]) -> Any:
+    """Try a test on `COUNT` random configurations of each layer, as a `Comparison`."""
+    return pytest.mark.parametrize(
+        ("name", "index"),
+        [
+            pytest.param(name, index, id=f"{name}-{index}", marks=only_right_on_jax(name))
+            for name in configurations
+            for index in range(COUNT)
+        ],
+    )
+
+
+def comparison_of(
+    configurations: Mapping[str, Draw], name: str, index: int, **options: Any
+) -> Comparison:
+    """Return the comparison of one random configuration."""
+    generator = generator_of(name, index)
+    arguments, inputs = configurations[name](generator)
+    return Comparison(name, arguments, inputs, generator, **options)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras", reason="the live comparison needs the `oracle` extra")
-jax = pytest.importorskip("jax", reason="the live comparison needs the `oracle` extra")
-
-import layerscope as ls  # noqa: E402
-
-SEEDS = range(int(os.environ.get("LAYERSCOPE_CONFIGURATIONS", "8")))
+import layerscope as ls
+from oracle.layer_comparison import Draw, comparison_of, each_configuration
+from oracle.reference import COUNT, close, generator_of, gradients_of, keras, numbers, numpy_of
 
 
 def uniform(generator: np.random.Generator, low: float, high: float) -> float:
@@ -37,21 +33,25 @@ OPTIONS: dict[str, Any] = {
 NAMES = sorted({*ls.activations.ACTIVATIONS, "glu", "threshold"} - {"sparsemax"})
 
 
-@pytest.mark.parametrize("seed", range(10))
+each_index = pytest.mark.parametrize("index", range(COUNT))
+
+
+@each_index
 @pytest.mark.parametrize("name", NAMES)
-def test_values_and_gradients(name: str, seed: int) -> None:
+def test_values_and_gradients(name: str, index: int) -> None:
     theirs, ours = getattr(keras.activations, name), ls.activations.get(name)
-    generator = np.random.default_rng(seed)
-    x = generator.normal(scale=(1.0, 4.0)[seed % 2], size=(4, 6)).astype("float32")
+    generator = generator_of(name, index)
+    x = generator.normal(scale=(1.0, 4.0)[index % 2], size=(4, 6)).astype("float32")
     options = OPTIONS.get(name, lambda _: {})(generator)
-    expected = np.asarray(theirs(x, **options))
+    expected = numpy_of(theirs(keras.ops.convert_to_tensor(x), **options))
     found = ours(x, **options)
     assert found.dtype == expected.dtype
-    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
+    close(found, expected)
     weights = generator.normal(size=expected.shape).astype("float32")
-    slopes = jax.grad(lambda value: (theirs(value, **options) * weights).sum())(x)
+    factors = keras.ops.convert_to_tensor(weights)
+    (slopes,) = gradients_of(lambda value: keras.ops.sum(theirs(value, **options) * factors), x)
     found = ls.grad(lambda value: ls.ops.sum(ours(value, **options) * weights))(x)
-    np.testing.assert_allclose(found, np.asarray(slopes), rtol=2e-5, atol=1e-5)
+    close(found, slopes, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [*NAMES, "sparsemax", "swish", "hard_swish"])
@@ -66,13 +66,13 @@ def test_limits(name: str) -> None:
     if name in ("glu", "softmax", "log_softmax", "threshold"):
         pytest.skip("mixes entries or has arguments")
     x = np.array([-1e30, -1e4, -90, -20, -1e-6, 0, 1e-6, 20, 90, 1e4, 1e30, np.inf, -np.inf], "f4")
-    expected = np.asarray(getattr(keras.activations, name)(x))
+    expected = numpy_of(getattr(keras.activations, name)(keras.ops.convert_to_tensor(x)))
     found = ls.activations.get(name)(x)
-    numbers = ~np.isnan(expected)
+    known = ~np.isnan(expected)
     # Keras loses the tail of squareplus to cancellation and overflows in its square.
     if name == "squareplus":
-        numbers &= (np.abs(x) < 1e3) & (x > -10)
-    np.testing.assert_allclose(found[numbers], expected[numbers], rtol=2e-5, atol=1e-6)
+        known &= (np.abs(x) < 1e3) & (x > -10)
+    np.testing.assert_allclose(found[known], expected[known], rtol=2e-5, atol=1e-6)
 
 
 def relu(generator: np.random.Generator) -> dict[str, Any]:
@@ -92,73 +92,40 @@ def softmax(generator: np.random.Generator) -> dict[str, Any]:
     return {"axis": [-1, 0, 1, 2, (1, 2), [0, -1], [-2, -1]][generator.integers(7)]}
 
 
-LAYERS: dict[str, Any] = {
-    "ReLU": relu,
-    "LeakyReLU": lambda g: {"negative_slope": uniform(g, 0, 1)},
-    "ELU": lambda g: {"alpha": uniform(g, 0.2, 2)},
-    "PReLU": prelu,
-    "Softmax": softmax,
+def of_any_shape(draw: Any) -> Draw:
+    return lambda generator: (draw(generator), numbers(generator, 1, 5, 4))
+
+
+CONFIGURATIONS = {
+    "ReLU": of_any_shape(relu),
+    "LeakyReLU": of_any_shape(lambda g: {"negative_slope": uniform(g, 0, 1)}),
+    "ELU": of_any_shape(lambda g: {"alpha": uniform(g, 0.2, 2)}),
+    "PReLU": of_any_shape(prelu),
+    "Softmax": of_any_shape(softmax),
 }
 
 
-def comparable(layer: Any) -> dict[str, Any]:
-    import json
-
-    config = json.loads(json.dumps(layer.get_config()))
-    return {
-        key: value
-        for key, value in config.items()
-        if key not in ("name", "quantization_config") and (key, value) != (
-            "activity_regularizer", None)
-    }  # fmt: skip
+@each_configuration(CONFIGURATIONS)
+def test_layer(name: str, index: int) -> None:
+    compared = comparison_of(CONFIGURATIONS, name, index)
+    compared.check_forward()
+    compared.check_gradients()
+    compared.check_config()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", LAYERS)
-def test_layers(name: str, seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    arguments = LAYERS[name](generator)
-    theirs, ours = getattr(keras.layers, name)(**arguments), getattr(ls.layers, name)(**arguments)
-    x = generator.normal(size=generator.integers(1, 5, 4)).astype("float32")
-    theirs.build(x.shape)
-    ours.build(x.shape)
-    ours.set_weights(theirs.get_weights())
-    expected = np.asarray(theirs(x))
-    found = ours(x)
-    assert found.dtype == expected.dtype
-    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
-    assert ours.compute_output_shape(x.shape) == theirs.compute_output_shape(x.shape)
-    assert comparable(ours) == comparable(theirs)
-    weights = generator.normal(size=expected.shape).astype("float32")
-
-    def total(variables: list[Any], value: Any) -> Any:
-        out, _ = theirs.stateless_call(variables, [], value)
-        return (out * weights).sum()
-
-    slopes = jax.grad(total, (0, 1))([one.value for one in theirs.trainable_variables], x)
-    with ls.GradientTape() as tape:
-        watched = tape.watch(x)
-        loss = ls.ops.sum(ours(watched) * weights)
-    own = tape.gradient(loss, [*ours.trainable_weights, watched])
-    for one, other in zip(own, [*slopes[0], slopes[1]], strict=True):
-        np.testing.assert_allclose(one, np.asarray(other), rtol=2e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_softmax_with_a_mask(seed: int) -> None:
-    generator = np.random.default_rng(seed)
+@each_index
+def test_softmax_with_a_mask(index: int) -> None:
+    generator = generator_of("masked softmax", index)
     x = generator.normal(size=(3, 4)).astype("float32")
-    mask = generator.random([(3, 4), (4,), (3, 1)][seed % 3]) < 0.6
-    mask = mask.astype("float32") if seed % 2 else mask
+    mask = generator.random([(3, 4), (4,), (3, 1)][index % 3]) < 0.6
+    mask = mask.astype("float32") if index % 2 else mask
     axis = [-1, 0, (0, 1)][generator.integers(3)]
-    expected = np.asarray(keras.layers.Softmax(axis)(x, mask=mask))
-    found = ls.layers.Softmax(axis)(x, mask=mask)
-    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+    close(ls.layers.Softmax(axis)(x, mask=mask), keras.layers.Softmax(axis)(x, mask=mask))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_thresholded_relu(seed: int) -> None:
-    generator = np.random.default_rng(seed)
+@each_index
+def test_thresholded_relu(index: int) -> None:
+    generator = generator_of("ThresholdedReLU", index)
     x, theta = generator.normal(size=(4, 5)).astype("float32"), uniform(generator, 0, 2)
-    expected = np.asarray(keras.activations.threshold(x, theta, 0.0))
-    np.testing.assert_array_equal(ls.layers.ThresholdedReLU(theta)(x), expected)
+    expected = keras.activations.threshold(keras.ops.convert_to_tensor(x), theta, 0.0)
+    close(ls.layers.ThresholdedReLU(theta)(x), expected)

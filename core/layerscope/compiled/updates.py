@@ -43,6 +43,60 @@ def momentum_update(
             value[k] += v
 
 
+def _rmsprop_reference(
+    value: np.ndarray,
+    grad: np.ndarray,
+    square: np.ndarray,
+    mean: np.ndarray,
+    velocity: np.ndarray,
+    rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    centered: bool,
+) -> None:
+    kind = value.dtype.type
+    square += (grad * grad - square) * kind(1 - rho)
+    spread = square
+    if centered:
+        mean += (grad - mean) * kind(1 - rho)
+        spread = square - mean * mean
+    velocity *= kind(momentum)
+    velocity += kind(rate) * grad / np.sqrt(spread + kind(epsilon))
+    value -= velocity
+
+
+@compiled(_rmsprop_reference)
+def rmsprop_update(
+    value: np.ndarray,
+    grad: np.ndarray,
+    square: np.ndarray,
+    mean: np.ndarray,
+    velocity: np.ndarray,
+    rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    centered: bool,
+) -> None:
+    """RMSprop (Tieleman & Hinton 2012); all arrays but `grad` (n,) are written."""
+    share = value.dtype.type(1.0 - rho)
+    step = value.dtype.type(rate)
+    small = value.dtype.type(epsilon)
+    kept = value.dtype.type(momentum)
+    for k in range(value.size):
+        g = grad[k]
+        s = square[k] + (g * g - square[k]) * share
+        square[k] = s
+        if centered:
+            m = mean[k] + (g - mean[k]) * share
+            mean[k] = m
+            s -= m * m
+        v = kept * velocity[k] + step * g / np.sqrt(s + small)
+        velocity[k] = v
+        value[k] -= v
+
+
 def _adam_reference(
     value: np.ndarray,
     grad: np.ndarray,

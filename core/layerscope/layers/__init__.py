@@ -10,20 +10,44 @@ from layerscope.layers.activity_regularization import (
 )
 from layerscope.layers.alpha_dropout import AlphaDropout as AlphaDropout
 from layerscope.layers.batch_normalization import BatchNormalization as BatchNormalization
+from layerscope.layers.bidirectional import Bidirectional as Bidirectional
+from layerscope.layers.concatenation import Concatenate as Concatenate
+from layerscope.layers.concatenation import concatenate as concatenate
 from layerscope.layers.conv import Conv1D as Conv1D
 from layerscope.layers.conv import Conv2D as Conv2D
 from layerscope.layers.conv import Conv3D as Conv3D
+from layerscope.layers.conv_lstm import ConvLSTM1D as ConvLSTM1D
+from layerscope.layers.conv_lstm import ConvLSTM2D as ConvLSTM2D
+from layerscope.layers.conv_lstm import ConvLSTM2DCell as ConvLSTM2DCell
+from layerscope.layers.conv_lstm import ConvLSTM3D as ConvLSTM3D
 from layerscope.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
 from layerscope.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
 from layerscope.layers.conv_transpose import Conv3DTranspose as Conv3DTranspose
 from layerscope.layers.cropping import Cropping1D as Cropping1D
 from layerscope.layers.cropping import Cropping2D as Cropping2D
 from layerscope.layers.cropping import Cropping3D as Cropping3D
+from layerscope.layers.cudnn_rnn import CuDNNGRU as CuDNNGRU
+from layerscope.layers.cudnn_rnn import CuDNNLSTM as CuDNNLSTM
 from layerscope.layers.dense import Dense as Dense
 from layerscope.layers.depthwise_conv import DepthwiseConv1D as DepthwiseConv1D
 from layerscope.layers.depthwise_conv import DepthwiseConv2D as DepthwiseConv2D
 from layerscope.layers.depthwise_conv import DepthwiseConv3D as DepthwiseConv3D
+from layerscope.layers.dot_product import Dot as Dot
+from layerscope.layers.dot_product import dot as dot
 from layerscope.layers.dropout import Dropout as Dropout
+from layerscope.layers.elementwise_merging import Add as Add
+from layerscope.layers.elementwise_merging import Average as Average
+from layerscope.layers.elementwise_merging import Maximum as Maximum
+from layerscope.layers.elementwise_merging import Minimum as Minimum
+from layerscope.layers.elementwise_merging import Multiply as Multiply
+from layerscope.layers.elementwise_merging import Subtract as Subtract
+from layerscope.layers.elementwise_merging import add as add
+from layerscope.layers.elementwise_merging import average as average
+from layerscope.layers.elementwise_merging import maximum as maximum
+from layerscope.layers.elementwise_merging import minimum as minimum
+from layerscope.layers.elementwise_merging import multiply as multiply
+from layerscope.layers.elementwise_merging import subtract as subtract
+from layerscope.layers.embedding import Embedding as Embedding
 from layerscope.layers.flatten import Flatten as Flatten
 from layerscope.layers.gaussian_dropout import GaussianDropout as GaussianDropout
 from layerscope.layers.gaussian_noise import GaussianNoise as GaussianNoise
@@ -34,13 +58,22 @@ from layerscope.layers.global_pooling import GlobalMaxPooling1D as GlobalMaxPool
 from layerscope.layers.global_pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
 from layerscope.layers.global_pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
 from layerscope.layers.group_normalization import GroupNormalization as GroupNormalization
+from layerscope.layers.gru import GRU as GRU
+from layerscope.layers.gru import GRUCell as GRUCell
+from layerscope.layers.identity import Identity as Identity
 from layerscope.layers.input import Input as Input
 from layerscope.layers.input import InputLayer as InputLayer
 from layerscope.layers.input_spec import InputSpec as InputSpec
+from layerscope.layers.lambda_layer import Lambda as Lambda
 from layerscope.layers.layer import Layer as Layer
 from layerscope.layers.layer_normalization import LayerNormalization as LayerNormalization
 from layerscope.layers.layer_normalization import RMSNormalization as RMSNormalization
 from layerscope.layers.layer_normalization import UnitNormalization as UnitNormalization
+from layerscope.layers.locally_connected import LocallyConnected1D as LocallyConnected1D
+from layerscope.layers.locally_connected import LocallyConnected2D as LocallyConnected2D
+from layerscope.layers.lstm import LSTM as LSTM
+from layerscope.layers.lstm import LSTMCell as LSTMCell
+from layerscope.layers.masking import Masking as Masking
 from layerscope.layers.permute import Permute as Permute
 from layerscope.layers.pooling import AveragePooling1D as AveragePooling1D
 from layerscope.layers.pooling import AveragePooling2D as AveragePooling2D
@@ -53,14 +86,19 @@ from layerscope.layers.rectifiers import LeakyReLU as LeakyReLU
 from layerscope.layers.rectifiers import PReLU as PReLU
 from layerscope.layers.rectifiers import ReLU as ReLU
 from layerscope.layers.rectifiers import ThresholdedReLU as ThresholdedReLU
+from layerscope.layers.recurrent import RNN as RNN
 from layerscope.layers.repeat_vector import RepeatVector as RepeatVector
 from layerscope.layers.reshape import Reshape as Reshape
 from layerscope.layers.separable_conv import SeparableConv1D as SeparableConv1D
 from layerscope.layers.separable_conv import SeparableConv2D as SeparableConv2D
+from layerscope.layers.simple_rnn import SimpleRNN as SimpleRNN
+from layerscope.layers.simple_rnn import SimpleRNNCell as SimpleRNNCell
 from layerscope.layers.softmax import Softmax as Softmax
 from layerscope.layers.spatial_dropout import SpatialDropout1D as SpatialDropout1D
 from layerscope.layers.spatial_dropout import SpatialDropout2D as SpatialDropout2D
 from layerscope.layers.spatial_dropout import SpatialDropout3D as SpatialDropout3D
+from layerscope.layers.stacked_rnn_cells import StackedRNNCells as StackedRNNCells
+from layerscope.layers.time_distributed import TimeDistributed as TimeDistributed
 from layerscope.layers.up_sampling import UpSampling1D as UpSampling1D
 from layerscope.layers.up_sampling import UpSampling2D as UpSampling2D
 from layerscope.layers.up_sampling import UpSampling3D as UpSampling3D
@@ -68,7 +106,8 @@ from layerscope.layers.wrapper import Wrapper as Wrapper
 from layerscope.layers.zero_padding import ZeroPadding1D as ZeroPadding1D
 from layerscope.layers.zero_padding import ZeroPadding2D as ZeroPadding2D
 from layerscope.layers.zero_padding import ZeroPadding3D as ZeroPadding3D
-from layerscope.saving.serialization import deserialize_as, serialize_keras_object
+from layerscope.plain_data import serialize_keras_object
+from layerscope.saving.serialization import deserialize_as
 
 AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D

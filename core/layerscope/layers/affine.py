@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.exceptions import AxisError
@@ -33,11 +33,14 @@ GAMMA_CONSTRAINT: Any = field(
 
 
 def add_gamma_and_beta(
-    layer: Any, shape: Sequence[int | None]
+    layer: Any, shape: Sequence[int | None], rms_scaling: bool = False
 ) -> tuple[Variable | None, Variable | None]:
-    """Create the weights `layer` asks for with `scale` and `center`; None for the others."""
+    """Create the weights `layer` asks for with `scale` and `center`; None for the others.
+
+    With `rms_scaling` there is a gamma and no beta, whatever it asks for.
+    """
     gamma = beta = None
-    if layer.scale:
+    if layer.scale or rms_scaling:
         gamma = layer.add_weight(
             name="gamma",
             shape=shape,
@@ -45,7 +48,7 @@ def add_gamma_and_beta(
             regularizer=layer.gamma_regularizer,
             constraint=layer.gamma_constraint,
         )
-    if layer.center:
+    if layer.center and not rms_scaling:
         beta = layer.add_weight(
             name="beta",
             shape=shape,
@@ -69,19 +72,15 @@ def one_axis(value: Any) -> Any:
     return value
 
 
-def one_or_more_axes(value: Any) -> Any:
-    """Refuse what is neither an axis nor several.
+def one_or_more_axes(problem: str) -> Callable[[Any], Any]:
+    """Return a converter that refuses what is neither an axis nor several, saying `problem`."""
 
-    Raises
-    ------
-    TypeError
-        For anything but an integer, a list or a tuple.
-    """
-    if not isinstance(value, (int, list, tuple)):
-        raise TypeError(
-            f"Argument `axis` must be an integer or a tuple of integers. Received: axis={value!r}"
-        )
-    return value
+    def convert(value: Any) -> Any:
+        if not isinstance(value, (int, list, tuple)):
+            raise TypeError(f"{problem}. Received: axis={value!r}")
+        return value
+
+    return convert
 
 
 def check_axes(axes: Sequence[int], shape: Shape) -> None:

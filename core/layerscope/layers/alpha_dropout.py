@@ -8,7 +8,7 @@ from layerscope import random
 from layerscope.config import float_type_for
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
-from layerscope.layers.noise import _Noise, check_noise_shape
+from layerscope.layers.noise import NO_FRACTION, _Noise, check_noise_shape
 from layerscope.random import Seed, check_seed
 
 # What SELU tends to far below zero.
@@ -38,7 +38,9 @@ class AlphaDropout(_Noise):
         Example({"rate": 0}, (2, 3)),
     )
 
-    rate: float = field(ge=0, le=1, slider=(0, 0.9), help="Fraction of the entries to drop.")
+    rate: float = field(
+        ge=0, le=1, slider=(0, 0.9), help="Fraction of the entries to drop.", refusal=NO_FRACTION
+    )
     noise_shape: tuple[int | None, ...] | None = field(
         default=None,
         converter=check_noise_shape,

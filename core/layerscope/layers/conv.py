@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from layerscope import ops
-from layerscope.configurable import field
+from layerscope.configurable import field, lower_case
 from layerscope.layers.convolution import _SharedKernel
 from layerscope.layers.layer import Example
+from layerscope.layers.low_rank import _LowRankAdapted
 from layerscope.ops.shapes import ShapeError
 from layerscope.tensor import Shape
 
 
-class _Conv(_SharedKernel):
-    """Base of the convolutions that differ in the number of spatial axes."""
+class _Conv(_LowRankAdapted, _SharedKernel):
+    """Base of the convolutions that differ in the number of spatial axes.
+
+    With a `lora_rank` the kernel is frozen and a product of two small weights is added to it.
+    """
 
     groups: int = field(
         default=1,
@@ -21,6 +25,7 @@ class _Conv(_SharedKernel):
         slider=(1, 8),
         after="dilation_rate",
         help="Number of independent channel groups.",
+        refusal="The number of groups must be a positive integer. Received: groups={value}.",
     )
 
     def __post_init__(self) -> None:
@@ -41,10 +46,19 @@ class _Conv(_SharedKernel):
             )
         return channels
 
-    def _add_kernels(self, channels: int) -> None:
-        self._add_kernel(channels // self.groups, self.filters)
+    def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)
+        self._adapt_when_asked()
 
-    def _convolve(self, inputs: Any) -> Any:
+    def _add_kernels(self, channels: int) -> None:
+        self._kernel = self._new_kernel(*self.kernel_size, channels // self.groups, self.filters)
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel, with what low-rank adaptation adds to it."""
+        return self._effective()
+
+    def _apply_kernels(self, inputs: Any) -> Any:
         return ops.conv(
             inputs,
             self.kernel,
@@ -92,6 +106,7 @@ class Conv1D(_Conv):
 
     padding: Literal["valid", "same", "causal"] = field(  # type: ignore[assignment]
         default="valid",
+        converter=lower_case,
         after="strides",
         help="Windows inside the sequence only, zeros around it to keep its length, or all zeros "
         "before it so that nothing depends on later steps.",
@@ -130,6 +145,7 @@ class Conv2D(_Conv):
             {"filters": 2, "kernel_size": 2, "dilation_rate": 2, "data_format": "channels_first"},
             (2, 2, 4, 5),
         ),
+        Example({"filters": 2, "kernel_size": 2, "lora_rank": 1}, (2, 3, 3, 2)),
     )
 
 

@@ -39,9 +39,9 @@ class _ConvTranspose(_SharedKernel):
                 )
 
     def _add_kernels(self, channels: int) -> None:
-        self._add_kernel(self.filters, channels)
+        self.kernel = self._new_kernel(*self.kernel_size, self.filters, channels)
 
-    def _convolve(self, inputs: Any) -> Any:
+    def _apply_kernels(self, inputs: Any) -> Any:
         return ops.conv_transpose(
             inputs,
             self.kernel,

@@ -17,6 +17,9 @@ class _Cropping(_Spatial):
     """Base of layers that cut entries off both ends of the spatial axes."""
 
     section: ClassVar[str] = "convolution"
+    _too_much: ClassVar[str] = (
+        "Values in `cropping` argument should be smaller than the corresponding spatial"
+    )
 
     def _borders(self) -> Borders:
         """Return how many entries to cut before and after each spatial axis."""
@@ -37,9 +40,8 @@ class _Cropping(_Spatial):
         )
         if any(length is not None and length <= 0 for length in out):
             raise ShapeError(
-                "Values in `cropping` argument should be smaller than the corresponding spatial "
-                f"dimension of the input. Received: spatial input shape {lengths}, "
-                f"cropping={self._borders()}"
+                f"{self._too_much} dimension of the input. Received: spatial input shape "
+                f"{lengths}, cropping={self._borders()}"
             )
         return out
 
@@ -62,6 +64,9 @@ class Cropping1D(_Cropping):
     examples: ClassVar[tuple[Example, ...]] = (
         Example({}, (2, 5, 3)),
         Example({"cropping": (2, 0)}, (2, 4, 2)),
+    )
+    _too_much: ClassVar[str] = (
+        "`cropping` parameter of `Cropping1D` layer must be smaller than the spatial"
     )
 
     cropping: tuple[int, int] = field(

@@ -7,15 +7,18 @@ from typing import Any, ClassVar
 from layerscope import activations, constraints, initializers, ops, regularizers
 from layerscope.configurable import field
 from layerscope.layers.input_spec import InputSpec
-from layerscope.layers.layer import Example, Layer
+from layerscope.layers.layer import Example
+from layerscope.layers.low_rank import _LowRankAdapted
 from layerscope.tensor import Shape
 
 
-class Dense(Layer):
+class Dense(_LowRankAdapted):
     """Affine map of the last axis: ``activation(x @ kernel + bias)``.
 
+    With a `lora_rank` the kernel is frozen and a product of two small weights is added to it.
+
     Shapes: input (batch, ..., in), kernel (in, units), bias (units,), output (batch, ..., units).
-    Source: Keras `Dense`.
+    Source: Keras `Dense`; low-rank adaptation: Hu et al. 2021.
 
     Examples
     --------
@@ -29,9 +32,20 @@ class Dense(Layer):
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"units": 3, "activation": "tanh"}, (4, 5)),
         Example({"units": 2, "use_bias": False}, (2, 3, 5)),
+        Example({"units": 3, "lora_rank": 2, "lora_alpha": 4.0}, (2, 4)),
     )
+    _positional: ClassVar[dict[str, str]] = {
+        "activity_regularizer": "bias_regularizer",
+        "lora_rank": "bias_constraint",
+        "lora_alpha": "lora_rank",
+    }
 
-    units: int = field(ge=1, slider=(1, 256), help="Length of the output's last axis.")
+    units: int = field(
+        ge=1,
+        slider=(1, 256),
+        help="Length of the output's last axis.",
+        refusal="Expected argument `units` to be a positive integer. Received: units={value!r}",
+    )
     activation: activations.Activation = field(
         default=None, converter=activations.get, help="Applied after the bias."
     )
@@ -49,24 +63,19 @@ class Dense(Layer):
         default=None, converter=regularizers.get, help="Penalty on the bias."
     )
     kernel_constraint: constraints.Constraint | None = field(
-        default=None,
-        converter=constraints.get,
-        kw_only=True,
-        help="Projection of the kernel after each step.",
+        default=None, converter=constraints.get, help="Projection of the kernel after each step."
     )
     bias_constraint: constraints.Constraint | None = field(
-        default=None,
-        converter=constraints.get,
-        kw_only=True,
-        help="Projection of the bias after each step.",
+        default=None, converter=constraints.get, help="Projection of the bias after each step."
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        self.kernel = self.add_weight(
+        self._kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], self.units),
             initializer=self.kernel_initializer,
@@ -82,13 +91,20 @@ class Dense(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+        self._adapt_when_asked()
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel, with what low-rank adaptation adds to it."""
+        return self._effective()
 
     def call(self, inputs: Any) -> Any:
         x = ops.matmul(inputs, self.kernel)
         if self.bias is not None:
             x = x + self.bias
-        return self.activation(x)
+        # Some take the activation away from a finished layer.
+        return x if self.activation is None else self.activation(x)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from layerscope import ops
 from layerscope.configurable import field
-from layerscope.layers.convolution import _KernelPerChannel
+from layerscope.layers.convolution import NOT_POSITIVE, _KernelPerChannel
 from layerscope.layers.layer import Example
 
 
@@ -19,6 +19,7 @@ class _DepthwiseConv(_KernelPerChannel):
         slider=(1, 8),
         after="padding",
         help="Number of output channels made of each input channel.",
+        refusal=NOT_POSITIVE.format(name="depth_multiplier"),
     )
 
     def _add_kernels(self, channels: int) -> None:
@@ -27,7 +28,7 @@ class _DepthwiseConv(_KernelPerChannel):
     def _output_channels(self, channels: int) -> int:
         return channels * self.depth_multiplier
 
-    def _convolve(self, inputs: Any) -> Any:
+    def _apply_kernels(self, inputs: Any) -> Any:
         return ops.depthwise_conv(
             inputs,
             self.kernel,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from layerscope import random
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
-from layerscope.layers.noise import _Noise, check_noise_shape
+from layerscope.layers.noise import NO_FRACTION, _Noise, check_noise_shape
 from layerscope.random import Seed, check_seed
 
 
@@ -33,7 +33,9 @@ class Dropout(_Noise):
         Example({"rate": 0}, (2, 3)),
     )
 
-    rate: float = field(ge=0, le=1, slider=(0, 0.9), help="Fraction of the entries to zero.")
+    rate: float = field(
+        ge=0, le=1, slider=(0, 0.9), help="Fraction of the entries to zero.", refusal=NO_FRACTION
+    )
     noise_shape: tuple[int | None, ...] | None = field(
         default=None,
         converter=check_noise_shape,

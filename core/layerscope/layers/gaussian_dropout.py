@@ -9,7 +9,7 @@ from layerscope import random
 from layerscope.config import float_type_for
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
-from layerscope.layers.noise import _Noise
+from layerscope.layers.noise import NO_FRACTION, _Noise
 from layerscope.random import Seed, check_seed
 
 
@@ -34,7 +34,11 @@ class GaussianDropout(_Noise):
     )
 
     rate: float = field(
-        ge=0, le=1, slider=(0, 0.9), help="Dropout rate whose spread the noise has."
+        ge=0,
+        le=1,
+        slider=(0, 0.9),
+        help="Dropout rate whose spread the noise has.",
+        refusal=NO_FRACTION,
     )
     seed: Seed = field(default=None, converter=check_seed, help="Makes the noise repeatable.")
 

@@ -16,8 +16,8 @@ from layerscope.tensor import Shape
 def _groups(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or (value < 1 and value != -1):
         raise ValueError(
-            "Argument `groups` must be a positive integer, or -1 for one group per channel. "
-            f"Received: groups={value!r}"
+            "Invalid value for argument `groups`. Expected a positive integer, or -1 for one group "
+            f"per channel. Received: groups={value!r}"
         )
     return value
 
@@ -74,13 +74,14 @@ class GroupNormalization(Layer):
         channels = input_shape[self.axis]
         if channels is None:
             raise ShapeError(
-                f"Axis {self.axis} of the input must have a known length. "
-                f"Received an input of shape {input_shape}."
+                f"Axis {self.axis} of the input tensor should have a defined dimension but the "
+                f"layer received an input with shape {input_shape}."
             )
         self.groups = channels if self.groups == -1 else self.groups
         if channels % self.groups:
             raise ShapeError(
-                f"The number of channels must be a multiple of `groups`. Received: "
+                "The number of groups cannot be more than the number of channels, which must be a "
+                "multiple of the number of channels in a group. Received: "
                 f"groups={self.groups} and {channels} channels (input shape {input_shape})."
             )
         self.gamma, self.beta = affine.add_gamma_and_beta(self, (channels,))

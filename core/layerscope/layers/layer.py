@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -17,20 +17,18 @@ from layerscope.configurable import Configurable, accepts, field
 from layerscope.graph import connect, unconnected
 from layerscope.layers.connected import Connected
 from layerscope.layers.input_spec import check_inputs
-from layerscope.layers.weight_owner import WeightOwner
+from layerscope.layers.weight_owner import SCOPE, WeightOwner, inside
 from layerscope.masks import get_keras_mask, set_keras_mask, with_mask
-from layerscope.ops import cast
+from layerscope.ops import cast, convert_to_numpy
 from layerscope.ops.shapes import ShapeError
+from layerscope.plain_data import serialize_value
 from layerscope.registry import snake_case
-from layerscope.saving.serialization import serialize_value
 from layerscope.structure import leaves, map_shapes, map_structure
 from layerscope.tape import is_recording
 from layerscope.tensor import KerasTensor, Operators, Shape, Tensor, Variable
 
 #: Value of `training` in the call that is running, None outside of one.
 _TRAINING: ContextVar[bool | None] = ContextVar("training", default=None)
-#: Whether a layer is being called at this moment.
-_CALLING: ContextVar[bool] = ContextVar("calling", default=False)
 
 
 def _check_name(value: Any) -> Any:
@@ -104,7 +102,10 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         help="Penalty on the layer's output.",
     )
     trainable: bool = field(
-        default=True, kw_only=True, help="Whether training changes the weights."
+        default=True,
+        kw_only=True,
+        help="Whether training changes the weights.",
+        refusal="Expected argument `trainable` to be a boolean. Received: trainable={value!r}",
     )
     dtype: str = field(
         default=None, converter=standardize_dtype, kw_only=True, help="Type of weights and results."
@@ -121,7 +122,7 @@ class Layer(WeightOwner, Connected, _State, Configurable):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls, *args, **kwargs)
         layer.__dict__.update(
-            built=False,
+            built=_without_weights(cls),
             supports_masking=cls.compute_mask is not Layer.compute_mask,
             input_spec=None,
             _trainable_variables=[],
@@ -176,6 +177,11 @@ class Layer(WeightOwner, Connected, _State, Configurable):
 
         Unless a layer overrides this, its `call` is followed symbolically.
         """
+        if type(self).call is Layer.call:
+            raise NotImplementedError(
+                f"Layer {type(self).__name__} has no `call` to follow, and does not have a "
+                "`compute_output_shape` method implemented."
+            )
         tensors = map_shapes(lambda shape: KerasTensor(shape, self.dtype), input_shape)
         if not self.built:
             self.build(input_shape)
@@ -219,7 +225,7 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         first = args[0] if args else next(iter(tensors.values()))
         if self.input_spec is not None:
             check_inputs(self.input_spec, [_shape(value) for value in leaves(first)], self.name)
-        if not self.built:
+        if not self.built or (self._build_shapes is None and _without_weights(type(self))):
             self._build_for(args, tensors)
         masks = self._arriving_masks(args, tensors, kwargs)
         previous_mask = masks.get("mask", kwargs.get("mask"))
@@ -300,7 +306,8 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         spec_kwargs = dict(kwargs)
         token = _TRAINING.set(training)
         try:
-            outputs = self.compute_output_spec(*args, **spec_kwargs)
+            with inside(self):
+                outputs = self.compute_output_spec(*args, **spec_kwargs)
         except ValueError as error:
             raise _explained(error, self, args) from None
         finally:
@@ -321,10 +328,10 @@ class Layer(WeightOwner, Connected, _State, Configurable):
     def _call_eagerly(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
-        outermost = not _CALLING.get()
-        calling = _CALLING.set(True)
+        scope = SCOPE.get()
+        entered = SCOPE.set((*scope, self))
         token = _TRAINING.set(training)
-        if outermost:
+        if not scope:
             for layer in self._flatten_layers():
                 layer._losses.clear()
         try:
@@ -335,7 +342,7 @@ class Layer(WeightOwner, Connected, _State, Configurable):
             raise _explained(error, self, args) from None
         finally:
             _TRAINING.reset(token)
-            _CALLING.reset(calling)
+            SCOPE.reset(entered)
         return outputs
 
     def _penalize(self, outputs: Any) -> None:
@@ -359,11 +366,12 @@ class Layer(WeightOwner, Connected, _State, Configurable):
             return value
         if isinstance(value, np.generic):
             return self._convert(np.asarray(value))
-        if value is None or isinstance(value, bool):
+        if value is None:
             return value
         raise ValueError(
             f"Only input tensors may be passed as positional arguments to layer '{self.name}'; "
-            f"convert with `np.asarray(...)`. Received: {value!r} (of type {type(value).__name__})"
+            "convert with `np.asarray(...)`, or pass what is no tensor by name. "
+            f"Received: {value!r} (of type {type(value).__name__})"
         )
 
     def _build_for(self, args: tuple[Any, ...], tensors: dict[str, Any]) -> None:
@@ -372,20 +380,85 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         A `build` with one argument gets the first input's shape, one with several the shapes of
         the inputs they name: ``query_shape`` that of ``query``.
         """
-        named = dict(zip(_call_signature(type(self)).positional, args, strict=False)) | tensors
+        signature = _call_signature(type(self))
+        named = dict(zip(signature.positional, args, strict=False)) | tensors
         shapes = {
             f"{name}_shape": map_structure(_shape, value)
             for name, value in named.items()
-            if value is not None and not _is_mask(name)
+            if value is not None and name != "mask"
         }
         wanted = _build_arguments(type(self))
         try:
             if len(wanted) > 1:
+                self._check_build_arguments(wanted, signature)
                 self.build(**{name: shape for name, shape in shapes.items() if name in wanted})
             else:
                 self.build(next(iter(shapes.values())))
         except ShapeError as error:
             raise _explained(error, self, args) from None
+
+    def _check_build_arguments(self, wanted: tuple[str, ...], signature: _CallSignature) -> None:
+        """Refuse a `build` with arguments that nothing could be given for."""
+        advice = (
+            "A `build()` with several arguments takes the shapes of the arguments of `call()` they "
+            "are named after, as `build(self, query_shape, value_shape)`."
+        )
+        for name in wanted:
+            received = f"{advice} For layer '{type(self).__name__}', received `build()` argument"
+            if not name.endswith("_shape"):
+                raise ValueError(f"{received} `{name}`, which does not end in `_shape`.")
+            if name.removesuffix("_shape") not in signature.names:
+                raise ValueError(
+                    f"{received} `{name}`, but `call()` does not have argument "
+                    f"`{name.removesuffix('_shape')}`."
+                )
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Call the layer with other values of its variables, leaving its own as they are.
+
+        Returns
+        -------
+        The outputs and the new values of the variables that are not trained, and the losses if
+        they are wanted.
+
+        Raises
+        ------
+        ValueError
+            If the layer is not built, or the number of values is not that of its variables.
+        """
+        if not self.built:
+            raise ValueError(
+                f"Layer '{self.name}' must be built before `stateless_call` is used; call "
+                "`build(input_shape)` first."
+            )
+        kinds = {
+            "trainable_variables": (self.trainable_variables, trainable_variables),
+            "non_trainable_variables": (self.non_trainable_variables, non_trainable_variables),
+        }
+        for name, (variables, values) in kinds.items():
+            if len(variables) != len(values):
+                raise ValueError(
+                    f"Argument `{name}` must hold a value for each of the {len(variables)} "
+                    f"variables of layer '{self.name}'. Received {len(values)} values."
+                )
+        pairs = [pair for kind in kinds.values() for pair in zip(*kind, strict=True)]
+        kept = [(variable, variable.value) for variable, _ in pairs]
+        try:
+            for variable, value in pairs:
+                variable.value = np.array(convert_to_numpy(value), variable.dtype)
+            outputs = self(*args, **kwargs)
+            state = [variable.value for variable in kinds["non_trainable_variables"][0]]
+            return (outputs, state, self.losses) if return_losses else (outputs, state)
+        finally:
+            for variable, value in kept:
+                variable.value = value
 
     # --- losses --------------------------------------------------------------------------
 
@@ -468,6 +541,7 @@ class _CallSignature:
 
     Attributes
     ----------
+    names : of all arguments.
     positional : names of the arguments that may be given by position.
     masks : names of the arguments that take masks.
     training : whether it wants to know the phase.
@@ -476,6 +550,7 @@ class _CallSignature:
     def __init__(self, cls: type[Layer]) -> None:
         parameters = list(inspect.signature(cls.call).parameters.values())[1:]
         variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        self.names = {parameter.name for parameter in parameters}
         self.positional = [
             parameter.name
             for parameter in parameters
@@ -489,6 +564,13 @@ class _CallSignature:
 
 def _is_mask(name: str) -> bool:
     return name == "mask" or name.endswith("_mask")
+
+
+@functools.cache
+def _without_weights(cls: type[Layer]) -> bool:
+    """Tell whether a layer of Layerscope's own has nothing to build."""
+    own = cls.__module__.startswith("layerscope.layers.") and cls is not Layer
+    return own and cls.build is Layer.build
 
 
 @functools.cache
@@ -511,7 +593,8 @@ def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
         before = dict(self._tracked), self._trainable_variables[:], self._non_trainable_variables[:]
         self._building += 1
         try:
-            build(self, *args, **kwargs)
+            with inside(self):
+                build(self, *args, **kwargs)
         except Exception:
             # What a failed build made must not be there twice after the next one.
             self._tracked, self._trainable_variables, self._non_trainable_variables = before

@@ -18,7 +18,11 @@ class _SampleNormalization(Layer):
     section: ClassVar[str] = "normalization"
 
     axis: tuple[int, ...] = field(
-        default=-1, converter=affine.one_or_more_axes, help="Axis or axes to normalize over."
+        default=-1,
+        converter=affine.one_or_more_axes(
+            "Expected an int or a list/tuple of ints for the argument 'axis'"
+        ),
+        help="Axis or axes to normalize over.",
     )
 
     def __post_init__(self) -> None:
@@ -65,27 +69,26 @@ class LayerNormalization(_SampleNormalization):
     gamma_regularizer: regularizers.Regularizer | None = affine.GAMMA_REGULARIZER
     beta_constraint: constraints.Constraint | None = affine.BETA_CONSTRAINT
     gamma_constraint: constraints.Constraint | None = affine.GAMMA_CONSTRAINT
-
-    def _accept_legacy_arguments(self, unknown: dict[str, Any]) -> dict[str, Any]:
-        rest = super()._accept_legacy_arguments(unknown)
-        if rest.get("rms_scaling") is False:
-            del rest["rms_scaling"]
-        elif "rms_scaling" in rest:
-            raise ValueError(
-                "Argument `rms_scaling` must be False: it divides by the wrong quantity. Use "
-                f"`RMSNormalization`. Received: rms_scaling={rest['rms_scaling']!r}"
-            )
-        return rest
-
-    def build(self, input_shape: Shape) -> None:
-        self.gamma, self.beta = affine.add_gamma_and_beta(self, self._lengths(input_shape))
-
-    def call(self, inputs: Any) -> Any:
-        return ops.layer_normalization(inputs, self.gamma, self.beta, self.axis, self.epsilon)
+    rms_scaling: bool = field(
+        default=False,
+        kw_only=True,
+        help="Only divide by the standard deviation; deprecated in Keras for `RMSNormalization`, "
+        "which divides by the root mean square.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        self.gamma, self.beta = affine.add_gamma_and_beta(
+            self, self._lengths(input_shape), self.rms_scaling
+        )
+
+    def call(self, inputs: Any) -> Any:
+        return ops.layer_normalization(
+            inputs, self.gamma, self.beta, self.axis, self.epsilon, self.rms_scaling
+        )
 
 
 class RMSNormalization(_SampleNormalization):
@@ -138,6 +141,14 @@ class UnitNormalization(_SampleNormalization):
         Example({"axis": (1, 2)}, (2, 3, 4)),
     )
 
+    axis: tuple[int, ...] = field(
+        default=-1,
+        converter=affine.one_or_more_axes(
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints"
+        ),
+        help="Axis or axes to normalize over.",
+    )
+
     def __post_init__(self) -> None:
         self.supports_masking = True
 
@@ -145,6 +156,5 @@ class UnitNormalization(_SampleNormalization):
         return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config["axis"] = self.axis[0] if len(self.axis) == 1 else self.axis
-        return config
+        axis = self.axis[0] if len(self.axis) == 1 else self.axis
+        return super().get_config() | {"axis": axis}

@@ -8,6 +8,12 @@ from layerscope.layers.layer import Layer
 from layerscope.random import Seed, SeedGenerator
 from layerscope.tensor import Shape
 
+#: What to say of a rate that is no fraction.
+NO_FRACTION = (
+    "Invalid value received for argument `rate`. Expected a float value between 0 and 1. "
+    "Received: rate={value}"
+)
+
 
 def check_noise_shape(value: Any) -> tuple[int | None, ...] | None:
     """Return a valid shape of a random mask.
@@ -19,14 +25,18 @@ def check_noise_shape(value: Any) -> tuple[int | None, ...] | None:
     """
     if value is None:
         return None
-    if not isinstance(value, (list, tuple)) or not all(
-        length is None or (isinstance(length, int) and length > 0) for length in value
-    ):
-        raise ValueError(
-            "Argument `noise_shape` must be a tuple of positive integers or None. "
-            f"Received: noise_shape={value!r}"
-        )
-    return tuple(value)
+    if not isinstance(value, (list, tuple)):
+        wanted = "a tuple or list of integers"
+    elif not all(length is None or isinstance(length, int) for length in value):
+        wanted = "all elements to be integers or None"
+    elif not all(length is None or length > 0 for length in value):
+        wanted = "all dimensions to be positive integers or None"
+    else:
+        return tuple(value)
+    raise ValueError(
+        f"Invalid value received for argument `noise_shape`. Expected {wanted}. "
+        f"Received: noise_shape={value!r}"
+    )
 
 
 class _Noise(Layer):

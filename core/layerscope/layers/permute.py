@@ -36,8 +36,9 @@ class Permute(Layer):
     def __post_init__(self) -> None:
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
-                "Argument `dims` must hold each of the numbers from 1 to the number of axes once; "
-                f"they must be consecutive and start from 1. Received: dims={self.dims}"
+                "Invalid permutation argument `dims`: it must hold each of the numbers from 1 to "
+                "the number of axes once; they must be consecutive and start from 1. "
+                f"Received: dims={self.dims}"
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 

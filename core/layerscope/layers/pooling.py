@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from layerscope import ops
 from layerscope.config import DataFormat, standardize_data_format
-from layerscope.configurable import field, sizes
+from layerscope.configurable import field, lower_case, sizes
 from layerscope.layers.layer import Example
 from layerscope.layers.spatial import _Spatial
 from layerscope.ops import shapes
@@ -18,6 +18,7 @@ class _Pooling(_Spatial):
     """Base of layers that keep one value of each window."""
 
     section: ClassVar[str] = "pooling"
+    _positional: ClassVar[dict[str, str]] = {"name": "data_format"}
 
     pool_size: tuple[int, ...] = field(
         default=2, converter=sizes, ge=1, slider=(1, 6), per_axis=True, help="Window lengths."
@@ -31,7 +32,9 @@ class _Pooling(_Spatial):
         help="Step between windows; None: the pool size.",
     )
     padding: Literal["valid", "same"] = field(
-        default="valid", help="Whole windows only, or also those that reach over the edge."
+        default="valid",
+        converter=lower_case,
+        help="Whole windows only, or also those that reach over the edge.",
     )
     data_format: DataFormat | None = field(
         default=None,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from layerscope import activations, constraints, initializers, ops, regularizers
 from layerscope.configurable import field, sizes
 from layerscope.layers.input_spec import InputSpec
+from layerscope.layers.keras2 import _Keras2Only
 from layerscope.layers.layer import Example, Layer
 from layerscope.ops.shapes import ShapeError
 from layerscope.tensor import Shape
@@ -47,13 +48,27 @@ class ReLU(_Rectifier):
     )
 
     max_value: float | None = field(
-        default=None, ge=0, slider=(0, 10), help="Largest value of the output; None: no limit."
+        default=None,
+        ge=0,
+        slider=(0, 10),
+        help="Largest value of the output; None: no limit.",
+        refusal="max_value of a ReLU layer cannot be a negative value. Received: max_value={value}",
     )
     negative_slope: float = field(
-        default=0.0, ge=0, slider=(0, 1), help="Slope below the threshold."
+        default=0.0,
+        ge=0,
+        slider=(0, 1),
+        help="Slope below the threshold.",
+        refusal="negative_slope of a ReLU layer cannot be None or a negative value. "
+        "Received: negative_slope={value}",
     )
     threshold: float = field(
-        default=0.0, ge=0, slider=(0, 2), help="Value above which the input passes."
+        default=0.0,
+        ge=0,
+        slider=(0, 2),
+        help="Value above which the input passes.",
+        refusal="threshold of a ReLU layer cannot be None or a negative value. "
+        "Received: threshold={value}",
     )
 
     def call(self, inputs: Any) -> Any:
@@ -78,7 +93,14 @@ class LeakyReLU(_Rectifier):
         Example({"negative_slope": 0.0}, (2, 2, 3)),
     )
 
-    negative_slope: float = field(default=0.3, ge=0, slider=(0, 1), help="Slope below zero.")
+    negative_slope: float = field(
+        default=0.3,
+        ge=0,
+        slider=(0, 1),
+        help="Slope below zero.",
+        refusal="The negative_slope value of a Leaky ReLU layer cannot be None or a negative "
+        "value. Received: negative_slope={value}",
+    )
 
     def _accept_legacy_arguments(self, unknown: dict[str, Any]) -> dict[str, Any]:
         rest = super()._accept_legacy_arguments(unknown)
@@ -116,7 +138,7 @@ class ELU(_Rectifier):
         return ops.elu(inputs, alpha=self.alpha)
 
 
-class ThresholdedReLU(_Rectifier):
+class ThresholdedReLU(_Keras2Only, _Rectifier):
     """Lets values above a threshold pass and zeroes the others.
 
     Keras 3 dropped this layer; configs of it load in Keras 2 only.

@@ -31,7 +31,11 @@ class RepeatVector(Layer):
     )
 
     n: int = field(
-        converter=whole_number("n"), ge=1, slider=(1, 20), help="How often to repeat the vector."
+        converter=whole_number("n"),
+        ge=1,
+        slider=(1, 20),
+        help="How often to repeat the vector.",
+        refusal="Argument `n` should be a positive integer. Received: n={value}",
     )
 
     def __post_init__(self) -> None:

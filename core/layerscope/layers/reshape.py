@@ -31,7 +31,10 @@ class Reshape(Layer):
     )
 
     target_shape: tuple[int, ...] = field(
-        ge=-1, help="Lengths without the batch; one may be -1 and is inferred."
+        ge=-1,
+        help="Lengths without the batch; one may be -1 and is inferred.",
+        refusal="Each entry of `target_shape` must be a non-negative integer or -1. "
+        "Received: target_shape={value}",
     )
 
     def __post_init__(self) -> None:

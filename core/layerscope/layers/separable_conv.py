@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from layerscope import constraints, initializers, ops, regularizers
 from layerscope.configurable import field
-from layerscope.layers.convolution import _Filters, _KernelPerChannel
+from layerscope.layers.convolution import NOT_POSITIVE, _Filters, _KernelPerChannel
 from layerscope.layers.layer import Example
 
 
@@ -19,6 +19,7 @@ class _SeparableConv(_KernelPerChannel, _Filters):
         slider=(1, 8),
         after="dilation_rate",
         help="Number of channels made of each input channel before they are mixed.",
+        refusal=NOT_POSITIVE.format(name="depth_multiplier"),
     )
     pointwise_initializer: initializers.Initializer = field(
         default="glorot_uniform",
@@ -35,7 +36,6 @@ class _SeparableConv(_KernelPerChannel, _Filters):
     pointwise_constraint: constraints.Constraint | None = field(
         default=None,
         converter=constraints.get,
-        kw_only=True,
         after="depthwise_constraint",
         help="Projection of the kernel that mixes the channels, after each step.",
     )
@@ -54,7 +54,7 @@ class _SeparableConv(_KernelPerChannel, _Filters):
     def _output_channels(self, channels: int) -> int:
         return self.filters
 
-    def _convolve(self, inputs: Any) -> Any:
+    def _apply_kernels(self, inputs: Any) -> Any:
         return ops.separable_conv(
             inputs,
             self.depthwise_kernel,

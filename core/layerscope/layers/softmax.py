@@ -58,7 +58,7 @@ class Softmax(Layer):
             None not in (one, other) and one not in (1, other) for one, other in pairs
         ):
             raise ShapeError(
-                "The `mask` must be broadcastable to `inputs`. "
+                "The `mask` must be broadcastable to `inputs` and must not have more dimensions. "
                 f"Received: inputs.shape={inputs}, mask.shape={mask}"
             )
 

@@ -9,7 +9,7 @@ from layerscope.config import DataFormat, standardize_data_format
 from layerscope.configurable import field
 from layerscope.layers.input_spec import InputSpec
 from layerscope.layers.layer import Example
-from layerscope.layers.noise import _Noise
+from layerscope.layers.noise import NO_FRACTION, _Noise
 from layerscope.random import Seed, check_seed
 
 
@@ -19,8 +19,11 @@ class _SpatialDropout(_Noise):
     section: ClassVar[str] = "core"
     formula: ClassVar[str] = r"y = \frac{m \odot x}{1 - p},\ m_{c} \sim \mathrm{Bernoulli}(1 - p)"
     rank: ClassVar[int]
+    _positional: ClassVar[dict[str, str]] = {"name": "seed", "dtype": "name"}
 
-    rate: float = field(ge=0, le=1, slider=(0, 0.9), help="Fraction of the channels to zero.")
+    rate: float = field(
+        ge=0, le=1, slider=(0, 0.9), help="Fraction of the channels to zero.", refusal=NO_FRACTION
+    )
     seed: Seed = field(default=None, converter=check_seed, help="Makes the zeros repeatable.")
 
     def __post_init__(self) -> None:

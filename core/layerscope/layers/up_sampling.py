@@ -6,14 +6,10 @@ from typing import Any, ClassVar, Literal
 
 from layerscope import ops
 from layerscope.config import DataFormat, standardize_data_format
-from layerscope.configurable import field, sizes, whole_number
+from layerscope.configurable import field, lower_case, sizes, whole_number
 from layerscope.layers.layer import Example
 from layerscope.layers.spatial import _Spatial
 from layerscope.tensor import Shape
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
 
 
 class _UpSampling(_Spatial):
@@ -63,6 +59,7 @@ class UpSampling1D(_UpSampling):
         ge=1,
         slider=(1, 5),
         help="How often to repeat each step.",
+        refusal="Argument `size` should be a positive integer. Received: size={value}",
     )
 
     def _factors(self) -> tuple[int, ...]:
@@ -106,7 +103,7 @@ class UpSampling2D(_UpSampling):
         help="Where the channels are; None: the ambient setting.",
     )
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"] = field(
-        default="nearest", converter=_lower, help="How the entries in between are made."
+        default="nearest", converter=lower_case, help="How the entries in between are made."
     )
 
     def _factors(self) -> tuple[int, ...]:

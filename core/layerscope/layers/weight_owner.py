@@ -12,6 +12,7 @@ import numpy as np
 from layerscope import constraints, initializers, regularizers
 from layerscope.config import FLOAT_TYPES, standardize_dtype
 from layerscope.ops.shapes import ShapeError
+from layerscope.random import SeedGenerator
 from layerscope.structure import leaves
 from layerscope.tensor import Variable
 
@@ -32,6 +33,24 @@ def weightless() -> Iterator[None]:
         yield
     finally:
         _WEIGHTLESS.reset(token)
+
+
+#: The layers that are being built or called, outermost first.
+SCOPE: ContextVar[tuple[WeightOwner, ...]] = ContextVar("scope", default=())
+
+
+@contextmanager
+def inside(owner: WeightOwner) -> Iterator[None]:
+    """Let weights made in the block have `owner`'s name in their path."""
+    scope = SCOPE.get()
+    if scope and scope[-1] is owner:
+        yield
+        return
+    token = SCOPE.set((*scope, owner))
+    try:
+        yield
+    finally:
+        SCOPE.reset(token)
 
 
 class WeightOwner:
@@ -99,6 +118,11 @@ class WeightOwner:
             return []
         return _unique(leaf for leaf in leaves(self._tracked) if isinstance(leaf, WeightOwner))
 
+    @property
+    def _layers(self) -> list[Any]:
+        """The layers directly inside, under the name Keras's code uses."""
+        return self._sublayers()
+
     def _flatten_layers(self) -> list[Any]:
         """Return this layer and all inside it."""
         found: list[Any] = [self]
@@ -113,6 +137,7 @@ class WeightOwner:
         shape: Sequence[int | None] | None = None,
         initializer: initializers.InitializerLike = None,
         dtype: str | None = None,
+        *,
         trainable: bool = True,
         regularizer: regularizers.RegularizerLike = None,
         constraint: constraints.ConstraintLike = None,
@@ -159,6 +184,7 @@ class WeightOwner:
             values = getattr(values, "value", values)
             variable.value = np.array(values, dtype=dtype, order="C").reshape(lengths)
         variable.owner = self
+        variable.scope = tuple(owner.name for owner in SCOPE.get() if owner is not self)
         own = self._trainable_variables if trainable else self._non_trainable_variables
         own.append(variable)
         return variable
@@ -174,7 +200,15 @@ class WeightOwner:
         name: str | None = None,
     ) -> Variable:
         """Create a weight: the older name of `add_weight`."""
-        return self.add_weight(shape, initializer, dtype, trainable, regularizer, constraint, name)
+        return self.add_weight(
+            shape,
+            initializer,
+            dtype,
+            trainable=trainable,
+            regularizer=regularizer,
+            constraint=constraint,
+            name=name,
+        )
 
     @property
     def weights(self) -> list[Variable]:
@@ -202,8 +236,14 @@ class WeightOwner:
 
     @property
     def variables(self) -> list[Variable]:
-        """All weights."""
-        return self.weights
+        """All weights and the states of seed generators: own ones, then those inside."""
+        states = (
+            leaf.state for leaf in leaves(dict(vars(self))) if isinstance(leaf, SeedGenerator)
+        )
+        found = [*self._trainable_variables, *self._non_trainable_variables, *states]
+        for layer in self._sublayers():
+            found.extend(layer.variables)
+        return _unique(found)
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -212,8 +252,9 @@ class WeightOwner:
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """Weights that training leaves alone."""
-        return self.non_trainable_weights
+        """Weights that training leaves alone, and the states of seed generators."""
+        trained = {id(variable) for variable in self.trainable_weights}
+        return [variable for variable in self.variables if id(variable) not in trained]
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of the weights."""
@@ -262,6 +303,11 @@ class WeightOwner:
 def _weight_shape(shape: Any, layer_name: str) -> tuple[int, ...]:
     if shape is None:
         return ()
+    if isinstance(shape, str):
+        raise ValueError(
+            f"Layer '{layer_name}' cannot create a weight of shape {shape!r}; pass its name as a "
+            f"keyword argument: `name={shape!r}`."
+        )
     if not isinstance(shape, (tuple, list)):
         raise ValueError(f"Cannot convert '{shape}' to a shape.")
     if any(not isinstance(length, (int, np.integer)) or length < 0 for length in shape):

@@ -21,8 +21,9 @@ def as_layer(value: Any) -> Layer:
         return deserialize_as(Layer, value)
     if not isinstance(value, Layer):
         raise ValueError(
-            "Argument `layer` must be a `Layer` instance, or the config of one. "
-            f"Received: layer={value!r} (of type {type(value).__name__})"
+            f"Layer {value!r} supplied to Wrapper isn't a supported layer type. Please ensure "
+            "wrapped layer is a valid Keras layer. Argument `layer` takes an instance, or the "
+            "config of one."
         )
     return value
 

@@ -116,8 +116,9 @@ class Functional(Model):
             for want, have in zip(expected, shape, strict=False)
         )
         if not fits:
+            fixed = f", whose batch size is {expected[0]}" if expected[0] is not None else ""
             raise ShapeError(
-                f"Input of model '{self.name}' is incompatible with the model: expected "
+                f"Input of model '{self.name}' is incompatible with the model{fixed}: expected "
                 f"shape={expected}, found shape={shape}"
             )
 

@@ -10,7 +10,7 @@ from layerscope.graph import unconnected
 from layerscope.layers.layer import Layer
 from layerscope.models.summary import summary_text
 from layerscope.models.training import Trainable
-from layerscope.saving.serialization import serialize_keras_object
+from layerscope.plain_data import serialize_keras_object
 from layerscope.structure import leaves
 
 

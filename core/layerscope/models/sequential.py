@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from layerscope.layers import deserialize, serialize
 from layerscope.layers.input import Input, InputLayer
 from layerscope.layers.layer import Layer
+from layerscope.layers.weight_owner import inside
 from layerscope.masks import with_masks
 from layerscope.models.model import Model
 from layerscope.models.naming import make_names_unique
@@ -78,7 +79,8 @@ class Sequential(Model):
         try:
             make_names_unique(self.stack)
             if self._symbolic_output is not None:
-                self._symbolic_output = layer(self._symbolic_output)
+                with inside(self):
+                    self._symbolic_output = layer(self._symbolic_output)
                 self.built = True
             else:
                 self.built = False
@@ -111,8 +113,9 @@ class Sequential(Model):
         entry = Input(batch_shape=tuple(input_shape), dtype=self.dtype)
         assert entry.history is not None
         value: Any = entry
-        for layer in self.stack:
-            value = layer(value)
+        with inside(self):
+            for layer in self.stack:
+                value = layer(value)
         self._entry = entry.history[0].operation
         self._symbolic_input, self._symbolic_output = entry, value
 

@@ -55,9 +55,12 @@ class Trainable(_TrainingState, Layer):
 
     def compile(
         self,
-        optimizer: str | optimizers.Optimizer | dict[str, Any] = "sgd",
+        optimizer: str | optimizers.Optimizer | dict[str, Any] = "rmsprop",
         loss: losses.LossLike = None,
         metrics: Sequence[Any] | None = None,
+        *,
+        run_eagerly: bool = False,
+        jit_compile: bool | Literal["auto"] = "auto",
     ) -> None:
         """Choose how to train.
 
@@ -66,6 +69,8 @@ class Trainable(_TrainingState, Layer):
         optimizer : name, config or instance.
         loss : name, config, instance or function of ``(y_true, y_pred)``.
         metrics : what to report beside the loss; ``"accuracy"`` chooses its kind by the loss.
+        run_eagerly, jit_compile : taken for Keras's sake. A model is always run eagerly, and the
+            loops of its layers are always compiled.
         """
         self.optimizer = optimizers.get(optimizer)
         self.loss = losses.get(loss)

@@ -76,6 +76,9 @@ from layerscope.ops.linalg import (
     matmul,
     tensordot,
 )
+from layerscope.ops.locally_connected import (
+    locally_connected,
+)
 from layerscope.ops.manipulation import (
     argsort,
     broadcast_to,
@@ -149,6 +152,11 @@ from layerscope.ops.pooling import (
     average_pool,
     max_pool,
 )
+from layerscope.ops.recurrent import (
+    gru,
+    lstm,
+    simple_rnn,
+)
 from layerscope.ops.reductions import (
     all,
     amax,
@@ -219,6 +227,7 @@ __all__ = [
     "glu",
     "greater",
     "greater_equal",
+    "gru",
     "hard_shrink",
     "hard_sigmoid",
     "hard_silu",
@@ -232,6 +241,7 @@ __all__ = [
     "less",
     "less_equal",
     "linspace",
+    "locally_connected",
     "log",
     "log1p",
     "log_sigmoid",
@@ -240,6 +250,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logsumexp",
+    "lstm",
     "matmul",
     "max",
     "max_pool",
@@ -281,6 +292,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "silu",
+    "simple_rnn",
     "sin",
     "size",
     "soft_shrink",

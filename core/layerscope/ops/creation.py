@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.config import floatx, standardize_dtype
-from layerscope.ops.elementwise import where
+from layerscope.ops.elementwise import equal, where
 from layerscope.ops.manipulation import cast
 from layerscope.tensor import KerasTensor, Tensor, Variable
 
@@ -80,7 +80,7 @@ def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Array:
 def _constant_like(x: Any, value: Any, dtype: str | None) -> Array:
     kind = standardize_dtype(dtype or x)
     if isinstance(x, KerasTensor):
-        return where(x == x, np.asarray(value, kind), np.asarray(value, kind))
+        return where(equal(x, x), np.asarray(value, kind), np.asarray(value, kind))
     return np.full(np.shape(convert_to_numpy(x)), value, kind)
 
 

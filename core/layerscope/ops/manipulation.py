@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import rows as compiled_rows
 from layerscope.config import floatx, standardize_dtype
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import equal
@@ -134,6 +137,35 @@ def stack(xs: Sequence[Array], axis: int = 0) -> Array:
     return concatenate([expand_dims(x, axis % ndim) for x in xs], axis=axis % ndim)
 
 
+def _split_shape(shape: Shape, cuts: Sequence[int], axis: int) -> list[Shape]:
+    at = axis % len(shape)
+    return [
+        (*shape[:at], shapes.getitem(shape[at : at + 1], slice(*ends))[0], *shape[at + 1 :])
+        for ends in pairwise([0, *cuts, shape[at]])
+    ]
+
+
+# One operation for all pieces, whose gradients need not each be as large as the whole.
+@operation(_split_shape)
+def _split(x: Array, cuts: Sequence[int], axis: int) -> tuple[Array, ...]:
+    at: list[Any] = [slice(None)] * x.ndim
+    pieces = []
+    for start, stop in pairwise([0, *cuts, x.shape[axis]]):
+        at[axis] = slice(start, stop)
+        pieces.append(x[tuple(at)])
+    return tuple(pieces)
+
+
+@_split.joint_gradient
+def _split_gradient(
+    grads: list[Array], outs: list[Array], x: Array, cuts: Sequence[int], axis: int
+) -> tuple[Array]:
+    return (concatenate(grads, axis=axis),)
+
+
+_split.first_order_only = False
+
+
 def split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
     """Cut along `axis` into equal sections, or at the given indices.
 
@@ -153,12 +185,7 @@ def split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
         cuts = list(range(step, length, step))
     else:
         cuts = [int(index) for index in indices_or_sections]
-    at: list[Any] = [slice(None)] * len(x.shape)
-    pieces = []
-    for start, stop in zip([0, *cuts], [*cuts, length], strict=True):
-        at[axis] = slice(start, stop)
-        pieces.append(x[tuple(at)])
-    return pieces
+    return list(_split(x, cuts=cuts, axis=axis)) if cuts else [x]
 
 
 def unstack(x: Array, num: int | None = None, axis: int = 0) -> list[Array]:
@@ -219,32 +246,35 @@ def _repeat_gradient(
     return (g.reshape(shape).sum(axis=at + 1),)
 
 
-def _take_shape(shape: Shape, indices: Any, axis: int | None = None) -> Shape:
-    picked = tuple(indices.shape) if hasattr(indices, "shape") else np.shape(indices)
+def _take_shape(shape: Shape, indices: Shape, axis: int | None = None) -> Shape:
     if axis is None:
-        return picked
-    at = axis % len(shape)
-    return (*shape[:at], *picked, *shape[at + 1 :])
+        return tuple(indices)
+    at = shapes.normalize_axis(axis, len(shape))
+    return (*shape[:at], *indices, *shape[at + 1 :])
 
 
-@operation(_take_shape)
+@operation(_take_shape, inputs=2, dtype=lambda x, *_, **__: np.dtype(x.dtype).name)
 def take(x: Array, indices: Any, axis: int | None = None) -> Array:
-    """Entries at `indices` along `axis`; of the flattened array for None."""
+    """Entries at `indices` along `axis`; of the flattened array for None.
+
+    Negative indices count from the end.
+    """
     return np.take(x, np.asarray(indices), axis=axis)
 
 
 @take.joint_gradient
 def _take_gradient(
     g: Array, out: Array, x: Array, indices: Any, axis: int | None = None
-) -> tuple[Array]:
-    indices = np.asarray(indices)
-    grad = np.zeros(x.size if axis is None else x.shape, g.dtype)
-    if axis is None:
-        np.add.at(grad, indices, g)
-        return (grad.reshape(x.shape),)
-    at = axis % x.ndim
-    np.add.at(grad, (slice(None),) * at + (indices,), g)
-    return (grad,)
+) -> tuple[Array, None]:
+    places = np.ascontiguousarray(indices).ravel()
+    at = 0 if axis is None else axis % x.ndim
+    lengths = (x.size,) if axis is None else x.shape
+    before, after = math.prod(lengths[:at]), math.prod(lengths[at + 1 :])
+    grad = np.zeros((before, lengths[at], after), g.dtype)
+    compiled_rows.add_rows(
+        np.ascontiguousarray(g).reshape(before, places.size, after), places, grad
+    )
+    return grad.reshape(x.shape), None
 
 
 @operation(lambda shape, key: shapes.getitem(shape, key))

@@ -166,14 +166,19 @@ def layer_normalization(
     beta: Array | None = None,
     axis: Axes = -1,
     epsilon: float = 1e-7,
+    rms_scaling: bool = False,
 ) -> Array:
     """Standardize each sample over `axis`, then scale by `gamma` and shift by `beta`.
 
     Parameters
     ----------
     gamma, beta : the lengths of `axis`, in the order of the axes.
+    rms_scaling : whether to divide by the standard deviation without subtracting the mean.
     """
-    out = standardize(x, axis=axis, epsilon=epsilon)
+    if rms_scaling:
+        out = x * rsqrt(variance_over(x, axis=axis, keepdims=True) + epsilon)
+    else:
+        out = standardize(x, axis=axis, epsilon=epsilon)
     if gamma is not None:
         out = out * _along(gamma, x, axis)
     return out if beta is None else out + _along(beta, x, axis)

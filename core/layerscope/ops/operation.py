@@ -159,6 +159,10 @@ class Operation(Generic[P]):
         connect(self, inputs, options, outputs)
         return outputs
 
+    def __reduce__(self) -> str:
+        # There is one of each: a copy is the operation itself, a pickle its name.
+        return self.forward.__name__
+
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
 

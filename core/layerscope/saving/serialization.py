@@ -1,162 +1,20 @@
-"""Objects to plain data and back, in the format Keras 3 uses.
+"""Plain data to objects, from the format Keras 3 uses; `layerscope.plain_data` is the way there.
 
-An object becomes ``{"module", "class_name", "config", "registered_name"}``. Built-in classes name
-the module Keras has them in, so that a config written here also loads there.
+No code of a config is ever run and nothing is imported for one: a class must be Layerscope's, be
+made known as a custom object, or be in a module that the program has loaded itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import sys
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
 from layerscope.configurable import Configurable
+from layerscope.custom_objects import custom_object_scope, find_custom_object
 from layerscope.registry import bases, find, valid_names
 
 T = TypeVar("T")
-
-#: Objects made known for the whole process by `register_keras_serializable`.
-_REGISTERED: dict[str, Any] = {}
-_REGISTERED_NAMES: dict[Any, str] = {}
-
-_SCOPED: ContextVar[dict[str, Any] | None] = ContextVar("custom_objects", default=None)
-
-
-@contextmanager
-def custom_object_scope(custom_objects: dict[str, Any]) -> Iterator[None]:
-    """Make objects known by name while the block runs."""
-    token = _SCOPED.set({**(_SCOPED.get() or {}), **custom_objects})
-    try:
-        yield
-    finally:
-        _SCOPED.reset(token)
-
-
-CustomObjectScope = custom_object_scope
-
-
-def get_custom_objects() -> dict[str, Any]:
-    """Return the objects known by name at this moment."""
-    return {**_REGISTERED, **(_SCOPED.get() or {})}
-
-
-def register_keras_serializable(
-    package: str = "Custom", name: str | None = None
-) -> Callable[[T], T]:
-    """Decorate a class or function so that configs can name it as ``package>name``.
-
-    Raises
-    ------
-    ValueError
-        If a class lacks ``get_config``.
-    """
-
-    def decorate(item: T) -> T:
-        if isinstance(item, type) and not hasattr(item, "get_config"):
-            raise ValueError(
-                f"Cannot register the class {item.__name__}: it has no `get_config()` method."
-            )
-        full = f"{package}>{name or item.__name__}"  # type: ignore[attr-defined]
-        _REGISTERED[full] = item
-        _REGISTERED_NAMES[item] = full
-        return item
-
-    return decorate
-
-
-def get_registered_name(item: Any) -> str:
-    """Return the name `item` was registered under, else its own."""
-    return _REGISTERED_NAMES.get(item, getattr(item, "__name__", type(item).__name__))
-
-
-def registered_name(item: Any) -> str:
-    """Return what a config calls a custom object."""
-    return get_registered_name(item)
-
-
-def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """Return the object registered as `name`, None if there is none."""
-    return (custom_objects or {}).get(name) or find_custom_object(name)
-
-
-def find_custom_object(name: str) -> Any:
-    """Return the scoped or registered object called `name`, None if there is none."""
-    scoped = _SCOPED.get() or {}
-    if name in scoped:
-        return scoped[name]
-    if name in _REGISTERED:
-        return _REGISTERED[name]
-    for full, item in _REGISTERED.items():
-        if full.endswith(f">{name}"):
-            return item
-    return None
-
-
-def is_built_in(cls: type) -> bool:
-    """Tell whether Layerscope itself defines `cls`."""
-    return cls.__module__.startswith("layerscope.")
-
-
-def serialize_keras_object(obj: Any) -> Any:
-    """Return the config of an object: class, arguments, and where to find the class."""
-    if not isinstance(obj, Configurable):
-        return serialize_value(obj)
-    cls = type(obj)
-    built_in = is_built_in(cls)
-    return {
-        "module": cls.keras_module if built_in else "builtins",
-        "class_name": cls.__name__,
-        "config": obj.get_config(),
-        "registered_name": None if built_in else registered_name(cls),
-    }
-
-
-def serialize_value(value: Any) -> Any:
-    """Return one constructor argument as plain data.
-
-    Raises
-    ------
-    TypeError
-        If it cannot be.
-    """
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Configurable):
-        return serialize_keras_object(value)
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, (list, tuple)):
-        return type(value)(serialize_value(entry) for entry in value)
-    if isinstance(value, dict):
-        return {key: serialize_value(entry) for key, entry in value.items()}
-    if hasattr(value, "get_config"):
-        return {
-            "module": "keras.random",
-            "class_name": type(value).__name__,
-            "config": value.get_config(),
-            "registered_name": None,
-        }
-    if callable(value):
-        return serialize_function(value)
-    raise TypeError(f"cannot serialize {value!r}")
-
-
-def serialize_function(function: Callable[..., Any]) -> str | dict[str, Any]:
-    """Return the name of a built-in activation, or a config for another function."""
-    name = getattr(function, "__name__", type(function).__name__)
-    if function.__module__ == "layerscope.activations":
-        return name
-    return {
-        "module": "builtins",
-        "class_name": "function",
-        "config": name,
-        "registered_name": registered_name(function),
-    }
 
 
 def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -170,7 +28,8 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
     if not isinstance(config, dict) or "class_name" not in config:
         return config
     with custom_object_scope(custom_objects or {}):
-        for base in bases():
+        # Two kinds may have a class of one name, as `Identity`; the module tells them apart.
+        for base in sorted(bases(), key=lambda base: base.keras_module != config.get("module")):
             if (cls := find_class(base, config)) is not None:
                 return cls.from_config(config.get("config", {}))
         custom = find_custom_object(config.get("registered_name") or config["class_name"])
@@ -182,11 +41,22 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
 
 def find_class(base: type[Configurable], config: dict[str, Any]) -> type[Any] | None:
     """Return the class below `base` that a config names, a custom one first."""
-    for name in (config.get("registered_name"), config["class_name"]):
-        custom = find_custom_object(name) if name else None
+    candidates = [
+        find_custom_object(name)
+        for name in (config.get("registered_name"), config["class_name"])
+        if name
+    ]
+    candidates.append(_loaded(config))
+    for custom in candidates:
         if isinstance(custom, type) and issubclass(custom, base):
             return custom
     return find(base, config["class_name"])
+
+
+def _loaded(config: dict[str, Any]) -> Any:
+    """Return what the program has in the module that a config names, None if nothing."""
+    module = sys.modules.get(str(config.get("module")))
+    return vars(module).get(config["class_name"]) if module is not None else None
 
 
 def unknown_class(config: dict[str, Any]) -> TypeError:

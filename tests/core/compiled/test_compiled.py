@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerscope.compiled import depthwise, normalization, patches, pooling, resizing, updates
+from layerscope.compiled import (
+    depthwise,
+    normalization,
+    patches,
+    pooling,
+    recurrent,
+    resizing,
+    rows,
+    updates,
+)
 from layerscope.compiled.jit import COMPILED
 from layerscope.ops import shapes
 
@@ -159,6 +168,14 @@ def interpolation(forward: bool) -> Callable[[np.random.Generator, str], Argumen
     return make
 
 
+def rows_met_twice(generator: np.random.Generator, dtype: str) -> Arguments:
+    before, n, after, length = (int(n) for n in generator.integers(1, 6, 4))
+    added = special(generator.normal(size=(before, n, after)), generator, 0.1).astype(dtype)
+    places = generator.integers(-length, length, n).astype(generator.choice(["int32", "int64"]))
+    out = generator.normal(size=(before, length, after)).astype(dtype)
+    return Arguments([added, places, out], [2])
+
+
 def update(count: int, *options: Any) -> Callable[[np.random.Generator, str], Arguments]:
     def make(generator: np.random.Generator, dtype: str) -> Arguments:
         n = int(generator.integers(1, 20))
@@ -189,6 +206,25 @@ def standardize_gradient(generator: np.random.Generator, dtype: str) -> Argument
     return Arguments([grad, *moments, x, scale, epsilon, mean, variance, *written], [8, 9, 10])
 
 
+def recurrent_step(
+    *blocks: int, written: tuple[int, ...]
+) -> Callable[[np.random.Generator, str], Arguments]:
+    """Make arrays of that many blocks of units each; 0 stands for the steps that count."""
+
+    def make(generator: np.random.Generator, dtype: str) -> Arguments:
+        batch, units = (int(n) for n in generator.integers(1, 6, 2))
+        values: list[Any] = []
+        for count in blocks:
+            if not count:
+                values.append(generator.random(batch) < 0.7)
+                continue
+            array = generator.normal(size=(batch, count * units))
+            values.append(special(array, generator, 0.02).astype(dtype))
+        return Arguments(values, list(written))
+
+    return make
+
+
 RATES = (0.1, 1e-3)
 LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = {
     "gather_patches": (patches.gather_patches, gather),
@@ -207,7 +243,24 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
         normalization.standardize_columns_gradient,
         standardize_gradient,
     ),
+    "add_rows": (rows.add_rows, rows_met_twice),
+    "lstm_step_gradient": (
+        recurrent.lstm_step_gradient,
+        recurrent_step(4, 1, 1, 0, 1, 1, 4, written=(4, 5, 6)),
+    ),
+    "gru_state_gradient": (
+        recurrent.gru_state_gradient,
+        recurrent_step(3, 1, 0, 1, 3, written=(3, 4)),
+    ),
+    "gru_reset_gradient": (
+        recurrent.gru_reset_gradient,
+        recurrent_step(3, 1, 0, 1, 3, 1, written=(4, 5)),
+    ),
     "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),
+    "rmsprop_update": (
+        updates.rmsprop_update,
+        update(5, RATES, (0.9,), (0.0, 0.8), (1e-2,), (False, True)),
+    ),
     "adam_update": (updates.adam_update, update(4, RATES, (0.9,), (0.999,), (1e-7, 0.1))),
     "amsgrad_update": (updates.amsgrad_update, update(5, RATES, (0.9,), (0.999,), (1e-7,))),
 }

@@ -99,8 +99,8 @@ def test_weight_order() -> None:
     assert [one.path for one in layer.weights] == [
         "scale/factor",
         "scale/rest",
-        "inner/kernel",
-        "inner/bias",
+        "scale/inner/kernel",
+        "scale/inner/bias",
     ]
     layer.trainable = False
     assert [one.name for one in layer.weights] == ["factor", "rest", "kernel", "bias"]

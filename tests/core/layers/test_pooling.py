@@ -90,10 +90,10 @@ def ones(*shape: int) -> np.ndarray:
         (lambda: layers.Cropping2D((1, 2, 3)), ValueError, r"cropping=\(1, 2, 3\)"),
         (lambda: layers.Cropping2D(4)(ones(1, 6, 7, 1)), ValueError, "should be smaller"),
         (lambda: layers.ZeroPadding2D(((1, 2), (3,))), ValueError, "2 tuples of 2 integers"),
-        (lambda: layers.UpSampling1D(2.0), TypeError, "`size` must be an integer"),
+        (lambda: layers.UpSampling1D(2.0), TypeError, "integer value for `size`"),
         (lambda: layers.UpSampling2D(interpolation="area"), ValueError, "'lanczos5'.*'area'"),
         (lambda: layers.Permute((0, 1)), ValueError, "start from 1"),
-        (lambda: layers.RepeatVector(2.5), TypeError, "`n` must be an integer"),
+        (lambda: layers.RepeatVector(2.5), TypeError, "integer value for `n`"),
         (lambda: layers.GaussianNoise(2.0), ValueError, "`stddev`.*at most 1"),
         (lambda: layers.GaussianDropout(1)(ones(2), training=True), ZeroDivisionError, "`rate`"),
         (

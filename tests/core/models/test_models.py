@@ -30,10 +30,10 @@ def test_sequential_with_an_input_is_built_at_once() -> None:
     assert (model.input_shape, model.output_shape) == ((None, 3), (None, 2))
     assert [layer.name for layer in model.layers] == ["dense", "dense_1"]
     assert [one.path for one in model.weights] == [
-        "dense/kernel",
-        "dense/bias",
-        "dense_1/kernel",
-        "dense_1/bias",
+        "sequential/dense/kernel",
+        "sequential/dense/bias",
+        "sequential/dense_1/kernel",
+        "sequential/dense_1/bias",
     ]
     hidden, out = model.layers
     np.testing.assert_array_equal(model(X), out(hidden(X)))
@@ -263,7 +263,7 @@ def test_sequential_inside_functional_inside_sequential() -> None:
     middle = Model(x, inner(x) + x, name="middle")
     outer = Sequential([Input((3,)), middle, Dense(1)])
     assert len(outer.weights) == 6
-    assert [one.path for one in outer.weights][:2] == ["dense/kernel", "dense/bias"]
+    assert [one.path for one in outer.weights][:2] == ["inner/dense/kernel", "inner/dense/bias"]
     np.testing.assert_allclose(outer(X), outer.layers[1](inner(X) + X), rtol=1e-6)
     inner.trainable = False
     assert len(outer.trainable_weights) == 2
@@ -343,7 +343,7 @@ def test_summary() -> None:
     [
         (lambda: Input(), "must pass a `shape`"),
         (lambda: Input(WRONG), r"such as \(3,\)"),
-        (lambda: Input((3,), batch_shape=(None, 3)), "not both"),
+        (lambda: Input((3,), batch_shape=(None, 3)), "cannot pass both"),
         (lambda: Input((-3,)), "whole numbers"),
     ],
 )

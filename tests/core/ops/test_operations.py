@@ -203,6 +203,42 @@ case("layer_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
 case("rms_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
 case("rms_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
 
+# --- recurrence ------------------------------------------------------------------------------
+
+#: Number of blocks and states of each, and the shapes its bias may have, by its options.
+RECURRENT: dict[str, tuple[int, int]] = {"simple_rnn": (1, 1), "lstm": (4, 2), "gru": (3, 1)}
+SOME_STEPS = np.array([[0, 1, 1, 0, 1], [1, 1, 0, 0, 0], [0, 0, 0, 0, 0]], bool)
+
+
+def recurrence(name: str, masked: bool, output: int, **options: Any) -> None:
+    blocks, n_states = RECURRENT[name]
+    bias = (2, 6) if name == "gru" and options.get("reset_after", True) else (2 * blocks,)
+
+    def call(x: Any, *others: Any) -> Any:
+        mask = np.resize(SOME_STEPS, (x.shape[0] or 1, 5)) if masked else None
+        return getattr(ops, name)(x, *others, mask=mask, **options)[output]
+
+    case(
+        name,
+        (3, 5, 4),
+        (4, 2 * blocks),
+        (2, 2 * blocks),
+        bias,
+        *[(3, 2)] * n_states,
+        call=call,
+        batched=(0, *range(4, 4 + n_states)),
+        derivatives=1,
+        label=f"{options}-{masked}-{output}",
+    )
+
+
+for name, (_, n_states) in RECURRENT.items():
+    for output in range(n_states + 1):
+        recurrence(name, True, output, go_backwards=True)
+    recurrence(name, False, 0)
+recurrence("gru", True, 0, reset_after=False)
+recurrence("gru", False, 1, reset_after=False, go_backwards=True)
+
 # --- products --------------------------------------------------------------------------------
 
 PRODUCTS = [
@@ -285,6 +321,7 @@ for axis in (0, 1, -1):
     )
 case("split", (3, 6), call=lambda x: ops.split(x, 3, axis=1)[1])
 case("split", (3, 6), call=lambda x: ops.split(x, [1, 4], axis=-1)[1], label="cuts")
+case("split", (3, 6), call=lambda x: ops.concatenate(ops.split(x, 2, axis=1)[::-1]), batched=())
 case("unstack", (3, 4), call=lambda x: ops.unstack(x, axis=1)[2])
 for repeats in (2, (2, 3), (2, 1, 3), (1, 2)):
     case("tile", (3, 4), repeats=repeats, derivatives=1)
@@ -292,6 +329,8 @@ for axis in (None, 0, -1):
     case("repeat", (3, 4), repeats=3, axis=axis, derivatives=1)
 case("take", (3, 4), indices=[[0, 2], [2, 1]], axis=1, derivatives=1)
 case("take", (3, 4), indices=2, axis=-1, derivatives=1)
+case("take", (3, 4, 2), indices=[1, 1, -3, -1], axis=1, derivatives=1)
+case("take", (3, 4), indices=[[2, 2], [-3, 0]], axis=0, derivatives=1, batched=())
 case("take", (3, 4), indices=np.array([5, 5, 1]), axis=None, derivatives=1, batched=())
 for label, key in {
     "slice": (slice(None), slice(1, 3)),
@@ -365,6 +404,14 @@ for options in WINDOWS:
     case("depthwise_conv", (2, 6, 5, 2), (3, 2, 2, 3), derivatives=1, **options)
 case("depthwise_conv", (2, 3, 5), (2, 3, 1), derivatives=1, data_format="channels_first")
 case("depthwise_conv", (2, 3, 3, 2, 2), (2, 2, 1, 2, 2), derivatives=1, strides=2, padding="same")
+case("locally_connected", (2, 7, 2), (6, 4, 3), derivatives=1, kernel_size=2)
+case("locally_connected", (2, 7, 2), (3, 4, 3), derivatives=1, kernel_size=2, strides=2)
+case(
+    "locally_connected", (2, 3, 4, 3), (2, 6, 2), derivatives=1, kernel_size=(1, 2), strides=2,
+    data_format="channels_first",
+)  # fmt: skip
+case("locally_connected", (2, 2, 3, 3, 2), (4, 16, 2), derivatives=1, kernel_size=2)
+case("locally_connected", (2, 3, 2), (3, 2, 2), derivatives=1, kernel_size=1)
 SEPARABLE = (2, 6, 5, 2), (3, 2, 2, 2), (1, 1, 4, 3)
 for options in WINDOWS[2:4]:
     call = functools.partial(ops.separable_conv, **options)
