@@ -1,4 +1,18 @@
-"""Activation functions under Keras's names."""
+"""Activation functions under Keras's names.
+
+A layer takes one by name, as a function of this module, or as any other function; `Activation` is
+the same as a layer of its own.
+
+>>> import layerscope as ls
+>>> from layerscope import backend as K
+>>> model = ls.Sequential([ls.Input((4,))])
+>>> model.add(ls.layers.Dense(8))
+>>> model.add(ls.layers.Activation("tanh"))
+>>> model.add(ls.layers.Dense(8, activation="tanh"))
+>>> model.add(ls.layers.Dense(8, activation=K.tanh))
+>>> [layer.activation.__name__ for layer in model.layers[1:]]
+['tanh', 'tanh', 'tanh']
+"""
 
 from __future__ import annotations
 

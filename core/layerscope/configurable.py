@@ -45,6 +45,7 @@ class Field:
     after : argument of a base class that this one follows; None: the order of declaration.
     refusal : error for an invalid ``{value}``, where Keras has its own words for it.
     arrays : whether an array of numbers may stand for a ``"float"``; derived as `kind`.
+    single : whether one integer in place of ``"ints"`` is kept as such; derived as `kind`.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Field:
     after: str | None = None
     refusal: str | None = None
     arrays: bool = False
+    single: bool = False
 
     def check(self, value: Any) -> Any:
         """Return `value` in the form the class stores.
@@ -160,7 +162,9 @@ def _check_choice(field: Field, value: Any) -> str:
     return value
 
 
-def _check_ints(field: Field, value: Any) -> tuple[int, ...]:
+def _check_ints(field: Field, value: Any) -> int | tuple[int, ...]:
+    if field.single and _is_integer(value):
+        return _check_int(field, value)
     entries = (value,) * (field.length or 1) if _is_integer(value) else value
     if not isinstance(entries, (tuple, list)) or (field.length and len(entries) != field.length):
         raise field.error(value)
@@ -282,6 +286,8 @@ def _resolve(field: Field, name: str, hint: Any) -> Field:
     found: dict[str, Any] = {"kind": "any"}
     if arguments == (float, np.ndarray):
         found = {"kind": "float", "arrays": True}
+    elif arguments == (int, tuple[int, ...]):
+        found = {"kind": "ints", "single": True}
     elif origin is Literal:
         found = {"kind": "choice", "choices": arguments}
     elif origin is tuple and arguments and arguments[0] is int:

@@ -1,4 +1,13 @@
-"""Projections that an optimizer applies to weights after each step."""
+"""Projections that an optimizer applies to weights after each step.
+
+>>> import numpy as np, layerscope as ls
+>>> layer = ls.layers.Dense(
+...     2, kernel_constraint=ls.constraints.MaxNorm(2, axis=0), bias_constraint="non_neg"
+... )
+>>> layer.kernel_constraint(np.array([[3.0, 0.0], [4.0, 1.0]])).round(3)
+array([[1.2, 0. ],
+       [1.6, 1. ]])
+"""
 
 from __future__ import annotations
 

@@ -425,7 +425,7 @@ def _window_of(name: str, length: int, periodic: bool) -> np.ndarray:
     from scipy.signal import get_window
 
     try:
-        return get_window(name, length, periodic)
+        return np.asarray(get_window(name, length, periodic))
     except ValueError as error:
         raise ValueError(
             "Argument `window` must be a name that `scipy.signal.get_window` knows. "
@@ -491,7 +491,8 @@ class STFT(Initializer):
         scale = 1.0
         if self.scaling is not None:
             scale = np.linalg.norm(window, 2 if self.scaling == "density" else 1)
-        return (window / scale)[:, None, None]
+        # A short window may consist of zeros alone.
+        return (window / (scale or 1.0))[:, None, None]
 
 
 # Keras's lower-case spellings and TensorFlow's class names.

@@ -16,7 +16,10 @@ __all__ = ["NONE_CHOICE", "PART_KINDS", "Part", "control_of", "groups_of", "read
 
 # How far apart the ends of a slider must be for decades to matter more than differences.
 LOG_RATIO = 100
-HIDDEN = frozenset({"name", "dtype"})
+#: Arguments that are no single value a person could type, or that change nothing here.
+HIDDEN = frozenset(
+    {"name", "dtype", "weights", "use_cudnn", "cell", "arguments", "mask", "output_shape"}
+)
 PART_KINDS = ("activation", "initializer", "regularizer", "constraint")
 _GROUP_OF_KIND = {
     "activation": "activation",

@@ -22,7 +22,7 @@ def density_of(initializer: Any, shape: tuple[int, ...], n: int = 201) -> Densit
     """Return `(x, pdf)` of the distribution each weight is drawn from, float32 `(n,)` each.
 
     None when there is no such curve: for a single value (see `point_mass_of`), for `Identity`
-    and for initializers that draw in a way of their own, a user's subclass among them.
+    and `STFT`, and for initializers that draw in a way of their own, a user's subclass among them.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 
+import layerscope as ls
 from layerscope.configurable import REQUIRED, Configurable, field, fields_of, sizes
 
 
@@ -175,6 +176,36 @@ def test_an_argument_may_follow_one_of_a_base_class() -> None:
     assert [one.name for one in fields_of(_OverPlanes)] == ["lengths", "between", "steps", "last"]
 
 
+class _Placed(_OverPlanes):
+    _positional: ClassVar[dict[str, str]] = {"late": "steps", "unknown": "nowhere"}
+    axis: int | tuple[int, ...] = field(default=-1, ge=-3, help="One or several.")
+    late: int | None = field(default=None, kw_only=True, help="By name elsewhere.")
+
+
+def test_an_argument_of_a_base_class_may_be_placed() -> None:
+    class Below(_Placed):
+        pass
+
+    for cls in (_Placed, Below):
+        parameters = inspect.signature(cls).parameters
+        assert list(parameters) == ["lengths", "between", "steps", "late", "last", "axis"]
+        assert parameters["late"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+def test_one_axis_is_not_several() -> None:
+    make: Any = _Placed
+    assert make(1, axis=np.int64(2)).axis == 2
+    assert make(1, axis=[2, 1]).axis == (2, 1)
+    for axis in (-4, (0, -4), 1.5, "x"):
+        with pytest.raises(ValueError, match=r"axis"):
+            make(1, axis=axis)
+
+
+def test_an_array_is_shown() -> None:
+    made = ls.initializers.Constant(np.arange(2.0))
+    assert repr(made) == "Constant(value=array([0., 1.]))"
+
+
 def test_a_rank_leaves_a_constructor_written_by_hand_alone() -> None:
     class Written(Configurable):
         def __init__(self, value: int) -> None:
@@ -185,3 +216,14 @@ def test_a_rank_leaves_a_constructor_written_by_hand_alone() -> None:
 
     made: Any = Below
     assert made(3).value == 3
+
+
+def test_what_a_class_sets_itself_is_no_argument() -> None:
+    class Quick(Sample):
+        count = 3
+        word = "said"
+
+    made: Any = Quick
+    assert "count" not in inspect.signature(Quick).parameters
+    assert (made().count, made().word, made(0.25).share) == (3, "said", 0.25)
+    assert not {"count", "word"} & made().get_config().keys()

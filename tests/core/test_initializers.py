@@ -107,6 +107,34 @@ def test_constants() -> None:
     assert initializers.Ones()((2,), dtype="int32").dtype == np.int32
 
 
+def test_waves_under_a_window() -> None:
+    window = np.array([1.0, 2.0, 3.0, 2.0])
+    waves = initializers.STFT("imag", window, "spectrum")((4, 1, 3), "float64")
+    expected = np.fft.rfft(np.eye(4) * window / 8, axis=1).imag
+    np.testing.assert_allclose(waves[:, 0], expected, atol=1e-15)
+    # One frequency is the constant one; a window of two steps is zero at both ends.
+    np.testing.assert_array_equal(initializers.STFT(window=None)((3, 1, 1)), np.ones((3, 1, 1)))
+    np.testing.assert_array_equal(initializers.STFT()((2, 1, 2)), np.zeros((2, 1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: initializers.STFT(WRONG), "'real' or 'imag', not x"),
+        (lambda: initializers.STFT(scaling=WRONG), "scaling=x"),
+        (lambda: initializers.STFT(window="hat"), "`window`.*window='hat'"),
+        (lambda: initializers.STFT(window="kaiser"), "`window`.*must have parameters"),
+        (lambda: initializers.STFT(window=3), "`window` must be.*window=3"),
+        (lambda: initializers.STFT()((3, 4)), r"\(3, 4\)"),
+        (lambda: initializers.STFT()((3, 2, 4)), r"\(steps, 1, frequencies\)"),
+        (lambda: initializers.STFT(window=[1, 2])((3, 1, 4)), "frame_length=3"),
+    ],
+)
+def test_what_has_no_waves(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 # --- seeds -------------------------------------------------------------------------------------
 
 
@@ -161,7 +189,8 @@ def test_config_round_trip(cls: Any) -> None:
         initializers.deserialize({"class_name": cls.__name__, "config": made.get_config()}),
     ):
         assert type(found) is cls
-        np.testing.assert_array_equal(found((3, 4)), made((3, 4)))
+        shape = (3, 1, 4) if cls is initializers.STFT else (3, 4)
+        np.testing.assert_array_equal(found(shape), made(shape))
 
 
 def test_a_seed_generator_survives_the_config() -> None:

@@ -145,7 +145,7 @@ def concrete_initializers():
 
 @pytest.mark.parametrize("kind", concrete_initializers(), ids=lambda kind: kind.__name__)
 def test_every_initializer_of_the_core_has_an_answer(kind):
-    if kind in (initializers.Initializer, initializers.Identity):
+    if kind in (initializers.Initializer, initializers.Identity, initializers.STFT):
         return
     has_density = density_of(kind(), (8, 8)) is not None
     has_point = point_mass_of(kind(), (8, 8)) is not None

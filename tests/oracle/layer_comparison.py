@@ -69,7 +69,7 @@ class Comparison:
         if weighted:
             weights = [
                 np.abs(generator.normal(size=one.shape)) + 0.1
-                if variable.name.endswith("variance")
+                if variable.name.endswith(("variance", "stddev"))
                 else generator.normal(size=one.shape) * 0.5
                 for one, variable in zip(weights, self.theirs.weights, strict=True)
             ]
@@ -158,7 +158,7 @@ def comparable(config: Any) -> Any:
     if isinstance(config, (list, tuple)):
         return [comparable(entry) for entry in config]
     # Keras keeps the factors of some penalties as float32.
-    return round(config, 6) if isinstance(config, float) else config
+    return float(np.float32(config)) if isinstance(config, float) else config
 
 
 def each_configuration(configurations: Mapping[str, Draw]) -> Any:

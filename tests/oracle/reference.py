@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import zlib
 from collections.abc import Callable
@@ -54,6 +55,14 @@ def numbers(generator: np.random.Generator, low: int, high: int, count: int) -> 
     return tuple(int(n) for n in generator.integers(low, high, count))
 
 
+def low_rank(generator: np.random.Generator, factor: bool = True) -> dict[str, Any]:
+    """Return arguments for low-rank adaptation, or none of them."""
+    if generator.random() < 0.7:
+        return {}
+    options: dict[str, Any] = {"lora_rank": int(generator.integers(1, 4))}
+    return options | ({"lora_alpha": choose(generator, 1.0, 3.0)} if factor else {})
+
+
 def numpy_of(values: Any) -> Any:
     """Return what Keras computed as arrays."""
     return map_structure(
@@ -77,14 +86,12 @@ def close(found: Any, expected: Any, rtol: float = 2e-5, atol: float = 5e-6) -> 
 def gradients_of(function: Callable[..., Any], *arrays: np.ndarray) -> list[np.ndarray]:
     """Differentiate a scalar function of arrays that Keras computes."""
     if ON_TORCH:
-        import torch
-
+        torch: Any = importlib.import_module("torch")
         tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
         return _numbers_of(
             torch.autograd.grad(function(*tensors), tensors, allow_unused=True), tensors
         )
-    import jax
-
+    jax: Any = importlib.import_module("jax")
     return [np.asarray(one) for one in jax.grad(function, tuple(range(len(arrays))))(*arrays)]
 
 
@@ -104,14 +111,12 @@ def layer_gradients(
 
     weights = [variable.value for variable in layer.trainable_variables]
     if ON_TORCH:
-        import torch
-
+        torch: Any = importlib.import_module("torch")
         tensors = [torch.tensor(flat[index], requires_grad=True) for index in real]
         sources = [*tensors, *weights]
         value = total(leaves(layer(refilled(tensors), **options)))
         return _numbers_of(torch.autograd.grad(value, sources, allow_unused=True), sources)
-    import jax
-
+    jax: Any = importlib.import_module("jax")
     state = [variable.value for variable in layer.non_trainable_variables]
 
     def value_of(values: Any, weights: Any) -> Any:

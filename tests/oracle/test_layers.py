@@ -17,7 +17,7 @@ from oracle.layer_comparison import (
     comparison_of,
     each_configuration,
 )
-from oracle.reference import choose, close, keras, numbers, numpy_of
+from oracle.reference import choose, close, keras, low_rank, numbers, numpy_of
 
 
 def parts(generator: np.random.Generator) -> Arguments:
@@ -30,7 +30,9 @@ def parts(generator: np.random.Generator) -> Arguments:
 
 def dense(generator: np.random.Generator) -> Configuration:
     shape = numbers(generator, 1, 6, int(generator.integers(2, 5)))
-    return {"units": int(generator.integers(1, 8)), **parts(generator)}, shape
+    arguments = {"units": int(generator.integers(1, 8)), **parts(generator)}
+    # Keras builds without the factor it is given.
+    return arguments | low_rank(generator, factor=False), shape
 
 
 def reshape(generator: np.random.Generator) -> Configuration:

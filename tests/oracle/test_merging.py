@@ -29,7 +29,16 @@ from oracle.layer_comparison import (
     comparison_of,
     each_configuration,
 )
-from oracle.reference import COUNT, choose, close, generator_of, keras, numbers, numpy_of
+from oracle.reference import (
+    COUNT,
+    choose,
+    close,
+    generator_of,
+    keras,
+    low_rank,
+    numbers,
+    numpy_of,
+)
 
 each_index = pytest.mark.parametrize("index", range(COUNT))
 
@@ -95,6 +104,9 @@ def embedding(generator: np.random.Generator) -> Configuration:
         "embeddings_constraint": choose(generator, None, "non_neg", "max_norm"),
         "mask_zero": choose(generator, False, True),
     }
+    if arguments["embeddings_constraint"] is None:
+        # Keras builds without the factor it is given.
+        arguments |= low_rank(generator, factor=False)
     ids = generator.integers(0, count, numbers(generator, 1, 5, int(generator.integers(1, 4))))
     return arguments, ids.astype(choose(generator, "int32", "int64"))
 

@@ -12,10 +12,11 @@ from oracle.layer_comparison import (
     Arguments,
     Comparison,
     Configuration,
+    comparable,
     comparison_of,
     each_configuration,
 )
-from oracle.reference import COUNT, close, generator_of, keras
+from oracle.reference import COUNT, choose, close, generator_of, keras
 
 
 def affine(generator: np.random.Generator) -> Arguments:
@@ -37,7 +38,19 @@ def batch(generator: np.random.Generator) -> Configuration:
     shape = lengths(generator)
     axis = int(generator.choice([-1, -1, 1, len(shape) - 2, -len(shape)]))
     momentum = float(generator.choice([0.99, 0.5, 0.0]))
-    return {"axis": axis, "momentum": momentum, **affine(generator)}, shape
+    return {"axis": axis, "momentum": momentum, **affine(generator), **renorm(generator)}, shape
+
+
+def renorm(generator: np.random.Generator) -> Arguments:
+    if generator.random() < 0.5:
+        return {}
+    limits = {"rmin": 0.5, "rmax": 1.5, "dmax": 0.3}
+    chosen = {name: value for name, value in limits.items() if generator.random() < 0.5}
+    return {
+        "renorm": True,
+        "renorm_clipping": choose(generator, None, chosen),
+        "renorm_momentum": float(generator.choice([0.99, 0.3])),
+    }
 
 
 def several_axes(generator: np.random.Generator) -> tuple[Any, tuple[int, ...]]:
@@ -92,6 +105,16 @@ def test_layer(name: str, index: int, training: bool) -> None:
     compared.check_config()
 
 
+@pytest.mark.parametrize("name", ["LayerNormalization", "RMSNormalization", "UnitNormalization"])
+@pytest.mark.parametrize("axis", [-1, [1], [-1, 1]])
+def test_config_before_and_after_building(name: str, axis: Any) -> None:
+    theirs, ours = (getattr(one.layers, name)(axis=axis) for one in (keras, ls))
+    assert comparable(ours.get_config()) == comparable(theirs.get_config())
+    for one in (theirs, ours):
+        one.build((2, 3, 4))
+    assert comparable(ours.get_config()) == comparable(theirs.get_config())
+
+
 def batch_normalization(index: int) -> Comparison:
     return comparison_of(CONFIGURATIONS, "BatchNormalization", index)
 
@@ -116,9 +139,11 @@ def test_batch_normalization_with_a_mask(index: int) -> None:
     # With one channel Keras 3.15 fails.
     x = generator.normal(size=(3, 4, 2 + index % 3)).astype("float32")
     mask = generator.random((3, 4)) < 0.7
-    theirs, ours = (one.layers.BatchNormalization(momentum=0.5) for one in (keras, ls))
-    close(ours(x, training=True, mask=mask), theirs(x, training=True, mask=mask))
-    close(ours.get_weights(), theirs.get_weights())
+    options = {"momentum": 0.5, **renorm(generator)}
+    theirs, ours = (one.layers.BatchNormalization(**options) for one in (keras, ls))
+    for _ in range(2):
+        close(ours(x, training=True, mask=mask), theirs(x, training=True, mask=mask))
+        close(ours.get_weights(), theirs.get_weights())
 
 
 @pytest.mark.parametrize("shape", [(8, 3), (8, 4, 4, 3)])

@@ -9,7 +9,6 @@ ignores `zero_output_for_mask`; a single cell in a list fails, and so do resetti
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import Any
 
@@ -307,18 +306,6 @@ def test_a_step_of_a_cell(name: str, index: int) -> None:
     back = ls.layers.deserialize(json.loads(json.dumps(keras.layers.serialize(theirs))))
     for copy in (there, back):
         assert comparable(copy.get_config()) == comparable(theirs.get_config())
-
-
-@pytest.mark.parametrize(
-    "name", [*NAMES, *(f"{name}Cell" for name in NAMES), "RNN", "StackedRNNCells", "Bidirectional"]
-)
-def test_positional_order_and_defaults_are_keras_s(name: str) -> None:
-    theirs = inspect.signature(getattr(keras.layers, name)).parameters
-    ours = inspect.signature(getattr(ls.layers, name)).parameters
-    positional = [one.name for one in ours.values() if one.kind is one.POSITIONAL_OR_KEYWORD]
-    assert positional == [one.name for one in theirs.values() if one.kind is not one.VAR_KEYWORD]
-    for one in positional:
-        assert ours[one].default == theirs[one].default, one
 
 
 def lstm(**arguments: Any) -> tuple[str, Arguments]:

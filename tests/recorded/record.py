@@ -13,13 +13,13 @@ import platform
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "jax"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import jax
 import numpy as np
 
 from layerscope.structure import leaves
@@ -57,14 +57,15 @@ class Recording:
         """Write everything, with the versions it was made with."""
         index = {
             "versions": {
-                "keras": keras.__version__,
-                "jax": jax.__version__,
+                "keras": version("keras"),
+                "jax": version("jax"),
                 "numpy": np.__version__,
                 "python": platform.python_version(),
             },
             "entries": self.entries,
         }
-        np.savez_compressed(TARGET, index=np.array(json.dumps(index)), **self.arrays)
+        arrays: dict[str, Any] = {"index": np.array(json.dumps(index)), **self.arrays}
+        np.savez_compressed(TARGET, **arrays)
 
 
 def record_layer(recording: Recording, name: str, draw: Callable[..., Any], index: int) -> None:

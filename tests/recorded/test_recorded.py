@@ -15,12 +15,14 @@ from layerscope.structure import leaves, map_structure
 
 FILE = np.load(Path(__file__).with_name("keras.npz"))
 INDEX = json.loads(str(FILE["index"]))
-ENTRIES = [
-    pytest.param(entry, id=f"{entry['name']}-{number}")
-    for number, entry in enumerate(INDEX["entries"])
-]
-LAYERS = [one for one in ENTRIES if one.values[0]["kind"] == "layer"]
-FUNCTIONS = [one for one in ENTRIES if one.values[0]["kind"] != "layer"]
+
+
+def entries(layers: bool) -> list[Any]:
+    return [
+        pytest.param(entry, id=f"{entry['name']}-{number}")
+        for number, entry in enumerate(INDEX["entries"])
+        if (entry["kind"] == "layer") is layers
+    ]
 
 
 def arrays(keys: list[str]) -> list[np.ndarray]:
@@ -38,7 +40,7 @@ def test_the_versions_are_inside() -> None:
     assert {"jax", "numpy", "python"} <= set(INDEX["versions"])
 
 
-@pytest.mark.parametrize("entry", LAYERS)
+@pytest.mark.parametrize("entry", entries(layers=True))
 def test_layer(entry: dict[str, Any]) -> None:
     layer: Any = getattr(ls.layers, entry["name"])(**entry["arguments"])
     given = arrays(entry["inputs"])
@@ -66,7 +68,7 @@ def test_layer(entry: dict[str, Any]) -> None:
     close(copy(x), arrays(entry["outputs"]))
 
 
-@pytest.mark.parametrize("entry", FUNCTIONS)
+@pytest.mark.parametrize("entry", entries(layers=False))
 def test_function(entry: dict[str, Any]) -> None:
     name, arguments = entry["name"], entry["arguments"]
     if entry["kind"] == "activations":

@@ -11,7 +11,8 @@ from layerscope.compiled.jit import compiled
 
 
 def _add_rows_reference(rows: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
-    np.add.at(out, (slice(None), places), rows)
+    for block, added in zip(out, rows, strict=True):
+        np.add.at(block, places, added)
 
 
 @compiled(_add_rows_reference)

@@ -1,4 +1,51 @@
-"""Every layer, under Keras's names."""
+"""Every layer, under Keras's names.
+
+All layers share what `Layer` documents: weights to read and set, a config to rebuild them from,
+the place in a graph they were called at.
+
+>>> import numpy as np
+>>> from layerscope import layers
+>>> layer = layers.Dense(3, activation="relu")
+>>> layer.build((None, 2))
+>>> [weight.shape for weight in layer.get_weights()]
+[(2, 3), (3,)]
+>>> copy = layers.deserialize({"class_name": "Dense", "config": layer.get_config()})
+>>> copy.set_weights([np.ones((2, 3)), np.zeros(3)])
+Traceback (most recent call last):
+...
+ValueError: You called `set_weights(weights)` on layer 'dense' with a weight list of length 2, but
+the layer was expecting 0 weights.
+
+A layer that was called once symbolically tells its input and output; one that is shared tells them
+by call.
+
+>>> first, second = layers.Input((2,)), layers.Input((2,))
+>>> out = layer(first)
+>>> layer.input is first, layer.output_shape
+(True, (None, 3))
+>>> _ = layer(second)
+>>> layer.get_input_at(1) is second
+True
+
+A layer of one's own creates weights in `build` and computes in `call`; gradients follow.
+
+>>> class LinearLayer(layers.Layer):
+...     def __init__(self, units):
+...         super().__init__()
+...         self.units = units
+...
+...     def build(self, input_shape):
+...         self.w = self.add_variable(
+...             name="w", shape=[input_shape[-1], self.units], initializer="zeros"
+...         )
+...         self.b = self.add_variable(name="b", shape=[self.units], initializer="zeros")
+...
+...     def call(self, inputs):
+...         return inputs @ self.w + self.b
+>>> LinearLayer(units=1)(np.ones((2, 3)))
+array([[0.],
+       [0.]], dtype=float32)
+"""
 
 from __future__ import annotations
 

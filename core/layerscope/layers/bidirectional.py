@@ -103,31 +103,33 @@ class Bidirectional(Layer):
         ),
     )
     weights: Any = field(default=None, help="First values of the weights, forwards then backwards.")
-    backward_layer: Any = field(
+    backward_layer: Layer | None = field(
         default=None,
         converter=_backward,
         help="What to lead backwards; None: the same as forwards.",
     )
 
     def __post_init__(self) -> None:
-        forward: Any = self.layer
-        self.forward_layer: Any = forward
+        self.forward_layer = self.layer
         if self.backward_layer is None:
-            bare = forward.name.removeprefix("forward_")
-            self.backward_layer = _copied(forward, f"backward_{bare}", go_backwards=True)
+            bare = self.layer.name.removeprefix("forward_")
+            self.backward_layer = _copied(self.layer, f"backward_{bare}", go_backwards=True)
         self._check_directions()
-        backward: Any = self.backward_layer
-        for one in (forward, backward):
+        for one in self._directions:
             if hasattr(one, "zero_output_for_mask"):
                 one.zero_output_for_mask = one.return_sequences
         self.stateful, self.return_sequences, self.return_state = (
-            getattr(forward, name) for name in _COMMON
+            getattr(self.layer, name) for name in _COMMON
         )
         self.supports_masking = True
-        self.input_spec = forward.input_spec
+        self.input_spec = self.layer.input_spec
+
+    @property
+    def _directions(self) -> tuple[Any, Any]:
+        return self.forward_layer, self.backward_layer
 
     def _check_directions(self) -> None:
-        forward, backward = self.forward_layer, self.backward_layer
+        forward, backward = self._directions
         if forward.go_backwards == backward.go_backwards:
             raise ValueError(
                 "Forward layer and backward layer should have different `go_backwards` value. "
@@ -146,19 +148,19 @@ class Bidirectional(Layer):
     # --- weights and states ----------------------------------------------------------------
 
     def build(self, input_shape: Shape) -> None:
-        for layer in (self.forward_layer, self.backward_layer):
+        for layer in self._directions:
             if not layer.built:
                 layer.build(input_shape)
         self.input_spec = self.forward_layer.input_spec
-        # What the layer computes has the same name, so the argument is kept under another.
-        first = vars(self)["_weights"]
-        if first is not None:
-            self.set_weights(first)
+        # The argument, which has the name of what the layer computes.
+        given, self._weights = self._weights, None
+        if given is not None:
+            self.set_weights(given)
 
     @property
     def states(self) -> tuple[Any, ...] | None:
         """Variables that keep the states of both directions, None if there are none."""
-        forward, backward = self.forward_layer.states, self.backward_layer.states
+        forward, backward = (layer.states for layer in self._directions)
         return (*forward, *backward) if forward and backward else None
 
     def reset_state(self) -> None:
@@ -171,8 +173,8 @@ class Bidirectional(Layer):
         """
         if not self.stateful:
             raise AttributeError("Layer must be stateful.")
-        self.forward_layer.reset_state()
-        self.backward_layer.reset_state()
+        for layer in self._directions:
+            layer.reset_state()
 
     def reset_states(self) -> None:
         """Make the kept states zero: the older name of `reset_state`."""
@@ -185,9 +187,7 @@ class Bidirectional(Layer):
     ) -> Any:
         options = {} if mask is None else {"mask": mask}
         results = []
-        for layer, states in zip(
-            (self.forward_layer, self.backward_layer), self._halves(initial_state), strict=True
-        ):
+        for layer, states in zip(self._directions, self._halves(initial_state), strict=True):
             own = options if states is None else {**options, "initial_state": states}
             results.append(layer(sequences, **own))
         states = []

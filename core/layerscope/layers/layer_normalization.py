@@ -17,7 +17,7 @@ class _SampleNormalization(Layer):
 
     section: ClassVar[str] = "normalization"
 
-    axis: tuple[int, ...] = field(
+    axis: int | tuple[int, ...] = field(
         default=-1,
         converter=affine.one_or_more_axes(
             "Expected an int or a list/tuple of ints for the argument 'axis'"
@@ -25,18 +25,22 @@ class _SampleNormalization(Layer):
         help="Axis or axes to normalize over.",
     )
 
-    def __post_init__(self) -> None:
-        self.axis = tuple(sorted(self.axis))
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return (self.axis,) if isinstance(self.axis, int) else tuple(sorted(self.axis))
 
     def _lengths(self, input_shape: Shape) -> tuple[int | None, ...]:
         """Return the lengths of the axes, which the input must have from now on."""
-        affine.check_axes(self.axis, input_shape)
-        lengths = {axis: input_shape[axis] for axis in self.axis}
+        axes = self._axes
+        affine.check_axes(axes, input_shape)
+        # From now on a config holds several axes even if there is one, as in Keras.
+        self.axis = axes
+        lengths = {axis: input_shape[axis] for axis in axes}
         self.input_spec = InputSpec(axes=lengths)
         return tuple(lengths.values())
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        affine.check_axes(self.axis, input_shape)
+        affine.check_axes(self._axes, input_shape)
         return input_shape
 
 
@@ -141,7 +145,7 @@ class UnitNormalization(_SampleNormalization):
         Example({"axis": (1, 2)}, (2, 3, 4)),
     )
 
-    axis: tuple[int, ...] = field(
+    axis: int | tuple[int, ...] = field(
         default=-1,
         converter=affine.one_or_more_axes(
             "Invalid value for `axis` argument: expected an int or a list/tuple of ints"
@@ -154,7 +158,3 @@ class UnitNormalization(_SampleNormalization):
 
     def call(self, inputs: Any) -> Any:
         return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
-
-    def get_config(self) -> dict[str, Any]:
-        axis = self.axis[0] if len(self.axis) == 1 else self.axis
-        return super().get_config() | {"axis": axis}

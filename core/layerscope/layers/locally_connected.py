@@ -33,7 +33,6 @@ class _LocallyConnected(_Keras2Only, _Kernel):
         ge=1,
         le=3,
         slider=(1, 3),
-        kw_only=True,
         after="bias_constraint",
         help="How the kernel is kept: 1 a matrix for every window, 2 a weight between every input "
         "and every output, of which only those within a window count, 3 a list of those. Only 2 "

@@ -20,7 +20,6 @@ class _LowRankAdapted(Layer):
     lora_enabled : whether the weight is adapted.
     """
 
-    lora_enabled: bool
     _adapted: ClassVar[str] = "kernel"
 
     lora_rank: int | None = field(

@@ -251,7 +251,7 @@ class RNN(Layer):
         steps = ops.unstack(sequences, axis=1)
         outputs: list[Any] = []
         for index, inputs in enumerate(reversed(steps) if self.go_backwards else steps):
-            output, new_states = self._step(inputs, states, training)
+            output, new_states = self._step(inputs, states)
             if kept is not None:
                 before = outputs[-1] if outputs else ops.zeros_like(output)
                 counts = kept[:, index]
@@ -261,8 +261,8 @@ class RNN(Layer):
             states = new_states
         return ops.stack(outputs, axis=1), states
 
-    def _step(self, inputs: Any, states: list[Any], training: Any) -> tuple[Any, list[Any]]:
-        # A layer finds the phase by itself.
+    def _step(self, inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        # A cell that is a layer finds the phase by itself.
         call: Any = self.cell if callable(self.cell) else self.cell.call
         output, new_states = call(inputs, states)
         return output, _as_list(new_states)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
@@ -41,9 +41,18 @@ class MissingError(ShapeError, IndexError):
     """Fewer steps or states than are needed; Keras raises an IndexError."""
 
 
-def fraction(value: Any) -> float:
-    """Return the nearest number in [0, 1], as Keras does with the rates of its cells."""
-    return min(1.0, max(0.0, value))
+def fraction(name: str) -> Callable[[Any], float]:
+    """Return a converter to the nearest number in [0, 1], Keras's way with its cells' rates."""
+
+    def convert(value: Any) -> float:
+        try:
+            return min(1.0, max(0.0, value))
+        except TypeError:
+            raise TypeError(
+                f"Argument `{name}` must be a number from 0 to 1. Received: {name}={value!r}"
+            ) from None
+
+    return convert
 
 
 def seed_field(after: str | None = None) -> Any:
@@ -101,13 +110,13 @@ class _TwoKernels(Layer):
     )
     dropout: float = field(
         default=0.0,
-        converter=fraction,
+        converter=fraction("dropout"),
         slider=(0, 0.9),
         help="Fraction of the input's entries to zero while training.",
     )
     recurrent_dropout: float = field(
         default=0.0,
-        converter=fraction,
+        converter=fraction("recurrent_dropout"),
         slider=(0, 0.9),
         help="Fraction of the state's entries to zero while training.",
     )
@@ -365,8 +374,9 @@ def all_steps(
     cell: Any, sequences: Any, states: list[Any], mask: Any, go_backwards: bool, training: Any
 ) -> tuple[Any, list[Any]] | None:
     """Return what the cell's `process` gives, None where the steps must be taken one by one."""
-    # A cell of another person's may compute each step in its own way.
-    if not is_built_in(type(cell)) or not hasattr(cell, "process"):
+    # A cell of another person's may compute each step in its own way, and a penalty is on each.
+    own = is_built_in(type(cell)) and hasattr(cell, "process")
+    if not own or cell.activity_regularizer is not None:
         return None
     return cell.process(sequences, states, mask, go_backwards, training)
 

@@ -19,9 +19,13 @@ def as_cells(value: Any) -> list[Any]:
 
     Raises
     ------
+    TypeError
+        If there is no list of them.
     ValueError
         If one lacks what a cell must have.
     """
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"Argument `cells` must be a list of cells. Received: cells={value!r}")
     cells = [deserialize_keras_object(one) for one in value]
     if not cells:
         raise ValueError(f"Argument `cells` must hold at least one cell. Received: cells={value!r}")

@@ -134,10 +134,10 @@ class WeightOwner:
 
     def add_weight(
         self,
+        *args: Any,
         shape: Sequence[int | None] | None = None,
         initializer: initializers.InitializerLike = None,
         dtype: str | None = None,
-        *,
         trainable: bool = True,
         regularizer: regularizers.RegularizerLike = None,
         constraint: constraints.ConstraintLike = None,
@@ -147,6 +147,7 @@ class WeightOwner:
 
         Parameters
         ----------
+        args : shape, initializer and dtype may be given by position, in this order.
         shape : length of each axis, all known; None makes a scalar.
         initializer : default: Glorot uniform for floats, zeros otherwise.
         dtype : default: the layer's.
@@ -158,9 +159,14 @@ class WeightOwner:
         Raises
         ------
         ValueError
-            If the layer is already built, or `shape` is not a sequence of lengths.
+            If the layer is already built, an argument is given twice, or `shape` is not a sequence
+            of lengths.
+        TypeError
+            If more than three arguments are given by position.
         """
         self._refuse_new_state()
+        named = {"shape": shape, "initializer": initializer, "dtype": dtype}
+        shape, initializer, dtype = _in_order("add_weight", args, named)
         dtype = standardize_dtype(dtype or self.dtype)
         lengths = _weight_shape(shape, self.name)
         if initializer is None:
@@ -300,14 +306,29 @@ class WeightOwner:
         return sum(int(np.prod(variable.shape, dtype=int)) for variable in self.weights)
 
 
+def _in_order(function: str, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
+    """Return arguments in the order of `named`, of which the first may be given by position."""
+    if len(args) > len(named):
+        raise TypeError(
+            f"`{function}()` takes at most {len(named)} positional arguments, "
+            f"{', '.join(named)}. Received {len(args)}: {args}"
+        )
+    if args and isinstance(args[0], str):
+        raise ValueError(
+            f"`{function}()` takes the name of a weight as a keyword argument: `name={args[0]!r}`."
+        )
+    for name in list(named)[: len(args)]:
+        if named[name] is not None:
+            raise ValueError(
+                f"`{name}` was passed both positionally and as a keyword argument of "
+                f"`{function}()`. Received: {name}={named[name]!r}"
+            )
+    return [*args, *list(named.values())[len(args) :]]
+
+
 def _weight_shape(shape: Any, layer_name: str) -> tuple[int, ...]:
     if shape is None:
         return ()
-    if isinstance(shape, str):
-        raise ValueError(
-            f"Layer '{layer_name}' cannot create a weight of shape {shape!r}; pass its name as a "
-            f"keyword argument: `name={shape!r}`."
-        )
     if not isinstance(shape, (tuple, list)):
         raise ValueError(f"Cannot convert '{shape}' to a shape.")
     if any(not isinstance(length, (int, np.integer)) or length < 0 for length in shape):

@@ -24,13 +24,9 @@ def _pool_shape(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Shape:
+    _check_rank(x)
     first = layout.channels_first(data_format)
     spatial = x[2:] if first else x[1:-1]
-    if not 1 <= len(spatial) <= 3:
-        raise shapes.ShapeError(
-            "Pooling takes (batch, length, channels), (batch, height, width, channels) or (batch, "
-            f"depth, height, width, channels). Received shape {x}."
-        )
     size, stride = _size_and_stride(pool_size, strides, len(spatial))
     out = shapes.windows(spatial, size, stride, padding)
     if any(length == 0 and given != 0 for length, given in zip(out, spatial, strict=True)):
@@ -39,6 +35,14 @@ def _pool_shape(
             f"pool_size={size}, strides={stride}, padding={padding!r}."
         )
     return (x[0], x[1], *out) if first else (x[0], *out, x[-1])
+
+
+def _check_rank(x: Shape) -> None:
+    if not 3 <= len(x) <= 5:
+        raise shapes.ShapeError(
+            "Pooling takes (batch, length, channels), (batch, height, width, channels) or (batch, "
+            f"depth, height, width, channels). Received shape {x}."
+        )
 
 
 def _size_and_stride(
@@ -89,7 +93,7 @@ def _max_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> tuple[Array, Array]:
-    _pool_shape(x.shape, pool_size, strides, padding, data_format)
+    _check_rank(x.shape)
     volume = _volume(x, data_format)
     windows = _Windows(volume, x.ndim - 2, pool_size, strides, padding)
     out = np.empty(windows.shape, x.dtype)
@@ -108,6 +112,9 @@ def max_pool(
     data_format: str | None = None,
 ) -> Array:
     """Maximum over windows; padding never wins, the first of equal values does.
+
+    As in Keras, there is nothing along an axis that no window fits in, which is refused where only
+    shapes are known.
 
     Parameters
     ----------
@@ -153,13 +160,15 @@ def average_pool(
 ) -> Array:
     """Mean over windows; padding does not count.
 
+    Where no window fits in, the result is that of `max_pool`.
+
     Parameters
     ----------
     x : (batch, one to three spatial axes, channels), or channels second for ``"channels_first"``.
     pool_size, strides : one number, or one per spatial axis; strides None: the pool size.
     padding : ``"valid"`` or ``"same"``.
     """
-    _pool_shape(x.shape, pool_size, strides, padding, data_format)
+    _check_rank(x.shape)
     volume = _volume(x.astype(float_type_for(x.dtype), copy=False), data_format)
     windows = _Windows(volume, x.ndim - 2, pool_size, strides, padding)
     out = np.empty(windows.shape, volume.dtype)

@@ -166,7 +166,7 @@ def embedding(**options: Any) -> layers.Embedding:
 
 
 def test_what_an_embedding_cannot_do_is_said() -> None:
-    with pytest.raises(ValueError, match="`quantization_config` must be None.*Received: .*=2"):
+    with pytest.raises(ValueError, match=r"`quantization_config` must be None.*Received: .*=2"):
         embedding(quantization_config=2)
     with pytest.raises(ValueError, match="not compatible"):
         embedding(weights=np.ones((2, 2)))

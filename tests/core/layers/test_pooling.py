@@ -30,6 +30,16 @@ def test_a_missing_value_reaches_the_windows_it_is_in(layer: layers.Layer) -> No
     )
 
 
+@pytest.mark.parametrize("layer", [layers.MaxPooling2D(3, 1), layers.AveragePooling2D(3)])
+def test_nothing_remains_where_no_window_fits(layer: layers.Layer) -> None:
+    with ls.GradientTape() as tape:
+        x = tape.watch(np.ones((2, 4, 2, 1), "float32"))
+        out = layer(x)
+        total = ls.ops.sum(out)
+    assert out.shape[2] == out.size == 0
+    np.testing.assert_array_equal(tape.gradient(total, x), np.zeros(x.shape))
+
+
 def test_bilinear_enlarging_has_half_pixel_centres() -> None:
     found = layers.UpSampling2D(2, interpolation="bilinear")(IMAGE)[0, :, :, 0]
     expected = [[1, 1.25, 1.75, 2], [1.5, 1.75, 2.25, 2.5], [2.5, 2.75, 3.25, 3.5],
@@ -86,7 +96,7 @@ def ones(*shape: int) -> np.ndarray:
     [
         (lambda: vars(layers)["AveragePooling2D"](), TypeError, "`pool_size`"),
         (lambda: layers.MaxPooling2D((1, 2, 3)), ValueError, "tuple of 2 integers"),
-        (lambda: layers.MaxPooling1D(5)(ones(1, 3, 1)), ValueError, "zero or negative"),
+        (lambda: layers.MaxPooling1D(5)(ls.Input((3, 1))), ValueError, "zero or negative"),
         (lambda: layers.Cropping2D((1, 2, 3)), ValueError, r"cropping=\(1, 2, 3\)"),
         (lambda: layers.Cropping2D(4)(ones(1, 6, 7, 1)), ValueError, "should be smaller"),
         (lambda: layers.ZeroPadding2D(((1, 2), (3,))), ValueError, "2 tuples of 2 integers"),

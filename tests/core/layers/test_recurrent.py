@@ -86,6 +86,13 @@ def test_a_changed_cell_is_asked_for_every_step() -> None:
     np.testing.assert_allclose(doubled(x), plain(2 * x), rtol=1e-5, atol=1e-6)
 
 
+def test_a_penalty_on_the_cell_is_one_on_every_step() -> None:
+    x = normal(2, 3, 4)
+    layer = layers.RNN(layers.GRUCell(2, activity_regularizer="l2"))
+    layer(x)
+    assert len(layer.losses) == 2 * 3
+
+
 # --- cells of other people ---------------------------------------------------------------------
 
 
@@ -325,7 +332,7 @@ def test_the_layer_that_is_given_stays_as_it_is() -> None:
     layer = layers.Bidirectional(inner, trainable=False)
     layer(normal(1, 2, 3))
     assert (inner.built, inner.trainable, inner.name) == (False, True, "reader")
-    names = [layer.forward_layer.name, layer.backward_layer.name]
+    names = [one.name for one in layer._directions]
     assert names == ["forward_reader", "backward_reader"]
 
 
@@ -344,8 +351,8 @@ def test_states_are_halved_and_returned_forwards_first() -> None:
     x = normal(2, 3, 4)
     first = [normal(2, 2, seed=seed) for seed in range(4)]
     outputs = layer(x, initial_state=first)
-    forward = layer.forward_layer(x, initial_state=first[:2])
-    backward = layer.backward_layer(x, initial_state=first[2:])
+    halves = zip(layer._directions, (first[:2], first[2:]), strict=True)
+    forward, backward = (one(x, initial_state=states) for one, states in halves)
     expected = [forward[0], backward[0], *forward[1:], *backward[1:]]
     for one, other in zip(outputs, expected, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -510,7 +510,10 @@ def test_the_custom_layer_of_the_notes_trains() -> None:
     assert history.history["loss"][-1] < 1e-3
     np.testing.assert_allclose(model.layer.w, [[1], [-2]], atol=0.02)
     np.testing.assert_allclose(model.layer.b, [0.5], atol=0.02)
-    assert [one.path for one in model.weights] == ["linear_model/linear_layer/w", "linear_model/linear_layer/b"]
+    assert [one.path for one in model.weights] == [
+        "linear_model/linear_layer/w",
+        "linear_model/linear_layer/b",
+    ]
 
 
 def test_the_custom_layer_of_the_notes_has_gradients() -> None:

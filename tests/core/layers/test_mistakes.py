@@ -1,0 +1,584 @@
+"""What each layer refuses, with Keras's type of exception and a message that names the mistake.
+
+Three kinds of mistakes: those in the tables below, those every layer refuses alike, and nonsense
+for each argument, drawn from its declaration. `tests/oracle/test_mistakes.py` gives them all to
+Keras and compares the types.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import layerscope as ls
+from core.layers.test_contract import BUILT_IN, make
+from layerscope import layers
+from layerscope.configurable import fields_of
+from layerscope.structure import map_shapes
+
+
+class Mistake(NamedTuple):
+    """One thing a layer must not accept.
+
+    Attributes
+    ----------
+    arguments : of the constructor, beside those of the layer's first example.
+    error : type of the exception, Keras's, or several of which one is it.
+    message : what the message says, as a pattern.
+    shape : of an input to call the layer with, or several; None: the constructor refuses already.
+    options : of that call; a shape stands for an array.
+    """
+
+    arguments: dict[str, Any]
+    error: Any
+    message: str
+    shape: Any = None
+    options: dict[str, Any] | None = None
+
+
+PARTS = ("activation", "initializer", "regularizer", "constraint")
+
+
+def argument(
+    name: str, value: Any, error: Any = ValueError, shape: Any = None, **others: Any
+) -> Mistake:
+    """Return a mistake in one argument, whose name and value the message must hold.
+
+    As in Keras, the message names what kind of part could not be found, not the argument.
+    """
+    part = next((kind for kind in PARTS if name.endswith(kind)), name).replace("_", "[_ ]")
+    pattern = rf"(?s){part}.*{re.escape(str(value))}"
+    options = {"training": True} if name == "rate" else None
+    return Mistake({**others, name: value}, error, pattern, shape, options)
+
+
+def given(
+    shape: Any,
+    message: str,
+    error: Any = ValueError,
+    options: dict[str, Any] | None = None,
+    **arguments: Any,
+) -> Mistake:
+    """Return a mistake in the input, which the message must describe."""
+    return Mistake(arguments, error, message, shape, options)
+
+
+def rank(wanted: int, shape: tuple[int, ...]) -> Mistake:
+    """Return an input with too few or too many axes."""
+    return given(shape, rf"ndim={wanted}, found ndim={len(shape)}.*{re.escape(str(shape))}")
+
+
+def image(axes: int, length: int = 4, channels: int = 2) -> tuple[int, ...]:
+    return (1, *(length,) * axes, channels)
+
+
+def layer(name: str, **config: Any) -> dict[str, Any]:
+    return {"class_name": name, "config": config}
+
+
+def for_ranks(pattern: str, mistakes: Any, ranks: Any = (1, 2, 3)) -> dict[str, list[Mistake]]:
+    """Return the mistakes of layers that differ in the number of spatial axes."""
+    return {pattern.format(n): mistakes(n) for n in ranks}
+
+
+# --- convolutions ----------------------------------------------------------------------------
+
+
+def window(n: int) -> list[Mistake]:
+    wrong = (2,) * (n + 1)
+    return [
+        argument("kernel_size", wrong),
+        argument("kernel_size", 0),
+        argument("strides", -1),
+        argument("padding", "full"),
+        argument("data_format", "middle"),
+        rank(n + 2, image(n + 1)),
+    ]
+
+
+def dilated(n: int) -> list[Mistake]:
+    return [*window(n), argument("dilation_rate", 0)]
+
+
+def convolution(n: int) -> list[Mistake]:
+    return [
+        *dilated(n),
+        argument("filters", 0),
+        argument("filters", 3, groups=2, kernel_size=1),
+        argument("groups", 0),
+        argument("strides", (2,) * n, dilation_rate=2),
+        given(image(n, channels=3), r"groups=2", groups=2, filters=2, kernel_size=1),
+        given(image(n), rf"zero or negative.*{re.escape(str(image(n)))}", kernel_size=5),
+    ]
+
+
+def transposed(n: int) -> list[Mistake]:
+    return [
+        *dilated(n),
+        argument("filters", -1),
+        argument("strides", (2,) * n, dilation_rate=2),
+        argument("output_padding", (2,) * n, strides=2),
+    ]
+
+
+def depthwise(n: int) -> list[Mistake]:
+    return [
+        *dilated(n),
+        argument("depth_multiplier", 0),
+        given(image(n), rf"zero or negative.*{re.escape(str(image(n)))}", kernel_size=5),
+    ]
+
+
+def separable(n: int) -> list[Mistake]:
+    return [*depthwise(n), argument("filters", 0)]
+
+
+def locally_connected(n: int) -> list[Mistake]:
+    return [
+        *window(n),
+        argument("filters", 0),
+        argument("padding", "same"),
+        argument("implementation", 4),
+        given(image(n), rf"zero or negative.*{re.escape(str(image(n)))}", kernel_size=5),
+        given((None, *(None,) * n, 2), r"fully defined.*None, None"),
+    ]
+
+
+CONVOLUTIONS = {
+    **for_ranks("Conv{}D", convolution),
+    **for_ranks("Conv{}DTranspose", transposed),
+    **for_ranks("DepthwiseConv{}D", depthwise),
+    **for_ranks("SeparableConv{}D", separable, (1, 2)),
+    **for_ranks("LocallyConnected{}D", locally_connected, (1, 2)),
+}
+
+# --- pooling and borders ---------------------------------------------------------------------
+
+
+def pooling(n: int) -> list[Mistake]:
+    return [
+        argument("pool_size", (2,) * (n + 1)),
+        argument("pool_size", 0),
+        argument("strides", (2,) * (n + 1)),
+        argument("padding", "full"),
+        argument("data_format", "middle"),
+        rank(n + 2, image(n - 1)),
+        given((None, *image(n)[1:]), r"zero or negative.*pool_size=\(5,", pool_size=5),
+    ]
+
+
+def global_pooling(n: int) -> list[Mistake]:
+    return [
+        argument("data_format", "middle"),
+        rank(n + 2, image(n - 1)),
+        rank(n + 2, image(n + 1)),
+    ]
+
+
+def adaptive_pooling(n: int) -> list[Mistake]:
+    return [
+        argument("output_size", (2,) * (n + 1)),
+        argument("output_size", 0),
+        argument("data_format", "middle"),
+        rank(n + 2, image(n - 1)),
+    ]
+
+
+def cropping(n: int) -> list[Mistake]:
+    return [
+        argument("cropping", (1,) * (n + 2)),
+        argument("cropping", -1),
+        argument("cropping", "all"),
+        rank(n + 2, image(n + 1)),
+        given(image(n), r"smaller than.*\(4,", cropping=2),
+    ]
+
+
+def zero_padding(n: int) -> list[Mistake]:
+    return [
+        argument("padding", (1,) * (n + 2)),
+        argument("padding", -1),
+        argument("padding", "all"),
+        argument("data_format", "middle"),
+        rank(n + 2, image(n + 1)),
+    ]
+
+
+def up_sampling(n: int) -> list[Mistake]:
+    return [rank(n + 2, image(n + 1)), rank(n + 2, image(n - 1))]
+
+
+POOLING_AND_BORDERS = {
+    **for_ranks("MaxPooling{}D", pooling),
+    **for_ranks("AveragePooling{}D", pooling),
+    **for_ranks("GlobalMaxPooling{}D", global_pooling),
+    **for_ranks("GlobalAveragePooling{}D", global_pooling),
+    **for_ranks("AdaptiveMaxPooling{}D", adaptive_pooling),
+    **for_ranks("AdaptiveAveragePooling{}D", adaptive_pooling),
+    **for_ranks("Cropping{}D", cropping),
+    **for_ranks("ZeroPadding{}D", zero_padding),
+    "UpSampling1D": [*up_sampling(1), argument("size", 2.5, TypeError), argument("size", 0)],
+    "UpSampling2D": [
+        *up_sampling(2),
+        argument("size", (1, 2, 3)),
+        argument("size", 0),
+        argument("interpolation", "area"),
+        argument("data_format", "middle"),
+    ],
+    "UpSampling3D": [
+        *up_sampling(3),
+        argument("size", (1, 2)),
+        argument("size", -1),
+        argument("data_format", "middle"),
+    ],
+}
+
+# --- recurrent -------------------------------------------------------------------------------
+
+
+def cell(name: str) -> list[Mistake]:
+    return [
+        argument("units", 0),
+        argument("units", 2.5),
+        argument("recurrent_activation" if name != "SimpleRNN" else "activation", "nonsense"),
+        argument("recurrent_initializer", "nonsense"),
+    ]
+
+
+def recurrent(name: str) -> list[Mistake]:
+    return [
+        *cell(name),
+        argument("time_major", True),
+        rank(3, (2, 3)),
+        rank(3, (2, 3, 4, 5)),
+        given((2, 0, 3), "at least one step", IndexError),
+    ]
+
+
+def conv_lstm(n: int) -> list[Mistake]:
+    sequence = (1, 2, *image(n)[1:])
+    return [
+        *dilated(n)[:-2],
+        argument("dilation_rate", 0),
+        argument("filters", 0),
+        argument("strides", (2,) * n, dilation_rate=2),
+        rank(n + 3, sequence[1:]),
+        given(sequence, rf"zero or negative.*{re.escape(str(image(n)))}", kernel_size=5),
+        given((None, 2, *(None,) * n, 2), r"static input shapes.*None, 2\)"),
+    ]
+
+
+RECURRENT = {
+    **{name: recurrent(name) for name in ("SimpleRNN", "GRU", "LSTM")},
+    **{f"{name}Cell": cell(name) for name in ("SimpleRNN", "GRU", "LSTM")},
+    **for_ranks("ConvLSTM{}D", conv_lstm),
+    "ConvLSTM2DCell": [
+        argument("kernel_size", (1, 2, 3)),
+        argument("filters", 0),
+        argument("padding", "full"),
+    ],
+    **{
+        name: [
+            argument("units", 0),
+            argument("dropout", 0.5),
+            argument("recurrent_initializer", "nonsense"),
+            rank(3, (2, 3)),
+            given((2, 3, 4), "Masking is not supported", options={"mask": (2, 3)}),
+        ]
+        for name in ("CuDNNGRU", "CuDNNLSTM")
+    },
+    "StackedRNNCells": [
+        argument("cells", []),
+        argument("cells", 3, TypeError),
+        Mistake({"cells": [layer("Dense", units=2)]}, ValueError, "`state_size`.*Dense"),
+    ],
+    "RNN": [
+        argument("cell", 3),
+        Mistake({"cell": layer("Dense", units=2)}, ValueError, "`state_size`.*cell=<Dense"),
+        Mistake({"cell": [layer("Dense", units=2)]}, ValueError, "`state_size`.*<Dense"),
+        given((2, 3), r"min_ndim=3, found ndim=2.*\(2, 3\)"),
+    ],
+}
+
+# --- everything else -------------------------------------------------------------------------
+
+
+def merging(*further: Mistake) -> list[Mistake]:
+    return [
+        given((2, 3), "should be called on a list of inputs"),
+        given([(2, 3), (3, 3)], r"different batch sizes.*\(2, 3\), \(3, 3\)"),
+        given([(2, 3, 4), (2, 2, 4)], r"incompatible shapes.*\(3, 4\) and \(2, 4\)"),
+        *further,
+    ]
+
+
+def dropout(further: list[Mistake]) -> list[Mistake]:
+    return [argument("rate", 1.5), argument("rate", -0.5), argument("rate", "much"), *further]
+
+
+MERGING = {
+    **{name: merging() for name in ("Add", "Average", "Multiply", "Maximum", "Minimum")},
+    "Subtract": merging(
+        given([(2, 3)], "exactly 2 inputs"), given([(2, 3)] * 3, "exactly 2 inputs")
+    ),
+    "Concatenate": [
+        given((2, 3), "list of at least 1 input"),
+        given([(2, 3, 4), (2, 3, 5)], r"matching shapes except.*\(2, 3, 5\)", axis=1),
+        given([(2, 3), (2, 3, 1)], r"matching shapes except.*\(2, 3, 1\)"),
+        given([(2, 3), (2, 3)], r"`axis`.*\[-2, 2\).*axis=3", axis=3),
+    ],
+    "Dot": [
+        argument("axes", (1, 2, 3)),
+        argument("axes", (1, 2.5)),
+        argument("axes", "a", TypeError),
+        given([(2, 3, 4), (2, 5, 3)], r"axis values 3 \(at axis 1\) != 5 \(at axis 1\)"),
+        given([(2, 3), (2, 3)], "must not name axis 0.*axes=0", axes=0),
+        given([(2, 3)], "list of 2 inputs"),
+    ],
+}
+
+NORMALIZATION = {
+    "BatchNormalization": [
+        argument("axis", "last"),
+        argument("momentum", "much"),
+        argument("gamma_initializer", "nonsense"),
+        given((2, 3), r"`axis`.*\[-2, 2\).*axis=3", axis=3),
+    ],
+    "LayerNormalization": [
+        argument("axis", "last", TypeError),
+        argument("beta_regularizer", "nonsense"),
+        given((2, 3), r"`axis`.*\[-2, 2\).*axis=3", axis=3),
+    ],
+    "RMSNormalization": [
+        argument("axis", "last", TypeError),
+        argument("epsilon", "small"),
+        given((2, 3), r"`axis`.*\[-2, 2\).*axis=3", axis=3),
+    ],
+    "UnitNormalization": [
+        argument("axis", "last", TypeError),
+        argument("axis", 1.5, TypeError),
+        given((2, 3), "axis 3 is out of bounds", axis=3),
+    ],
+    "GroupNormalization": [
+        argument("groups", 0),
+        argument("groups", -2),
+        given((2, 3), r"groups=2 and 3 channels.*\(2, 3\)", groups=2),
+        given((2, 3), r"groups=5 and 3 channels.*\(2, 3\)", groups=5),
+    ],
+}
+
+NOISE = {
+    "Dropout": dropout([argument("noise_shape", "all"), argument("noise_shape", (0, 1))]),
+    "GaussianDropout": dropout([argument("rate", 1.0, ZeroDivisionError, (2, 3))]),
+    "AlphaDropout": dropout([argument("rate", 1.0, ZeroDivisionError, (2, 3))]),
+    "GaussianNoise": [
+        argument("stddev", -0.5),
+        argument("stddev", 2.0),
+        argument("stddev", "much"),
+    ],
+    "SpatialDropout1D": dropout([rank(3, (2, 3))]),
+    "SpatialDropout2D": dropout([rank(4, (2, 3, 4)), argument("data_format", "middle")]),
+    "SpatialDropout3D": dropout([rank(5, (2, 3, 4)), argument("data_format", "middle")]),
+}
+
+ACTIVATIONS = {
+    "Activation": [argument("activation", "nonsense"), argument("activation", 3)],
+    "ReLU": [
+        argument("max_value", -1.0),
+        argument("negative_slope", -1.0),
+        argument("threshold", None),
+    ],
+    "LeakyReLU": [argument("negative_slope", -1.0), argument("negative_slope", None)],
+    "ELU": [argument("alpha", None), argument("alpha", True)],
+    "PReLU": [
+        argument("alpha_initializer", "nonsense"),
+        argument("shared_axes", (3,), shape=(2, 3)),
+        argument("shared_axes", (0,)),
+    ],
+    "ThresholdedReLU": [argument("theta", -1.0), argument("theta", None)],
+    "Softmax": [
+        argument("axis", "last"),
+        given((2, 3), "axis 3 is out of bounds", axis=3),
+        given((2, 3), r"broadcastable.*\(2, 3\).*\(2, 5\)", options={"mask": (2, 5)}),
+    ],
+}
+
+
+def no_layer(value: Any) -> Mistake:
+    return Mistake({"layer": value}, ValueError, f"Layer {value!r} supplied.*`layer`")
+
+
+OTHERS = {
+    "ActivityRegularization": [
+        argument("l1", -1.0),
+        argument("l2", "much"),
+        Mistake({"activity_regularizer": "l1"}, TypeError, "activity_regularizer=L1"),
+    ],
+    "Dense": [
+        argument("units", 0),
+        argument("units", 2.5),
+        argument("kernel_initializer", "nonsense"),
+        given((4,), r"min_ndim=2, found ndim=1.*\(4,\)"),
+    ],
+    "Embedding": [
+        argument("input_dim", -1),
+        argument("output_dim", 2.5),
+        argument("embeddings_constraint", "nonsense"),
+    ],
+    "Flatten": [argument("data_format", "middle"), given((), r"min_ndim=1, found ndim=0.*\(\)")],
+    "Identity": [],
+    "Lambda": [
+        argument("function", 3, TypeError),
+        argument("function", "nonsense", TypeError),
+        argument("function", None, TypeError),
+    ],
+    "Masking": [argument("mask_value", "zero"), argument("mask_value", None)],
+    "Permute": [
+        argument("dims", (0, 1)),
+        argument("dims", (1, 1)),
+        argument("dims", (1, 3)),
+        rank(3, (2, 3)),
+    ],
+    "RepeatVector": [argument("n", 2.5, TypeError), argument("n", 0), rank(2, (2, 3, 4))],
+    "Reshape": [
+        argument("target_shape", (-1, -1)),
+        argument("target_shape", (5,), shape=(2, 3, 4)),
+        argument("target_shape", (5, -1), shape=(2, 3, 4)),
+    ],
+    "Wrapper": [no_layer(3), no_layer(None), no_layer("Dense")],
+    "TimeDistributed": [
+        no_layer(3),
+        given((2, 3), r"at least 3 dimensions.*\(2, 3\)"),
+        given((2, 3, 4), r"mask.*\(2, 4\).*\(2, 3\)", options={"mask": (2, 4)}),
+    ],
+    "Bidirectional": [
+        argument("layer", 3),
+        Mistake({"layer": layer("Dense", units=2)}, TypeError, "class 'Dense'.*go_backwards"),
+        argument("merge_mode", "max"),
+        argument("backward_layer", 3),
+        rank(3, (2, 3)),
+    ],
+    "InputLayer": [
+        argument("shape", 3),
+        argument("shape", ("a",)),
+        argument("batch_size", 3, batch_shape=(3, 4)),
+        argument("input_tensor", 3),
+    ],
+}
+
+MISTAKES: dict[str, list[Mistake]] = {
+    **CONVOLUTIONS,
+    **POOLING_AND_BORDERS,
+    **RECURRENT,
+    **MERGING,
+    **NORMALIZATION,
+    **NOISE,
+    **ACTIVATIONS,
+    **OTHERS,
+}
+
+#: What every layer refuses alike.
+SHARED = [
+    Mistake({"trainabel": True}, ValueError, "'trainabel': True.*Did you mean `trainable`"),
+    argument("name", "a/b"),
+    argument("dtype", "float33"),
+    argument("activity_regularizer", "nonsense"),
+]
+
+#: What is wrong for an argument of a kind, whatever its bounds.
+NONSENSE: dict[str, Any] = {
+    "int": "three",
+    "float": "much",
+    "bool": "maybe",
+    "choice": "nonsense",
+    "text": 3,
+    "ints": "all",
+    **dict.fromkeys(PARTS, "nonsense"),
+}
+
+
+def own_nonsense(cls: Any) -> list[Mistake]:
+    """Return nonsense for each argument that `cls` does not share with all layers."""
+    shared = {field.name for field in fields_of(layers.Layer)}
+    return [
+        argument(field.name, NONSENSE[field.kind], (TypeError, ValueError))
+        for field in fields_of(cls)
+        if field.name not in shared and field.kind in NONSENSE
+    ]
+
+
+def attempt(library: Any, name: str, mistake: Mistake) -> None:
+    """Make the mistake, with Layerscope or with Keras."""
+
+    def made(value: Any) -> Any:
+        if isinstance(value, dict) and "class_name" in value:
+            return getattr(library.layers, value["class_name"])(**made(value["config"]))
+        if isinstance(value, dict):
+            return {key: made(one) for key, one in value.items()}
+        return [made(one) for one in value] if isinstance(value, list) else value
+
+    def entry(shape: Any) -> Any:
+        if None in shape:
+            return library.layers.Input(batch_shape=shape)
+        return np.zeros(shape, "float32")
+
+    examples = getattr(layers, name).examples
+    arguments = {**(examples[0].arguments if examples else {}), **mistake.arguments}
+    layer = getattr(library.layers, name)(**made(arguments))
+    if mistake.shape is not None:
+        options = {
+            key: np.ones(value, bool) if isinstance(value, tuple) else value
+            for key, value in (mistake.options or {}).items()
+        }
+        layer(map_shapes(entry, mistake.shape), **options)
+
+
+def refuses(name: str, mistake: Mistake) -> None:
+    with pytest.raises(mistake.error, match=mistake.message):
+        attempt(ls, name, mistake)
+
+
+def each(mistakes: dict[str, list[Mistake]]) -> Any:
+    return pytest.mark.parametrize(
+        ("name", "mistake"),
+        [
+            pytest.param(name, one, id=f"{name}-{number}")
+            for name, several in mistakes.items()
+            for number, one in enumerate(several)
+        ],
+    )
+
+
+def test_every_layer_has_mistakes() -> None:
+    assert set(MISTAKES) == {cls.__name__ for cls in BUILT_IN} | {"InputLayer"}
+    for cls in BUILT_IN:
+        own = MISTAKES[cls.__name__] + own_nonsense(cls)
+        # What takes anything has only the mistakes all layers share.
+        assert len(own) >= 3 or cls is layers.Identity, cls.__name__
+
+
+@each(MISTAKES)
+def test_mistakes_are_named(name: str, mistake: Mistake) -> None:
+    refuses(name, mistake)
+
+
+@each({cls.__name__: SHARED for cls in BUILT_IN})
+def test_what_every_layer_refuses(name: str, mistake: Mistake) -> None:
+    refuses(name, mistake)
+
+
+@each({cls.__name__: own_nonsense(cls) for cls in BUILT_IN})
+def test_nonsense_is_refused_for_every_argument(name: str, mistake: Mistake) -> None:
+    refuses(name, mistake)
+
+
+@pytest.mark.parametrize("cls", BUILT_IN)
+def test_what_is_no_array_is_refused(cls: type[layers.Layer]) -> None:
+    layer = make(cls, cls.examples[0], name="refusing")
+    with pytest.raises(ValueError, match=r"input tensors.*'refusing'.*'text' "):
+        layer("text")
+    with pytest.raises(TypeError):
+        layer()

@@ -1,0 +1,770 @@
+"""Mistakes put into the core one at a time, to see that the tests notice each of them.
+
+Run ``python tests/mutations.py``, with words of names to try only some. The core, its tests and
+their data are copied; each mutation changes the copy, the tests named for it run there, and the
+change is undone. A mutation that no test fails for survives: then a test is missing. None of them
+needs Keras.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CORE = Path("core/layerscope")
+#: What the tests need beside the core.
+COPIED = ("core", "tests/core", "assets", "pyproject.toml")
+
+CONTRACT = "tests/core/layers/test_contract.py"
+CONVOLUTION = "tests/core/layers/test_convolution.py"
+LOW_RANK = "tests/core/layers/test_low_rank.py"
+LAYER = "tests/core/layers/test_layer.py"
+LOCAL = "tests/core/layers/test_locally_connected.py"
+MASKS = "tests/core/layers/test_masks.py"
+MERGING = "tests/core/layers/test_merging.py"
+NORMALIZATION = "tests/core/layers/test_normalization.py"
+PARTS = "tests/core/test_parts.py"
+INITIALIZERS = "tests/core/test_initializers.py"
+POOLING = "tests/core/layers/test_pooling.py"
+RECURRENT = "tests/core/layers/test_recurrent.py"
+CONV_LSTM = "tests/core/layers/test_conv_lstm.py"
+VALUES = "tests/core/ops/test_values.py"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A piece of a file under the core, found exactly once, and what takes its place."""
+
+    file: str
+    found: str
+    replacement: str
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One mistake.
+
+    Attributes
+    ----------
+    name : what goes wrong.
+    tests : files with the tests that should notice.
+    edits : what makes it; several where code that checks itself must be wrong everywhere.
+    """
+
+    name: str
+    tests: tuple[str, ...]
+    edits: tuple[Edit, ...]
+
+
+def mutation(name: str, tests: str | tuple[str, ...], *edits: tuple[str, str, str]) -> Mutation:
+    chosen = (tests,) if isinstance(tests, str) else tests
+    return Mutation(name, chosen, tuple(Edit(*edit) for edit in edits))
+
+
+# The fused operations and the cells check each other; without the former, a cell stands alone.
+LSTM_ALONE = ("layers/lstm.py", "if not self._fusible(training):", "if True:")
+GRU_ALONE = ("layers/gru.py", "if not self._fusible(training):", "if True:")
+
+MUTATIONS = [
+    # --- recurrent ---
+    mutation(
+        "LSTM: input and forget gate swapped in the cell",
+        RECURRENT,
+        (
+            "layers/lstm.py",
+            "i, f, g, o = ops.split(x, 4, axis=-1)",
+            "f, i, g, o = ops.split(x, 4, axis=-1)",
+        ),
+    ),
+    mutation(
+        "LSTM: input and forget gate swapped everywhere",
+        RECURRENT,
+        LSTM_ALONE,
+        (
+            "layers/lstm.py",
+            "i, f, g, o = ops.split(x, 4, axis=-1)",
+            "f, i, g, o = ops.split(x, 4, axis=-1)",
+        ),
+    ),
+    mutation(
+        "LSTM: candidate and output gate swapped everywhere",
+        RECURRENT,
+        LSTM_ALONE,
+        (
+            "layers/lstm.py",
+            "i, f, g, o = ops.split(x, 4, axis=-1)",
+            "i, f, o, g = ops.split(x, 4, axis=-1)",
+        ),
+    ),
+    mutation(
+        "LSTM: unit_forget_bias ignored",
+        RECURRENT,
+        (
+            "layers/lstm.py",
+            "return OpenForgetGate(first, self._biases) if self.unit_forget_bias else first",
+            "return first",
+        ),
+    ),
+    mutation(
+        "LSTM: the ones of unit_forget_bias in the wrong block",
+        RECURRENT,
+        (
+            "layers/lstm.py",
+            "[before, np.ones(units, dtype), after]",
+            "[after, np.ones(units, dtype), before]",
+        ),
+    ),
+    mutation(
+        "GRU: update and reset gate swapped everywhere",
+        RECURRENT,
+        GRU_ALONE,
+        (
+            "layers/gru.py",
+            "hz, hr, hh = ops.split(hidden, 3, axis=-1)\n            z, r =",
+            "hz, hr, hh = ops.split(hidden, 3, axis=-1)\n            r, z =",
+        ),
+    ),
+    mutation(
+        "GRU: the new state is mixed the other way round",
+        RECURRENT,
+        GRU_ALONE,
+        (
+            "layers/gru.py",
+            "z * state + (1 - z) * candidate",
+            "(1 - z) * state + z * candidate",
+        ),
+    ),
+    mutation(
+        "GRU: reset_after=False computes the other form",
+        RECURRENT,
+        GRU_ALONE,
+        (
+            "layers/gru.py",
+            "self.activation(xh + project(r * state, last, masks[1]))",
+            "self.activation(xh + r * project(state, last, masks[1]))",
+        ),
+    ),
+    mutation(
+        "SimpleRNN: the state is not multiplied by its kernel in the fused operation",
+        RECURRENT,
+        (
+            "ops/recurrent.py",
+            "gate += states[index] @ recurrent_kernel\n        np.tanh(gate, out=gate)",
+            "gate += states[index]\n        np.tanh(gate, out=gate)",
+        ),
+    ),
+    mutation(
+        "RNN: the outputs of go_backwards are reversed again",
+        RECURRENT,
+        (
+            "layers/recurrent.py",
+            "output = outputs if self.return_sequences else outputs[:, -1]",
+            "outputs = ops.flip(outputs, axis=1) if self.go_backwards else outputs\n"
+            "        output = outputs if self.return_sequences else outputs[:, -1]",
+        ),
+    ),
+    mutation(
+        "RNN: a state is not kept between the calls of a stateful layer",
+        RECURRENT,
+        ("layers/recurrent.py", "variable.assign(state)", "pass"),
+    ),
+    mutation(
+        "RNN: masked steps change the state",
+        RECURRENT,
+        (
+            "ops/recurrent.py",
+            "np.copyto(states[index + 1], states[index], where=~counts[index, :, None])",
+            "pass",
+        ),
+    ),
+    mutation(
+        "RNN: zero_output_for_mask ignored",
+        RECURRENT,
+        (
+            "layers/recurrent.py",
+            "shown = kept if self.zero_output_for_mask else np.logical_or.accumulate(kept, axis=1)",
+            "shown = np.logical_or.accumulate(kept, axis=1)",
+        ),
+    ),
+    mutation(
+        "recurrent dropout: the factors are drawn anew at each step",
+        (RECURRENT, "tests/core/test_seed.py"),
+        (
+            "layers/recurrent_cell.py",
+            "if name not in masks or leaves(masks[name])[0].shape != tuple(value.shape):",
+            "if True:",
+        ),
+    ),
+    mutation(
+        "Bidirectional: what comes backwards is not reversed",
+        RECURRENT,
+        (
+            "layers/bidirectional.py",
+            "backward = ops.flip(backward, axis=1)",
+            "backward = ops.flip(backward, axis=0)[::-1]",
+        ),
+    ),
+    mutation(
+        "Bidirectional: 'ave' does not halve",
+        RECURRENT,
+        (
+            "layers/bidirectional.py",
+            "return (forward + backward) / 2",
+            "return forward + backward",
+        ),
+    ),
+    mutation(
+        "ConvLSTM: input and forget gate swapped",
+        CONV_LSTM,
+        (
+            "layers/conv_lstm.py",
+            "i, f, g, o = ops.split(x, self.gates, axis=self._channel_axis)",
+            "f, i, g, o = ops.split(x, self.gates, axis=self._channel_axis)",
+        ),
+    ),
+    mutation(
+        "StackedRNNCells: every cell goes backwards again",
+        RECURRENT,
+        ("layers/stacked_rnn_cells.py", "go_backwards = False\n", "pass\n"),
+    ),
+    mutation(
+        "TimeDistributed: every step is given the first step's mask",
+        MERGING,
+        (
+            "layers/time_distributed.py",
+            "None if mask is None else mask[:, step]",
+            "None if mask is None else mask[:, 0]",
+        ),
+    ),
+    # --- convolutions ---
+    mutation(
+        "convolution: the kernel is flipped",
+        CONVOLUTION,
+        (
+            "layers/conv.py",
+            "            self.kernel,\n            strides",
+            "            ops.flip(self.kernel, axis=0),\n            strides",
+        ),
+    ),
+    mutation(
+        "'same' padding: the odd zero comes first",
+        VALUES,
+        (
+            "ops/shapes.py",
+            "return total // 2, total - total // 2",
+            "return total - total // 2, total // 2",
+        ),
+    ),
+    mutation(
+        "'causal' padding comes after the steps",
+        (VALUES, CONVOLUTION),
+        ("ops/shapes.py", "return reach, 0", "return 0, reach"),
+    ),
+    mutation(
+        "transposed convolution: the odd entry is cut off first",
+        CONVOLUTION,
+        (
+            "ops/shapes.py",
+            'before = surplus // 2 if padding == "same" else 0',
+            'before = surplus - surplus // 2 if padding == "same" else 0',
+        ),
+    ),
+    mutation(
+        "groups: filters meet the channels of another group",
+        CONVOLUTION,
+        (
+            "ops/conv.py",
+            "slice(g * outputs, (g + 1) * outputs))",
+            "slice((groups - 1 - g) * outputs, (groups - g) * outputs))",
+        ),
+    ),
+    mutation(
+        "depth_multiplier: the outputs of one channel do not stand together",
+        CONVOLUTION,
+        (
+            "ops/depthwise_conv.py",
+            "np.repeat(image, kernel.shape[-1], axis=-1)",
+            "np.tile(image, (1,) * (image.ndim - 1) + kernel.shape[-1:])",
+        ),
+        (
+            "ops/depthwise_conv.py",
+            "kernel.reshape(*kernel.shape[:3], -1)",
+            "kernel.swapaxes(3, 4).reshape(*kernel.shape[:3], -1)",
+        ),
+        (
+            "ops/depthwise_conv.py",
+            "grad.reshape(*grad.shape[:4], *kernel.shape[-2:]).sum(-1)",
+            "grad.reshape(*grad.shape[:4], *kernel.shape[:-3:-1]).sum(-2)",
+        ),
+        (
+            "ops/depthwise_conv.py",
+            "return grad.sum(0).reshape(kernel.shape)",
+            "return np.swapaxes(\n"
+            "        grad.sum(0).reshape(*kernel.shape[:-2], *kernel.shape[:-3:-1]), -1, -2\n    )",
+        ),
+    ),
+    mutation(
+        "channels_first: rows and columns of an image are exchanged",
+        CONVOLUTION,
+        ("ops/layout.py", "np.moveaxis(x, 1, -1)", "np.swapaxes(x, 1, -1)"),
+        ("ops/layout.py", "np.moveaxis(x, -1, 1)", "np.swapaxes(x, -1, 1)"),
+    ),
+    mutation(
+        "LocallyConnected: windows of even length begin one later",
+        LOCAL,
+        (
+            "layers/locally_connected.py",
+            "paddings.append((size // 2, max(reach - length, 0)))",
+            "paddings.append(((size - 1) // 2, max(reach + 1 - length, 0)))",
+        ),
+    ),
+    mutation(
+        "UpSampling: the corners of old and new image are aligned",
+        (VALUES, POOLING),
+        (
+            "ops/image.py",
+            "(np.arange(new_length) + 0.5) * (length / new_length) - 0.5",
+            "np.arange(new_length) * ((length - 1) / max(new_length - 1, 1))",
+        ),
+    ),
+    mutation(
+        "low-rank adaptation: lora_alpha ignored",
+        (LOW_RANK, CONTRACT),
+        (
+            "layers/low_rank.py",
+            "weight + self.lora_alpha / self.lora_rank * ops.matmul(*small)",
+            "weight + ops.matmul(*small)",
+        ),
+    ),
+    # --- pooling and borders ---
+    mutation(
+        "average pooling counts the padding",
+        (POOLING, VALUES),
+        (
+            "compiled/pooling.py",
+            "out[(slice(None), *place)] = window.mean(axis=(1, 2, 3))",
+            "out[(slice(None), *place)] = window.sum(axis=(1, 2, 3)) / np.prod(size)",
+        ),
+    ),
+    mutation(
+        "max pooling pads with zeros",
+        (POOLING, VALUES),
+        (
+            "compiled/pooling.py",
+            "out[at] = np.take_along_axis(flat, best[:, None], 1)[:, 0]",
+            "out[at] = np.take_along_axis(flat, best[:, None], 1)[:, 0]\n"
+            "        if window.shape[1:4] != tuple(size):\n"
+            "            out[at] = np.maximum(out[at], 0)",
+        ),
+    ),
+    mutation(
+        "GlobalAveragePooling1D: the mean is over all steps, whatever the mask",
+        (MASKS, POOLING),
+        (
+            "layers/global_pooling.py",
+            "total / ops.sum(weights, axis=steps, keepdims=self.keepdims)",
+            "total / inputs.shape[steps]",
+        ),
+    ),
+    mutation(
+        "cropping: start and end exchanged",
+        POOLING,
+        (
+            "layers/cropping.py",
+            "for axis, (before, after), length",
+            "for axis, (after, before), length",
+        ),
+    ),
+    mutation(
+        "zero padding: start and end exchanged",
+        POOLING,
+        ("layers/zero_padding.py", "widths[axis] = border", "widths[axis] = border[::-1]"),
+    ),
+    # --- normalization ---
+    mutation(
+        "BatchNormalization: the unbiased variance",
+        NORMALIZATION,
+        (
+            "compiled/normalization.py",
+            "np.square(x - mean, dtype=np.float64).sum(0) / np.float64(len(x))",
+            "np.square(x - mean, dtype=np.float64).sum(0) / np.float64(len(x) - 1)",
+        ),
+    ),
+    mutation(
+        "BatchNormalization: a frozen layer uses the batch's statistics",
+        NORMALIZATION,
+        (
+            "layers/batch_normalization.py",
+            "if not training or not self.trainable:",
+            "if not training:",
+        ),
+    ),
+    mutation(
+        "BatchNormalization: momentum is the share of the new statistics",
+        NORMALIZATION,
+        (
+            "layers/batch_normalization.py",
+            "average * momentum + new * (1 - momentum)",
+            "average * (1 - momentum) + new * momentum",
+        ),
+    ),
+    mutation(
+        "BatchNormalization: epsilon left out at inference",
+        NORMALIZATION,
+        ("ops/normalization.py", "factor = rsqrt(variance + epsilon)", "factor = rsqrt(variance)"),
+    ),
+    mutation(
+        "BatchNormalization: masked entries enter the mean",
+        NORMALIZATION,
+        (
+            "layers/batch_normalization.py",
+            "mean = ops.sum(ops.where(counts, inputs, 0.0), axis=others",
+            "mean = ops.sum(inputs, axis=others",
+        ),
+    ),
+    mutation(
+        "GroupNormalization: neighbours are in different groups",
+        NORMALIZATION,
+        (
+            "layers/group_normalization.py",
+            "self.groups, lengths[axis] // self.groups,",
+            "lengths[axis] // self.groups, self.groups,",
+        ),
+        (
+            "layers/group_normalization.py",
+            "if index != axis]\n        grouped",
+            "if index != axis + 1]\n        grouped",
+        ),
+    ),
+    mutation(
+        "gamma and beta in the other order",
+        (NORMALIZATION, CONTRACT),
+        (
+            "layers/affine.py",
+            "    return gamma, beta\n",
+            "    layer._trainable_variables.reverse()\n    return gamma, beta\n",
+        ),
+    ),
+    # --- masks ---
+    mutation(
+        "a layer's call is not given the mask that came with its input",
+        MASKS,
+        ("layers/layer.py", "{**kwargs, **masks}", "{**kwargs}"),
+    ),
+    mutation(
+        "a mask does not travel on with the output",
+        MASKS,
+        (
+            "layers/layer.py",
+            "return self._with_mask(outputs, first, previous_mask)",
+            "return outputs",
+        ),
+    ),
+    mutation(
+        "merging: a step counts only where it does in all inputs",
+        (MASKS, MERGING),
+        (
+            "layers/merging.py",
+            "counts = ops.logical_or(counts, other)",
+            "counts = ops.logical_and(counts, other)",
+        ),
+    ),
+    mutation(
+        "Concatenate: a step counts only if all its entries do",
+        (MASKS, MERGING),
+        ("layers/concatenation.py", "return ops.any(joined,", "return ops.all(joined,"),
+    ),
+    mutation(
+        "Masking does not zero the steps",
+        (MASKS, MERGING),
+        (
+            "layers/masking.py",
+            "ops.where(ops.expand_dims(counts, -1), inputs, 0)",
+            "ops.multiply(inputs, 1)",
+        ),
+    ),
+    mutation(
+        "Masking: a step is masked if any entry has the value",
+        (MASKS, MERGING),
+        ("layers/masking.py", "return ops.any(ops.not_equal(", "return ops.all(ops.not_equal("),
+    ),
+    mutation(
+        "Embedding: mask_zero gives no mask",
+        (MASKS, MERGING),
+        (
+            "layers/embedding.py",
+            "return ops.not_equal(inputs, 0) if self.mask_zero else None",
+            "return None",
+        ),
+    ),
+    mutation(
+        "Softmax: masked entries take part in the sum",
+        (MASKS, "tests/core/test_activations.py"),
+        (
+            "layers/softmax.py",
+            "ops.softmax(ops.where(counts, inputs, _MASKED), axis=self.axis)",
+            "ops.softmax(inputs, axis=self.axis)",
+        ),
+    ),
+    # --- noise ---
+    mutation(
+        "dropout does not scale up what is left",
+        (POOLING, "tests/core/test_seed.py"),
+        ("random.py", "return kept * np.dtype(dtype).type(1 / (1 - rate))", "return kept"),
+    ),
+    mutation(
+        "SpatialDropout drops single entries",
+        POOLING,
+        (
+            "layers/spatial_dropout.py",
+            "noise_shape = (None, None, *unit) if first else (None, *unit, None)",
+            "noise_shape = None",
+        ),
+    ),
+    mutation(
+        "GaussianDropout: the variance is used as the deviation",
+        POOLING,
+        (
+            "layers/gaussian_dropout.py",
+            "math.sqrt(self.rate / (1 - self.rate))",
+            "self.rate / (1 - self.rate)",
+        ),
+    ),
+    mutation(
+        "AlphaDropout: mean and variance are not restored",
+        POOLING,
+        ("layers/alpha_dropout.py", " - scale * _LOWEST * self.rate", ""),
+    ),
+    # --- merging and shapes ---
+    mutation(
+        "Flatten: channels_first keeps the channels in front",
+        (POOLING, LAYER, CONTRACT),
+        ("layers/flatten.py", "inputs = ops.moveaxis(inputs, 1, -1)", "pass"),
+    ),
+    mutation(
+        "Average is the sum",
+        MERGING,
+        (
+            "layers/elementwise_merging.py",
+            "functools.reduce(ops.add, inputs) / len(inputs)",
+            "functools.reduce(ops.add, inputs)",
+        ),
+    ),
+    mutation(
+        "LeakyReLU has another default",
+        (CONTRACT, "tests/core/test_activations.py"),
+        ("layers/rectifiers.py", "default=0.3,", "default=0.2,"),
+    ),
+    # --- layers and weights ---
+    mutation(
+        "weights that are not trained come first",
+        (LAYER, "tests/core/models/test_models.py", NORMALIZATION),
+        (
+            "layers/weight_owner.py",
+            "found = [*self._trainable_variables, *self._non_trainable_variables]\n",
+            "found = [*self._non_trainable_variables, *self._trainable_variables]\n",
+        ),
+    ),
+    mutation(
+        "SeparableConv: the kernels in the other order",
+        CONVOLUTION,
+        (
+            "layers/separable_conv.py",
+            "constraint=self.pointwise_constraint,\n        )\n",
+            "constraint=self.pointwise_constraint,\n        )\n"
+            "        self._trainable_variables.reverse()\n",
+        ),
+    ),
+    mutation(
+        "set_weights does not look at the shapes",
+        (CONTRACT,),
+        ("layers/weight_owner.py", "if variable.shape != array.shape:", "if False:"),
+    ),
+    mutation(
+        "freezing a layer leaves those inside trained",
+        (LAYER, "tests/core/models/test_models.py"),
+        (
+            "layers/weight_owner.py",
+            "        for layer in self._sublayers():\n            layer.trainable = value\n",
+            "",
+        ),
+    ),
+    mutation(
+        "the phase of a layer does not reach those inside",
+        (LAYER, RECURRENT, MERGING),
+        (
+            "layers/layer.py",
+            "training = _TRAINING.get() if explicit is None else explicit",
+            "training = explicit",
+        ),
+    ),
+    mutation(
+        "penalties of earlier calls are kept",
+        LAYER,
+        ("layers/layer.py", "layer._losses.clear()", "pass"),
+    ),
+    mutation(
+        "the activity penalty is not divided by the batch size",
+        LAYER,
+        (
+            "layers/layer.py",
+            "self.activity_regularizer(output) / max(output.shape[0], 1)",
+            "self.activity_regularizer(output)",
+        ),
+    ),
+    mutation(
+        "a config lacks an argument",
+        CONTRACT,
+        (
+            "layers/layer.py",
+            "if key not in _BASE_ARGUMENTS}",
+            'if key not in (*_BASE_ARGUMENTS, "use_bias")}',
+        ),
+    ),
+    # --- parts ---
+    mutation(
+        "L2 is halved",
+        PARTS,
+        ("regularizers.py", "return self.l2 * ops", "return 0.5 * self.l2 * ops"),
+    ),
+    mutation(
+        "OrthogonalRegularizer counts every pair once",
+        PARTS,
+        (
+            "regularizers.py",
+            "/ max(number * (number - 1), 1)",
+            "/ max(number * (number - 1) / 2, 1)",
+        ),
+    ),
+    mutation(
+        "MaxNorm: norms along another axis",
+        PARTS,
+        (
+            "constraints.py",
+            "axis=self.axis, keepdims=True)\n        return w * (ops.clip",
+            "axis=-1, keepdims=True)\n        return w * (ops.clip",
+        ),
+    ),
+    mutation(
+        "MinMaxNorm: rate ignored",
+        PARTS,
+        (
+            "constraints.py",
+            "self.rate * ops.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms",
+            "ops.clip(norms, self.min_value, self.max_value)",
+        ),
+    ),
+    mutation(
+        "Orthogonal: gain ignored",
+        INITIALIZERS,
+        ("initializers.py", "(self.gain * q.reshape(shape))", "(q.reshape(shape))"),
+    ),
+    mutation(
+        "a truncated normal is not truncated",
+        INITIALIZERS,
+        ("random.py", "while beyond.size:", "while False:"),
+    ),
+    mutation(
+        "fan-in and fan-out swapped",
+        INITIALIZERS,
+        (
+            "initializers.py",
+            "return shape[-2] * receptive_field, shape[-1] * receptive_field",
+            "return shape[-1] * receptive_field, shape[-2] * receptive_field",
+        ),
+    ),
+]
+
+
+class Copy:
+    """A copy of what the tests need, to be mutated."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        for name in COPIED:
+            source, target = ROOT / name, place / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+        # Only the copy is imported, and no byte code or machine code outlives a mutation.
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(str(place / part) for part in ("core", "tests")),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LAYERSCOPE_COMPILED": "0",
+            "NUMBA_CACHE_DIR": str(place / "numba"),
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.place,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test(self, tests: tuple[str, ...]) -> tuple[int, str]:
+        """Return pytest's exit code and the first test that failed, or what it said instead."""
+        done = self.run("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests)
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+        said = (done.stdout + done.stderr).strip().splitlines() or [""]
+        return done.returncode, failed[1] if failed else said[-1]
+
+    def edit(self, edits: tuple[Edit, ...]) -> dict[Path, str]:
+        """Change the files and return what they held.
+
+        Raises
+        ------
+        ValueError
+            If a text is not there exactly once: the code has changed, and the mutation must.
+        """
+        before: dict[Path, str] = {}
+        for edit in edits:
+            path = self.place / CORE / edit.file
+            text = path.read_text()
+            before.setdefault(path, text)
+            if text.count(edit.found) != 1:
+                raise ValueError(f"{edit.file} holds {text.count(edit.found)} times: {edit.found}")
+            path.write_text(text.replace(edit.found, edit.replacement))
+        return before
+
+
+def main(words: list[str]) -> int:
+    chosen = [one for one in MUTATIONS if all(word in one.name for word in words)]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Copy(Path(folder))
+        where = copy.run("-c", "import layerscope; print(layerscope.__file__)").stdout
+        assert where.startswith(folder), f"the copy is not what is imported, but {where}"
+        tests = tuple(sorted({test for one in chosen for test in one.tests}))
+        code, said = copy.test(tests)
+        if code:
+            print(f"Without a mutation the tests must pass: {said}")
+            return 2
+        survived = []
+        for one in chosen:
+            before = copy.edit(one.edits)
+            code, said = copy.test(one.tests)
+            for path, text in before.items():
+                path.write_text(text)
+            # 1: tests failed. Anything else but 0 means that they could not run.
+            verdict = {0: "SURVIVED", 1: "caught"}.get(code, "BROKEN")
+            if verdict != "caught":
+                survived.append(one.name)
+            print(f"{verdict:8}  {one.name}\n          {said}", flush=True)
+    print(f"{len(chosen) - len(survived)} of {len(chosen)} mutations were caught.")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
