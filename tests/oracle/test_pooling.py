@@ -55,6 +55,15 @@ def pooling(rank: int) -> Draw:
     return make
 
 
+def adaptive_pooling(rank: int) -> Draw:
+    def make(generator: np.random.Generator) -> Configuration:
+        size, layout = numbers(generator, 1, 5, rank), layout_of(generator)
+        arguments = {"output_size": choose(generator, size, size[0]), "data_format": layout}
+        return arguments, input_shape(generator, (1,) * rank, layout)
+
+    return make
+
+
 def global_pooling(rank: int) -> Draw:
     def make(generator: np.random.Generator) -> Configuration:
         layout = layout_of(generator)
@@ -140,6 +149,8 @@ RANKS = (1, 2, 3)
 CONFIGURATIONS: dict[str, Draw] = {
     **{f"MaxPooling{rank}D": pooling(rank) for rank in RANKS},
     **{f"AveragePooling{rank}D": pooling(rank) for rank in RANKS},
+    **{f"AdaptiveMaxPooling{rank}D": adaptive_pooling(rank) for rank in RANKS},
+    **{f"AdaptiveAveragePooling{rank}D": adaptive_pooling(rank) for rank in RANKS},
     **{f"GlobalMaxPooling{rank}D": global_pooling(rank) for rank in RANKS},
     **{f"GlobalAveragePooling{rank}D": global_pooling(rank) for rank in RANKS},
     **{f"Cropping{rank}D": borders("cropping", rank) for rank in RANKS},

@@ -55,6 +55,12 @@ from layerscope.layers.activation import Activation as Activation
 from layerscope.layers.activity_regularization import (
     ActivityRegularization as ActivityRegularization,
 )
+from layerscope.layers.adaptive_pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
+from layerscope.layers.adaptive_pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from layerscope.layers.adaptive_pooling import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from layerscope.layers.adaptive_pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
+from layerscope.layers.adaptive_pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
+from layerscope.layers.adaptive_pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from layerscope.layers.alpha_dropout import AlphaDropout as AlphaDropout
 from layerscope.layers.batch_normalization import BatchNormalization as BatchNormalization
 from layerscope.layers.bidirectional import Bidirectional as Bidirectional

@@ -27,7 +27,6 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/core/einsum_dense_test": _NO_SUCH_LAYER,
     "layers/core/reversible_embedding_test": _NO_SUCH_LAYER,
     "layers/normalization/spectral_normalization_test": _NO_SUCH_LAYER,
-    "layers/pooling/adaptive_pooling*": _NO_SUCH_LAYER,
     "initializers/initializer_test": _DEVICES,
     # --- whole themes ------------------------------------------------------------------------
     "*quantiz*": _QUANTIZATION,
