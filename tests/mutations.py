@@ -31,6 +31,7 @@ MASKS = "tests/core/layers/test_masks.py"
 MERGING = "tests/core/layers/test_merging.py"
 NORMALIZATION = "tests/core/layers/test_normalization.py"
 PARTS = "tests/core/test_parts.py"
+FORMULAS = "tests/core/layers/test_formulas.py"
 INITIALIZERS = "tests/core/test_initializers.py"
 POOLING = "tests/core/layers/test_pooling.py"
 RECURRENT = "tests/core/layers/test_recurrent.py"
@@ -85,7 +86,7 @@ MUTATIONS = [
     ),
     mutation(
         "LSTM: input and forget gate swapped everywhere",
-        RECURRENT,
+        FORMULAS,
         LSTM_ALONE,
         (
             "layers/lstm.py",
@@ -95,7 +96,7 @@ MUTATIONS = [
     ),
     mutation(
         "LSTM: candidate and output gate swapped everywhere",
-        RECURRENT,
+        FORMULAS,
         LSTM_ALONE,
         (
             "layers/lstm.py",
@@ -105,7 +106,7 @@ MUTATIONS = [
     ),
     mutation(
         "LSTM: unit_forget_bias ignored",
-        RECURRENT,
+        FORMULAS,
         (
             "layers/lstm.py",
             "return OpenForgetGate(first, self._biases) if self.unit_forget_bias else first",
@@ -114,7 +115,7 @@ MUTATIONS = [
     ),
     mutation(
         "LSTM: the ones of unit_forget_bias in the wrong block",
-        RECURRENT,
+        FORMULAS,
         (
             "layers/lstm.py",
             "[before, np.ones(units, dtype), after]",
@@ -123,7 +124,7 @@ MUTATIONS = [
     ),
     mutation(
         "GRU: update and reset gate swapped everywhere",
-        RECURRENT,
+        FORMULAS,
         GRU_ALONE,
         (
             "layers/gru.py",
@@ -133,7 +134,7 @@ MUTATIONS = [
     ),
     mutation(
         "GRU: the new state is mixed the other way round",
-        RECURRENT,
+        FORMULAS,
         GRU_ALONE,
         (
             "layers/gru.py",
@@ -143,7 +144,7 @@ MUTATIONS = [
     ),
     mutation(
         "GRU: reset_after=False computes the other form",
-        RECURRENT,
+        FORMULAS,
         GRU_ALONE,
         (
             "layers/gru.py",
@@ -153,7 +154,7 @@ MUTATIONS = [
     ),
     mutation(
         "SimpleRNN: the state is not multiplied by its kernel in the fused operation",
-        RECURRENT,
+        FORMULAS,
         (
             "ops/recurrent.py",
             "gate += states[index] @ recurrent_kernel\n        np.tanh(gate, out=gate)",
@@ -213,7 +214,7 @@ MUTATIONS = [
     ),
     mutation(
         "Bidirectional: 'ave' does not halve",
-        RECURRENT,
+        FORMULAS,
         (
             "layers/bidirectional.py",
             "return (forward + backward) / 2",
@@ -231,7 +232,7 @@ MUTATIONS = [
     ),
     mutation(
         "StackedRNNCells: every cell goes backwards again",
-        RECURRENT,
+        FORMULAS,
         ("layers/stacked_rnn_cells.py", "go_backwards = False\n", "pass\n"),
     ),
     mutation(
@@ -375,7 +376,7 @@ MUTATIONS = [
     ),
     mutation(
         "cropping: start and end exchanged",
-        POOLING,
+        FORMULAS,
         (
             "layers/cropping.py",
             "for axis, (before, after), length",
@@ -384,7 +385,7 @@ MUTATIONS = [
     ),
     mutation(
         "zero padding: start and end exchanged",
-        POOLING,
+        FORMULAS,
         ("layers/zero_padding.py", "widths[axis] = border", "widths[axis] = border[::-1]"),
     ),
     # --- normalization ---
@@ -399,7 +400,7 @@ MUTATIONS = [
     ),
     mutation(
         "BatchNormalization: a frozen layer uses the batch's statistics",
-        NORMALIZATION,
+        FORMULAS,
         (
             "layers/batch_normalization.py",
             "if not training or not self.trainable:",
@@ -422,7 +423,7 @@ MUTATIONS = [
     ),
     mutation(
         "BatchNormalization: masked entries enter the mean",
-        NORMALIZATION,
+        FORMULAS,
         (
             "layers/batch_normalization.py",
             "mean = ops.sum(ops.where(counts, inputs, 0.0), axis=others",
@@ -431,7 +432,7 @@ MUTATIONS = [
     ),
     mutation(
         "GroupNormalization: neighbours are in different groups",
-        NORMALIZATION,
+        FORMULAS,
         (
             "layers/group_normalization.py",
             "self.groups, lengths[axis] // self.groups,",
@@ -445,7 +446,7 @@ MUTATIONS = [
     ),
     mutation(
         "gamma and beta in the other order",
-        (NORMALIZATION, CONTRACT),
+        FORMULAS,
         (
             "layers/affine.py",
             "    return gamma, beta\n",
@@ -506,7 +507,7 @@ MUTATIONS = [
     ),
     mutation(
         "Softmax: masked entries take part in the sum",
-        (MASKS, "tests/core/test_activations.py"),
+        FORMULAS,
         (
             "layers/softmax.py",
             "ops.softmax(ops.where(counts, inputs, _MASKED), axis=self.axis)",
@@ -545,7 +546,7 @@ MUTATIONS = [
     # --- merging and shapes ---
     mutation(
         "Flatten: channels_first keeps the channels in front",
-        (POOLING, LAYER, CONTRACT),
+        FORMULAS,
         ("layers/flatten.py", "inputs = ops.moveaxis(inputs, 1, -1)", "pass"),
     ),
     mutation(
@@ -559,7 +560,7 @@ MUTATIONS = [
     ),
     mutation(
         "LeakyReLU has another default",
-        (CONTRACT, "tests/core/test_activations.py"),
+        FORMULAS,
         ("layers/rectifiers.py", "default=0.3,", "default=0.2,"),
     ),
     # --- layers and weights ---
@@ -636,7 +637,7 @@ MUTATIONS = [
     ),
     mutation(
         "OrthogonalRegularizer counts every pair once",
-        PARTS,
+        FORMULAS,
         (
             "regularizers.py",
             "/ max(number * (number - 1), 1)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -161,13 +161,13 @@ def comparable(config: Any) -> Any:
     return float(np.float32(config)) if isinstance(config, float) else config
 
 
-def each_configuration(configurations: Mapping[str, Draw]) -> Any:
+def each_configuration(names: Iterable[str]) -> Any:
     """Try a test on `COUNT` random configurations of each layer, as a `Comparison`."""
     return pytest.mark.parametrize(
         ("name", "index"),
         [
             pytest.param(name, index, id=f"{name}-{index}", marks=only_right_on_jax(name))
-            for name in configurations
+            for name in names
             for index in range(COUNT)
         ],
     )

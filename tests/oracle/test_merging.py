@@ -168,6 +168,10 @@ def test_merging_under_masks(name: str, index: int) -> None:
 # --- one layer for every step --------------------------------------------------------------------
 
 
+#: By tests of their own.
+ALSO_COMPARED = {"TimeDistributed", "Lambda"}
+
+
 class OfEveryStep(Comparison):
     """Compares `TimeDistributed` around the same layer in both libraries."""
 

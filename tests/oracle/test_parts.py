@@ -334,3 +334,33 @@ def test_fit_gives_the_same_curve(optimizer: str, weighting: dict[str, Any]) -> 
         theirs.evaluate(x, y, verbose=0), rel=1e-3
     )
     np.testing.assert_allclose(ours.predict(x), theirs.predict(x, verbose=0), rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["mse", "categorical_crossentropy"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_masked_steps_train_alike(loss: str, weighted: bool) -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(8, 5, 3)).astype("float32")
+    x[generator.random((8, 5)) < 0.4] = 0
+    y = generator.dirichlet(np.ones(2), (8, 5)).astype("float32")
+    weights = generator.uniform(0.5, 2, (8, 5)).astype("float32") if weighted else None
+    found = []
+    for library in (keras, ls):
+        model = library.Sequential(
+            [
+                library.Input((5, 3)),
+                library.layers.Masking(),
+                library.layers.LSTM(4, return_sequences=True),
+                library.layers.Dropout(0.0),
+                library.layers.Dense(2, activation="softmax"),
+            ]
+        )
+        if found:
+            model.set_weights(found[0][0])
+        start = model.get_weights()
+        model.compile(library.optimizers.SGD(0.5), loss)
+        steps = [float(model.train_on_batch(x, y, sample_weight=weights)) for _ in range(5)]
+        found.append((start, steps, model.get_weights()))
+    (_, expected, there), (_, steps, here) = found
+    np.testing.assert_allclose(steps, expected, rtol=1e-4)
+    close(here, there, rtol=1e-3, atol=1e-4)

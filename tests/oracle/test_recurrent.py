@@ -95,6 +95,7 @@ def bidirectional(generator: np.random.Generator) -> Configuration:
 
 NESTED: dict[str, Draw] = {"RNN": rnn, "Bidirectional": bidirectional}
 ALL = CONFIGURATIONS | NESTED
+ALSO_COMPARED = {*NESTED, "StackedRNNCells", *(f"{name}Cell" for name in NAMES)}
 
 
 def made(library: Any, value: Any) -> Any:

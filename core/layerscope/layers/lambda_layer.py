@@ -10,7 +10,7 @@ import numpy as np
 
 from layerscope import activations, ops
 from layerscope.configurable import Configurable, field
-from layerscope.custom_objects import custom_object_scope, find_custom_object, get_registered_name
+from layerscope.custom_objects import find_custom_object, get_registered_name
 from layerscope.graph import unconnected
 from layerscope.layers.layer import Example, Layer
 from layerscope.plain_data import serialize_value
@@ -236,5 +236,4 @@ class Lambda(Layer):
                     "with `custom_objects={'name': function}` or "
                     "`@register_keras_serializable()` before saving and before loading."
                 )
-        with custom_object_scope(custom_objects or {}):
-            return super().from_config(config)
+        return super().from_config(config, custom_objects)

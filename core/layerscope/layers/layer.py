@@ -14,6 +14,7 @@ import numpy as np
 from layerscope import regularizers
 from layerscope.config import FLOAT_TYPES, standardize_dtype
 from layerscope.configurable import Configurable, accepts, field
+from layerscope.custom_objects import custom_object_scope
 from layerscope.graph import connect, unconnected
 from layerscope.layers.connected import Connected
 from layerscope.layers.input_spec import check_inputs
@@ -510,6 +511,24 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         config.update({key: value for key, value in own.items() if key not in _BASE_ARGUMENTS})
         # A hand-written constructor need not take the arguments all layers have.
         return {key: value for key, value in config.items() if accepts(type(self), key)}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
+        """Create a layer from what `get_config` returned.
+
+        Parameters
+        ----------
+        custom_objects : objects that the config names and Layerscope does not know.
+
+        Raises
+        ------
+        TypeError
+            If the constructor does not accept the config, or a class is not known.
+        """
+        with custom_object_scope(custom_objects or {}):
+            return super().from_config(config)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Return the shape the layer was built for, or shapes by the name of `build`'s argument."""

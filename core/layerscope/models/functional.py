@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from layerscope.custom_objects import custom_object_scope
 from layerscope.graph import Node, nodes_between, unconnected
 from layerscope.layers.input import InputLayer
 from layerscope.layers.layer import Layer
@@ -133,9 +134,12 @@ class Functional(Model):
         return graph_config(self)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Functional:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Functional:
         """Rebuild the model that `get_config` described, with new weights."""
-        inputs, outputs = rebuild_graph(config)
+        with custom_object_scope(custom_objects or {}):
+            inputs, outputs = rebuild_graph(config)
         model = cls(inputs, outputs, name=config.get("name"))
         model.trainable = config.get("trainable", True)
         return model

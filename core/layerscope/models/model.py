@@ -51,11 +51,13 @@ class Model(Trainable):
         return super().__new__(cls, *args, **kwargs)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         """Create a model from what `get_config` returned."""
         if cls is Model and "input_layers" in config:
-            return cls._functional.from_config(config)
-        return super().from_config(config)
+            return cls._functional.from_config(config, custom_objects)
+        return super().from_config(config, custom_objects)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Return symbolic outputs, with their masks, for symbolic inputs."""

@@ -180,10 +180,12 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Sequential:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Sequential:
         """Rebuild the model that `get_config` described, with new weights."""
         model = cls(name=config.get("name"))
         for entry in config["layers"]:
-            model.add(deserialize(entry))
+            model.add(deserialize(entry, custom_objects))
         model.trainable = config.get("trainable", True)
         return model

@@ -454,3 +454,43 @@ def test_constructor_arguments_that_cannot_be_serialized() -> None:
     with pytest.raises(NotImplementedError, match=r"Odd.*get_config"):
         Odd(object()).get_config()
     assert Odd(3).get_config()["thing"] == 3
+
+
+# --- classes of one's own in configs ---------------------------------------------------------
+
+
+def test_a_config_finds_a_class_in_the_module_it_names() -> None:
+    config = ls.layers.serialize(Scale())
+    assert config["module"] == __name__
+    assert type(ls.layers.deserialize(config)) is Scale
+    with pytest.raises(TypeError, match="Could not locate class 'Scale'"):
+        ls.layers.deserialize({**config, "module": "no.such.module", "registered_name": None})
+
+
+def test_custom_objects_name_the_classes_inside_a_config() -> None:
+    class Doubled(Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs * 2
+
+    config = ls.layers.TimeDistributed(Doubled()).get_config()
+    with pytest.raises(TypeError, match="Could not locate class 'Doubled'"):
+        ls.layers.TimeDistributed.from_config(config)
+    layer = ls.layers.TimeDistributed.from_config(config, custom_objects={"Doubled": Doubled})
+    assert type(layer.layer) is Doubled
+
+
+def test_other_values_of_variables_for_one_call() -> None:
+    layer = Dense(2, kernel_regularizer="l2")
+    with pytest.raises(ValueError, match="must be built"):
+        layer.stateless_call([], [], X)
+    layer.build(X.shape)
+    kept = layer.get_weights()
+    other = [np.ones_like(value) for value in kept]
+    outputs, state, losses = layer.stateless_call(other, [], X, return_losses=True)
+    np.testing.assert_allclose(outputs, X.sum(-1, keepdims=True) + np.ones((1, 2)), rtol=1e-6)
+    assert state == []
+    assert [float(loss) for loss in losses] == pytest.approx([0.01 * X.shape[-1] * 2])
+    for found, expected in zip(layer.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=r"`trainable_variables`.*2 variables.*1 values"):
+        layer.stateless_call(other[:1], [], X)

@@ -294,3 +294,17 @@ def test_gradients_flow_through_a_masked_model() -> None:
         loss = ops.sum(model(watched))
     gradient = tape.gradient(loss, watched)
     np.testing.assert_allclose(gradient, np.broadcast_to(model.get_weights()[0][:, 0], X.shape))
+
+
+def test_a_loss_counts_only_the_steps_that_count() -> None:
+    x = np.array([[[1.0], [2.0], [0.0]], [[3.0], [0.0], [0.0]]], "float32")
+    y = np.zeros_like(x)
+    masked = layers.Masking()(x)
+    for reduction, expected in (("sum_over_batch_size", 14 / 3), ("sum", 14.0)):
+        loss = ls.losses.MeanSquaredError(reduction=reduction)
+        assert float(loss(y, masked)) == pytest.approx(expected)
+    weights = np.array([1.0, 2.0], "float32")
+    loss = ls.losses.MeanSquaredError()
+    assert float(loss(y, masked, weights)) == pytest.approx((1 + 4 + 2 * 9) / 3)
+    none = layers.Masking()(np.zeros_like(x))
+    assert float(loss(y, none)) == 0
