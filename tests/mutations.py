@@ -244,6 +244,42 @@ MUTATIONS = [
             "None if mask is None else mask[:, 0]",
         ),
     ),
+    mutation(
+        "CuDNNGRU: the bias of the state comes first",
+        (RECURRENT, FORMULAS),
+        (
+            "layers/cudnn_rnn.py",
+            "return ops.reshape(self.bias, (2, 3 * self.units))",
+            "return ops.flip(ops.reshape(self.bias, (2, 3 * self.units)), axis=0)",
+        ),
+    ),
+    mutation(
+        "RNN: initial_state ignored",
+        RECURRENT,
+        (
+            "layers/recurrent.py",
+            "return self._given_states(given, batch)\n",
+            "return self.get_initial_state(batch)\n",
+        ),
+    ),
+    mutation(
+        "Bidirectional: the states of the two directions exchanged",
+        (RECURRENT, FORMULAS),
+        (
+            "layers/bidirectional.py",
+            "return list(states[:half]), list(states[half:])",
+            "return list(states[half:]), list(states[:half])",
+        ),
+    ),
+    mutation(
+        "recurrent dropout: every gate has the first one's factors",
+        (RECURRENT, FORMULAS),
+        (
+            "layers/recurrent_cell.py",
+            "ops.matmul(value * one, block) for one, block in",
+            "ops.matmul(value * mask[0], block) for one, block in",
+        ),
+    ),
     # --- convolutions ---
     mutation(
         "convolution: the kernel is flipped",
@@ -343,6 +379,16 @@ MUTATIONS = [
             "weight + self.lora_alpha / self.lora_rank * ops.matmul(*small)",
             "weight + ops.matmul(*small)",
         ),
+    ),
+    mutation(
+        "LocallyConnected: the list of weights is sorted by input",
+        (LOCAL, FORMULAS),
+        ("layers/locally_connected.py", "(image, output, outputs_first=True)", "(image, output)"),
+    ),
+    mutation(
+        "UpSampling: the nearest entry is always the one before",
+        (VALUES, POOLING, FORMULAS),
+        ("ops/image.py", "np.floor(centres + 0.5)", "np.floor(centres)"),
     ),
     # --- pooling and borders ---
     mutation(
@@ -543,6 +589,11 @@ MUTATIONS = [
         POOLING,
         ("layers/alpha_dropout.py", " - scale * _LOWEST * self.rate", ""),
     ),
+    mutation(
+        "noise is the same at every call",
+        (POOLING, "tests/core/test_seed.py", "tests/core/test_random.py"),
+        ("random.py", "self.state.value[1] += 1", "pass"),
+    ),
     # --- merging and shapes ---
     mutation(
         "Flatten: channels_first keeps the channels in front",
@@ -562,6 +613,36 @@ MUTATIONS = [
         "LeakyReLU has another default",
         FORMULAS,
         ("layers/rectifiers.py", "default=0.3,", "default=0.2,"),
+    ),
+    mutation(
+        "ReLU: the slope begins at zero, not at the threshold",
+        ("tests/core/test_activations.py", FORMULAS),
+        ("activations.py", "negative_slope * (x - threshold))", "negative_slope * x)"),
+    ),
+    mutation(
+        "Permute goes the other way",
+        (POOLING, FORMULAS),
+        (
+            "layers/permute.py",
+            "return ops.transpose(inputs, (0, *self.dims))",
+            "order = [self.dims.index(n + 1) + 1 for n in range(len(self.dims))]\n"
+            "        return ops.transpose(inputs, (0, *order))",
+        ),
+        (
+            "layers/permute.py",
+            "*(input_shape[axis] for axis in self.dims)",
+            "*(input_shape[self.dims.index(n + 1) + 1] for n in range(len(self.dims)))",
+        ),
+    ),
+    mutation(
+        "Dot: cosines are not asked for",
+        MERGING,
+        ("layers/dot_product.py", "if self.normalize:", "if False:"),
+    ),
+    mutation(
+        "Lambda: arguments ignored",
+        MERGING,
+        ("layers/lambda_layer.py", "inputs, **self.arguments, **{name", "inputs, **{name"),
     ),
     # --- layers and weights ---
     mutation(
@@ -627,6 +708,20 @@ MUTATIONS = [
             "layers/layer.py",
             "if key not in _BASE_ARGUMENTS}",
             'if key not in (*_BASE_ARGUMENTS, "use_bias")}',
+        ),
+    ),
+    mutation(
+        "constraints are not applied after a step",
+        ("tests/core/models/test_training.py", PARTS),
+        ("optimizers.py", "if variable.constraint is not None:", "if False:"),
+    ),
+    mutation(
+        "Dense: the kernel's penalty is laid on the bias",
+        (LAYER, "tests/core/models/test_training.py", FORMULAS),
+        (
+            "layers/dense.py",
+            "regularizer=self.bias_regularizer",
+            "regularizer=self.kernel_regularizer",
         ),
     ),
     # --- parts ---

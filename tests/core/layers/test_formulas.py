@@ -104,6 +104,30 @@ def test_only_the_forget_gate_begins_open() -> None:
         assert not layer.get_weights()[2].any()
 
 
+def test_biases_for_graphics_cards_are_one_behind_the_other() -> None:
+    x = normal(2, 4, 5)
+    layer: Any = filled(layers.CuDNNGRU(N), x.shape)
+    kernel, recurrent, bias = layer.get_weights()
+    ordinary = layers.GRU(N)
+    ordinary.build(x.shape)
+    ordinary.set_weights([kernel, recurrent, bias.reshape(2, 3 * N)])
+    np.testing.assert_allclose(layer(x), ordinary(x), rtol=1e-6)
+
+
+def test_every_gate_drops_other_entries_of_the_state() -> None:
+    cell = filled(layers.LSTMCell(N, recurrent_dropout=0.5, seed=1, dtype="float64"), (2, 5))
+    x, state, carry = normal(2, 5), normal(2, N), normal(2, N, 1)[..., 0]
+    masks = cell.get_recurrent_dropout_mask(state)
+    assert len({mask.tobytes() for mask in masks}) > 1
+    kernel, recurrent, bias = cell.get_weights()
+    dropped = [
+        (state * mask) @ part for mask, part in zip(masks, blocks(recurrent, 4), strict=True)
+    ]
+    _, states = cell(x, [state, carry], training=True)
+    nothing = [kernel, np.zeros_like(recurrent), bias + np.concatenate(dropped, axis=-1)]
+    np.testing.assert_allclose(states, lstm(x, [state, carry], nothing), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("mode", "merge"),
     [
@@ -125,7 +149,7 @@ def test_both_directions_are_merged(mode: Any, merge: Any) -> None:
 def test_only_the_first_of_stacked_cells_reverses_the_steps() -> None:
     cells = [layers.LSTMCell(N), layers.GRUCell(2)]
     x = normal(2, 4, 5)
-    options = {"go_backwards": True, "return_sequences": True}
+    options: Any = {"go_backwards": True, "return_sequences": True}
     fused: Any = layers.RNN(cells, **options)
     stepwise: Any = layers.RNN(cells, **options, unroll=True)
     np.testing.assert_allclose(fused(x), stepwise(x), rtol=1e-5)
@@ -181,6 +205,34 @@ def test_borders_are_cut_and_padded_where_they_are_meant() -> None:
     assert found[0, ..., 0].tolist() == [[0, 0, 0], [1, 0, 0]]
 
 
+def test_axes_are_permuted_as_they_are_named() -> None:
+    x = normal(2, 3, 4, 5).astype("float32")
+    np.testing.assert_array_equal(layers.Permute((2, 3, 1))(x), x.transpose(0, 2, 3, 1))
+
+
+def test_the_nearest_entry_is_repeated() -> None:
+    x = np.array([[1.0, 2.0]]).reshape(1, 1, 2, 1)
+    found: Any = ls.ops.image.resize(x, (1, 3), interpolation="nearest")
+    assert found.ravel().tolist() == [1, 2, 2]
+    found = ls.ops.image.resize(x, (1, 4), interpolation="nearest")
+    assert found.ravel().tolist() == [1, 1, 2, 2]
+
+
+def test_weights_of_a_locally_connected_layer_are_listed_output_by_output() -> None:
+    x = normal(2, 4, 3)
+    listed: Any = filled(layers.LocallyConnected1D(2, 2, implementation=3), x.shape)
+    windows = layers.LocallyConnected1D(2, 2)
+    windows.build(x.shape)
+    kernel, bias = listed.get_weights()
+    windows.set_weights([kernel.reshape(3, 2, 6).transpose(0, 2, 1), bias])
+    np.testing.assert_allclose(listed(x), windows(x), rtol=1e-5)
+
+
+def test_a_rectifier_s_slope_begins_at_the_threshold() -> None:
+    layer: Any = layers.ReLU(max_value=3.0, negative_slope=0.5, threshold=1.0)
+    assert layer(np.array([-1.0, 0, 1, 2, 4], "float32")).tolist() == [-1, -0.5, 0, 2, 3]
+
+
 def test_channels_come_last_before_an_image_is_flattened() -> None:
     x = normal(2, 3, 4, 5)
     found = layers.Flatten(data_format="channels_first")(x)
@@ -202,7 +254,7 @@ def test_orthogonality_is_the_mean_over_pairs() -> None:
 
 
 #: Names of the weights in Keras's order, which `set_weights` and saved files rely on.
-WEIGHTS: list[tuple[Any, tuple[int, ...], str]] = [
+WEIGHTS: list[tuple[Any, tuple[int | None, ...], str]] = [
     (layers.Dense(2), (None, 3), "kernel bias"),
     (layers.Dense(2, lora_rank=1), (None, 3), "kernel bias lora_kernel_a lora_kernel_b"),
     (layers.Conv2D(2, 1), (None, 3, 3, 1), "kernel bias"),
@@ -227,7 +279,7 @@ WEIGHTS: list[tuple[Any, tuple[int, ...], str]] = [
 @pytest.mark.parametrize(
     ("layer", "shape", "names"), WEIGHTS, ids=[type(layer).__name__ for layer, *_ in WEIGHTS]
 )
-def test_weights_are_in_keras_s_order(layer: Any, shape: tuple[int, ...], names: str) -> None:
+def test_weights_are_in_keras_s_order(layer: Any, shape: Any, names: str) -> None:
     layer.build(shape)
     assert [one.name for one in layer.weights] == names.split()
 

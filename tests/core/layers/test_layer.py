@@ -494,3 +494,80 @@ def test_other_values_of_variables_for_one_call() -> None:
         np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match=r"`trainable_variables`.*2 variables.*1 values"):
         layer.stateless_call(other[:1], [], X)
+
+
+# --- what `build` and `call` are given ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("a", "does not end in `_shape`"), ("c_shape", "does not have argument `c`")],
+)
+def test_build_takes_shapes_of_the_arguments_of_call(name: str, message: str) -> None:
+    def call(self: Layer, a: Any, b: Any) -> Any:
+        return a + b
+
+    names: dict[str, Any] = {}
+    exec(f"def build(self, {name}, b_shape): pass", names)
+    layer = type("Odd", (Layer,), {"build": names["build"], "call": call})()
+    with pytest.raises(ValueError, match=f"'Odd'.*`{name}`.*{message}"):
+        layer(X, X)
+
+
+def test_build_config_of_several_inputs() -> None:
+    class Pair(Layer):
+        def build(self, a_shape: Any, b_shape: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            self.scale = self.add_weight((a_shape[-1], b_shape[-1]), "ones")
+
+        def call(self, a: Any, b: Any) -> Any:
+            return ops.matmul(a, self.scale) + b
+
+    layer, other = Pair(), Pair()
+    layer(X, np.ones((2, 4), "float32"))
+    config: Any = layer.get_build_config()
+    assert config == {"shapes_dict": {"a_shape": (2, 3), "b_shape": (2, 4)}}
+    other.build_from_config(config)
+    assert other.scale.shape == (3, 4)
+
+
+def test_what_is_recorded_comes_to_the_layer_s_type() -> None:
+    layer = Dense(2)
+    with ls.GradientTape() as tape:
+        x = tape.watch(X.astype("float64"))
+        out = layer(x)
+        assert out.dtype == "float32"
+        (gradient,) = tape.gradient(ops.sum(out), [x])
+    assert gradient.dtype == "float64"
+    variable = ls.Variable(X.astype("float64"))
+    np.testing.assert_array_equal(layer(variable), layer(X))
+    assert layers.Identity()(np.float64(1.5)).dtype == "float32"
+
+
+def test_only_what_has_a_call_can_be_followed() -> None:
+    with pytest.raises(NotImplementedError, match="no `call` to follow"):
+        Layer().compute_output_shape((1, 2))
+
+
+def test_arguments_of_a_weight_by_position() -> None:
+    layer = Layer()
+    with pytest.raises(TypeError, match=r"at most 3 positional.*Received 4"):
+        layer.add_weight((1,), "ones", "float32", True)
+    with pytest.raises(ValueError, match="`name='kernel'`"):
+        layer.add_weight("kernel", (1,))
+    with pytest.raises(ValueError, match="`shape` was passed both"):
+        layer.add_weight((1,), shape=(2,))
+
+
+def test_states_of_seeds_are_variables_and_no_weights() -> None:
+    layer = layers.Dropout(0.5, seed=0)
+    assert layer.weights == []
+    assert [one.name for one in layer.non_trainable_variables] == ["seed_generator_state"]
+
+
+def test_a_layer_can_be_taken_out_again() -> None:
+    layer: Any = Layer()
+    layer.inner = Dense(2)
+    layer.inner.build((None, 3))
+    assert len(layer.weights) == 2
+    del layer.inner
+    assert layer.weights == []

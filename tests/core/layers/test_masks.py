@@ -300,7 +300,8 @@ def test_a_loss_counts_only_the_steps_that_count() -> None:
     x = np.array([[[1.0], [2.0], [0.0]], [[3.0], [0.0], [0.0]]], "float32")
     y = np.zeros_like(x)
     masked = layers.Masking()(x)
-    for reduction, expected in (("sum_over_batch_size", 14 / 3), ("sum", 14.0)):
+    cases: Any = (("sum_over_batch_size", 14 / 3), ("sum", 14.0))
+    for reduction, expected in cases:
         loss = ls.losses.MeanSquaredError(reduction=reduction)
         assert float(loss(y, masked)) == pytest.approx(expected)
     weights = np.array([1.0, 2.0], "float32")
@@ -308,3 +309,19 @@ def test_a_loss_counts_only_the_steps_that_count() -> None:
     assert float(loss(y, masked, weights)) == pytest.approx((1 + 4 + 2 * 9) / 3)
     none = layers.Masking()(np.zeros_like(x))
     assert float(loss(y, none)) == 0
+
+
+def test_another_object_can_carry_the_mask() -> None:
+    with ls.GradientTape() as tape:
+        for value in (X, tape.watch(X), ls.KerasTensor(X.shape, "float32")):
+            carrying = masks.with_mask(value, MASK)
+            assert carrying is not value
+            assert carrying.shape == value.shape
+            assert get_keras_mask(carrying) is MASK
+            assert get_keras_mask(value) is None
+
+
+def test_a_mask_survives_the_change_of_type() -> None:
+    x = X.astype("float64")
+    set_keras_mask(x, MASK)
+    assert get_keras_mask(layers.Activation("relu")(x)) is MASK

@@ -39,6 +39,7 @@ class Mistake(NamedTuple):
     options: dict[str, Any] | None = None
 
 
+#: Ends of the names of arguments that take one of Keras's objects.
 PARTS = ("activation", "initializer", "regularizer", "constraint")
 
 

@@ -433,3 +433,29 @@ def test_states_before_the_first_step_are_zeros() -> None:
     shapes = map_structure(np.shape, layer.get_initial_state(4))
     assert shapes == [[(4, 2), (4, 2)], [(4, 3)]]
     assert not any(one.any() for one in leaves(layer.get_initial_state(4)))
+
+
+def test_both_directions_must_agree() -> None:
+    def pair(forward: dict[str, Any], backward: dict[str, Any]) -> Any:
+        return layers.Bidirectional(
+            layers.GRU(2, **forward), backward_layer=layers.GRU(2, **backward)
+        )
+
+    with pytest.raises(ValueError, match=r"different `go_backwards`.*forward_layer.*False"):
+        pair({}, {})
+    with pytest.raises(ValueError, match=r'attribute "return_sequences", got "True".*"False"'):
+        pair({"return_sequences": True}, {"go_backwards": True})
+
+
+def test_both_directions_keep_their_states() -> None:
+    x = normal(1, 2, 3)
+    layer: Any = layers.Bidirectional(layers.GRU(2, stateful=True))
+    first = layer(x)
+    forward, backward = layer.states
+    np.testing.assert_allclose(np.concatenate([forward, backward], axis=-1), first, rtol=1e-6)
+    assert (layer(x) != first).all()
+    for reset in (layer.reset_state, layer.reset_states):
+        reset()
+        np.testing.assert_array_equal(layer(x), first)
+    with pytest.raises(AttributeError, match="must be stateful"):
+        layers.Bidirectional(layers.GRU(2)).reset_state()

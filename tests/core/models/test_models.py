@@ -356,3 +356,45 @@ def test_input_types() -> None:
     assert Input((2,), batch_size=5).shape == (5, 2)
     assert Input(batch_shape=(1, 2)).shape == (1, 2)
     assert Input((2,), dtype="int32").dtype == "int32"
+
+
+# --- what a graph's config can hold --------------------------------------------------------------
+
+
+@ls.saving.register_keras_serializable("tests")
+class Scaled(layers.Layer):
+    def call(self, inputs: Any, factors: Any = None) -> Any:
+        return inputs["x"] * (factors["first"] if factors else 1)
+
+
+def test_arguments_of_calls_are_part_of_the_config() -> None:
+    x = Input((3,), name="x")
+    model = Model(x, Scaled()({"x": x}, factors={"first": 3.0}))
+    copy = Model.from_config(json.loads(json.dumps(model.get_config())))
+    np.testing.assert_array_equal(copy(X), 3 * X)
+
+
+def test_a_constant_array_in_a_graph_has_no_config() -> None:
+    x = Input((3,))
+    model = Model(x, layers.Add()([x, X[:1]]))
+    with pytest.raises(NotImplementedError, match="constant array"):
+        model.get_config()
+
+
+def test_calls_that_do_not_connect() -> None:
+    x = Input((3,), name="x")
+    config = Model(x, Dense(2, name="a")(Dense(2, name="b")(x)), name="torn").get_config()
+    config["layers"] = [one for one in config["layers"] if one["config"]["name"] != "b"]
+    with pytest.raises((TypeError, ValueError), match="'torn' do not connect"):
+        Model.from_config(config)
+
+
+def test_sizes_in_the_unit_that_reads_best() -> None:
+    from layerscope.models.summary import size_text
+
+    def held(*shape: int) -> Any:
+        return ls.Variable(np.broadcast_to(np.float32(0), shape))
+
+    assert size_text([held(2)]) == "8.00 B"
+    assert size_text([held(3, 256)]) == "3.00 KB"
+    assert size_text([held(1024, 1024)]) == "4.00 MB"
