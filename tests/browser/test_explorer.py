@@ -151,7 +151,7 @@ def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(visit: V
     # A value no layer could take never reaches the stack.
     set_number(page, "filters", "-1")
     error = page.locator(".ls-arg-filters .ls-error")
-    eventually(lambda: "at least 1" in error.inner_text(), "why it is refused")
+    eventually(lambda: "strictly positive" in error.inner_text(), "why it is refused")
     assert chips(page)[0] == "6 × 6 × 16"
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar, NamedTuple, Self
@@ -18,8 +16,10 @@ from layerscope.custom_objects import custom_object_scope
 from layerscope.graph import connect, unconnected
 from layerscope.layers.connected import Connected
 from layerscope.layers.input_spec import check_inputs
+from layerscope.layers.masked import Masked, keeping_mask, masks_of
+from layerscope.layers.signature import build_arguments, call_signature
 from layerscope.layers.weight_owner import SCOPE, WeightOwner, inside
-from layerscope.masks import get_keras_mask, set_keras_mask, with_mask
+from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.ops import cast, convert_to_numpy
 from layerscope.ops.shapes import ShapeError
 from layerscope.plain_data import serialize_value
@@ -59,7 +59,6 @@ class Example(NamedTuple):
 class _State:
     """What a layer holds beside its arguments, its weights and its calls."""
 
-    supports_masking: bool
     input_spec: Any
     _losses: list[Any]
     _building: int
@@ -69,7 +68,7 @@ class _State:
     _neighbours: frozenset[str]
 
 
-class Layer(WeightOwner, Connected, _State, Configurable):
+class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     """Base of all layers.
 
     A layer declares its arguments as fields (or writes a constructor), creates its weights in
@@ -199,10 +198,6 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         with unconnected():
             return self.call(*args, **kwargs)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Return the output's mask, given the input's; used if `supports_masking`."""
-        return previous_mask
-
     # --- calling -------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -231,75 +226,14 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         masks = self._arriving_masks(args, tensors, kwargs)
         previous_mask = masks.get("mask", kwargs.get("mask"))
         if previous_mask is None:
-            previous_mask = _masks_of(first)
+            previous_mask = masks_of(first)
         if any(isinstance(value, KerasTensor) for value in inputs):
             outputs = self._call_symbolically(args, kwargs, explicit)
         else:
-            if _call_signature(type(self)).training:
+            if call_signature(type(self)).training:
                 kwargs["training"] = training
             outputs = self._call_eagerly(args, {**kwargs, **masks}, training)
         return self._with_mask(outputs, first, previous_mask)
-
-    def _arriving_masks(
-        self, args: tuple[Any, ...], tensors: dict[str, Any], kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return the masks that came with the inputs, for the arguments `call` has for them.
-
-        As in Keras, ``x_mask`` receives the mask of argument ``x`` where there are several inputs,
-        and `mask` that of the only one; where several have no ``x_mask``, that of the first.
-        """
-        signature = _call_signature(type(self))
-        if not signature.masks:
-            return {}
-        named = dict(zip(signature.positional, args, strict=False)) | tensors
-        given = [name for name, value in named.items() if value is not None]
-        wanted = {f"{name}_mask": name for name in given} if len(given) > 1 else {}
-        if not wanted.keys() & signature.masks:
-            wanted = {"mask": given[0]}
-        return {
-            mask: _masks_of(named[name])
-            for mask, name in wanted.items()
-            if mask in signature.masks and named.get(mask) is None and kwargs.get(mask) is None
-        }
-
-    def _with_mask(self, outputs: Any, inputs: Any, previous_mask: Any) -> Any:
-        """Return the outputs with the masks that belong to them."""
-        overridden = type(self).compute_mask is not Layer.compute_mask
-        masked = previous_mask is not None and any(
-            mask is not None for mask in leaves(previous_mask)
-        )
-        if not masked and not (overridden and self.supports_masking):
-            return outputs
-        # What a layer was given and returns would keep the mask it has.
-        own = {id(value) for value in leaves(inputs)}
-        if not self.supports_masking:
-            if not _call_signature(type(self)).masks:
-                warnings.warn(
-                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with "
-                    "a mask attached to it. However, this layer does not support masking and will "
-                    "therefore destroy the mask information. Downstream layers will not see the "
-                    "mask.",
-                    stacklevel=3,
-                )
-            return map_structure(
-                lambda value: with_mask(value, None) if id(value) in own else value, outputs
-            )
-        flat = leaves(outputs)
-        if all(get_keras_mask(value) is not None for value in flat):
-            return outputs
-        masks = leaves(self.compute_mask(inputs, previous_mask))
-        waiting = iter([*masks, *[None] * (len(flat) - len(masks))])
-
-        def attach(value: Any) -> Any:
-            mask = next(waiting)
-            if mask is None or get_keras_mask(value) is not None:
-                return value
-            if id(value) in own:
-                return with_mask(value, mask)
-            set_keras_mask(value, mask)
-            return value
-
-        return map_structure(attach, outputs)
 
     def _call_symbolically(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
@@ -358,12 +292,12 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         if kind is np.ndarray:
             dtype = value.dtype
             if dtype.kind == "f" and dtype != self.dtype and self.dtype in FLOAT_TYPES:
-                return _keeping_mask(value, value.astype(self.dtype))
+                return keeping_mask(value, value.astype(self.dtype))
             return value
         if isinstance(value, (Tensor, KerasTensor, Variable)):
             dtype = str(value.dtype)
             if dtype in FLOAT_TYPES and dtype != self.dtype and self.dtype in FLOAT_TYPES:
-                return _keeping_mask(value, cast(value, self.dtype))
+                return keeping_mask(value, cast(value, self.dtype))
             return value
         if isinstance(value, np.generic):
             return self._convert(np.asarray(value))
@@ -381,38 +315,22 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         A `build` with one argument gets the first input's shape, one with several the shapes of
         the inputs they name: ``query_shape`` that of ``query``.
         """
-        signature = _call_signature(type(self))
+        signature = call_signature(type(self))
         named = dict(zip(signature.positional, args, strict=False)) | tensors
         shapes = {
             f"{name}_shape": map_structure(_shape, value)
             for name, value in named.items()
             if value is not None and name != "mask"
         }
-        wanted = _build_arguments(type(self))
+        wanted = build_arguments(type(self))
         try:
             if len(wanted) > 1:
-                self._check_build_arguments(wanted, signature)
+                signature.check_build(wanted)
                 self.build(**{name: shape for name, shape in shapes.items() if name in wanted})
             else:
                 self.build(next(iter(shapes.values())))
         except ShapeError as error:
             raise _explained(error, self, args) from None
-
-    def _check_build_arguments(self, wanted: tuple[str, ...], signature: _CallSignature) -> None:
-        """Refuse a `build` with arguments that nothing could be given for."""
-        advice = (
-            "A `build()` with several arguments takes the shapes of the arguments of `call()` they "
-            "are named after, as `build(self, query_shape, value_shape)`."
-        )
-        for name in wanted:
-            received = f"{advice} For layer '{type(self).__name__}', received `build()` argument"
-            if not name.endswith("_shape"):
-                raise ValueError(f"{received} `{name}`, which does not end in `_shape`.")
-            if name.removesuffix("_shape") not in signature.names:
-                raise ValueError(
-                    f"{received} `{name}`, but `call()` does not have argument "
-                    f"`{name.removesuffix('_shape')}`."
-                )
 
     def stateless_call(
         self,
@@ -535,7 +453,7 @@ class Layer(WeightOwner, Connected, _State, Configurable):
         shapes = self._build_shapes
         if shapes is None:
             return None
-        several = len(_build_arguments(type(self))) > 1
+        several = len(build_arguments(type(self))) > 1
         return {"shapes_dict": shapes} if several else {"input_shape": shapes}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
@@ -555,51 +473,11 @@ _ABSENT = {"quantization_config": None, "sparse": False, "ragged": False, "optio
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
 
 
-class _CallSignature:
-    """What a layer's `call` accepts.
-
-    Attributes
-    ----------
-    names : of all arguments.
-    positional : names of the arguments that may be given by position.
-    masks : names of the arguments that take masks.
-    training : whether it wants to know the phase.
-    """
-
-    def __init__(self, cls: type[Layer]) -> None:
-        parameters = list(inspect.signature(cls.call).parameters.values())[1:]
-        variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-        self.names = {parameter.name for parameter in parameters}
-        self.positional = [
-            parameter.name
-            for parameter in parameters
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ] or ["inputs"]
-        self.masks = {parameter.name for parameter in parameters if _is_mask(parameter.name)}
-        self.training = any(parameter.name == "training" for parameter in parameters) or (
-            variadic and cls.call is Layer.call
-        )
-
-
-def _is_mask(name: str) -> bool:
-    return name == "mask" or name.endswith("_mask")
-
-
 @functools.cache
 def _without_weights(cls: type[Layer]) -> bool:
     """Tell whether a layer of Layerscope's own has nothing to build."""
     own = cls.__module__.startswith("layerscope.layers.") and cls is not Layer
     return own and cls.build is Layer.build
-
-
-@functools.cache
-def _call_signature(cls: type[Layer]) -> _CallSignature:
-    return _CallSignature(cls)
-
-
-@functools.cache
-def _build_arguments(cls: type[Layer]) -> tuple[str, ...]:
-    return tuple(inspect.signature(cls.build).parameters)[1:]
 
 
 def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
@@ -622,7 +500,7 @@ def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
             self._building -= 1
         if not self._building:
             self.built = True
-            names = _build_arguments(type(self))
+            names = build_arguments(type(self))
             given = dict(zip(names, args, strict=False)) | kwargs
             shapes = {name: shape for name, shape in given.items() if shape is not None}
             if shapes:
@@ -643,17 +521,3 @@ def _explained(error: ValueError, layer: Layer, args: tuple[Any, ...]) -> ValueE
 
 def _shape(value: Any) -> Any:
     return tuple(value.shape) if hasattr(value, "shape") else None
-
-
-def _masks_of(value: Any) -> Any:
-    """Return the mask of one input, or the masks of several in their structure."""
-    if isinstance(value, (list, tuple, dict)):
-        return map_structure(get_keras_mask, value)
-    return get_keras_mask(value)
-
-
-def _keeping_mask(before: Any, after: Any) -> Any:
-    mask = get_keras_mask(before)
-    if mask is not None:
-        set_keras_mask(after, mask)
-    return after
