@@ -7,6 +7,7 @@ from typing import Any
 
 from layerscope import ops
 from layerscope.config import (
+    FLOAT_TYPES,
     epsilon,
     floatx,
     image_data_format,
@@ -18,14 +19,19 @@ from layerscope.config import (
 from layerscope.random import normal as random_normal
 from layerscope.random import truncated_normal
 from layerscope.random import uniform as random_uniform
-from layerscope.tensor import is_tensor
+from layerscope.tensor import KerasTensor, Variable, is_tensor
 from layerscope.utils import clear_session
 
 __all__ = [
+    "KerasTensor",
+    "Variable",
     "clear_session",
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_float_dtype",
+    "is_int_dtype",
+    "is_keras_tensor",
     "is_tensor",
     "random_normal",
     "random_uniform",
@@ -35,6 +41,21 @@ __all__ = [
     "standardize_dtype",
     "truncated_normal",
 ]
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """Tell whether a type holds real numbers."""
+    return standardize_dtype(dtype) in FLOAT_TYPES
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """Tell whether a type holds whole numbers."""
+    return standardize_dtype(dtype).lstrip("u").startswith("int")
+
+
+def is_keras_tensor(value: Any) -> bool:
+    """Tell whether `value` stands for data that comes later."""
+    return isinstance(value, KerasTensor)
 
 
 def __getattr__(name: str) -> Any:

@@ -403,3 +403,14 @@ def test_every_layer_with_one_input_works_in_a_model() -> None:
             x = map_shapes(lambda shape: np.ones(shape), example.input_shape).astype(dtype)
             for found, symbolic in zip(leaves(model(x)), leaves(out), strict=True):
                 assert found.shape == symbolic.shape, name
+
+
+def test_the_backend_tells_kinds_of_values_apart() -> None:
+    from layerscope import backend as K
+
+    assert [K.is_float_dtype(kind) for kind in ("float32", "int32", "bool")] == [True, False, False]
+    assert [K.is_int_dtype(kind) for kind in ("uint8", "float32")] == [True, False]
+    assert K.is_keras_tensor(ls.Input((2,)))
+    assert not K.is_keras_tensor(np.ones(2))
+    with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
+        _ = K.no_such_name

@@ -143,7 +143,7 @@ def test_both_directions_are_merged(mode: Any, merge: Any) -> None:
     layer: Any = layers.Bidirectional(layers.GRU(N, return_sequences=True), merge_mode=mode)
     found = filled(layer, x.shape)(x)
     backward = layer.backward_layer(x)[:, ::-1]
-    np.testing.assert_allclose(found, merge(layer.forward_layer(x), backward), rtol=1e-6)
+    np.testing.assert_allclose(found, merge(layer.forward_layer(x), backward), rtol=1e-6, atol=1e-7)
 
 
 def test_only_the_first_of_stacked_cells_reverses_the_steps() -> None:
@@ -152,7 +152,7 @@ def test_only_the_first_of_stacked_cells_reverses_the_steps() -> None:
     options: Any = {"go_backwards": True, "return_sequences": True}
     fused: Any = layers.RNN(cells, **options)
     stepwise: Any = layers.RNN(cells, **options, unroll=True)
-    np.testing.assert_allclose(fused(x), stepwise(x), rtol=1e-5)
+    np.testing.assert_allclose(fused(x), stepwise(x), rtol=1e-5, atol=1e-7)
 
 
 # --- normalization ---------------------------------------------------------------------------

@@ -459,3 +459,18 @@ def test_both_directions_keep_their_states() -> None:
         np.testing.assert_array_equal(layer(x), first)
     with pytest.raises(AttributeError, match="must be stateful"):
         layers.Bidirectional(layers.GRU(2)).reset_state()
+
+
+def test_a_model_resets_the_layers_inside_it_that_keep_states() -> None:
+    model = ls.Sequential(
+        [
+            ls.Input(batch_shape=(2, 3, 4)),
+            layers.GRU(3, stateful=True, return_sequences=True),
+            layers.Bidirectional(layers.LSTM(2)),
+        ]
+    )
+    x = normal(2, 3, 4)
+    first, second = model(x), model(x)
+    assert not np.allclose(first, second)
+    model.reset_state()
+    np.testing.assert_array_equal(model(x), first)
