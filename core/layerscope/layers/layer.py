@@ -379,6 +379,12 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             for variable, value in kept:
                 variable.value = value
 
+    def reset_state(self) -> None:
+        """Let the layers inside that keep states between calls begin anew."""
+        for layer in self._flatten_layers()[1:]:
+            if getattr(layer, "stateful", False):
+                layer.reset_state()
+
     # --- losses --------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
