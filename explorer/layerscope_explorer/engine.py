@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from layerscope.activations import linear
 from layerscope.configurable import REQUIRED, fields_of
 from layerscope.layers.layer import Layer
 from layerscope.layers.weight_owner import weightless
+from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.tensor import Shape, Variable
 from layerscope_explorer import diagnosis
 from layerscope_explorer.catalogue import layerscope_catalogue
@@ -40,6 +42,9 @@ from layerscope_explorer.snapshot import (
     WeightView,
 )
 from layerscope_explorer.strings import text
+
+# What a layer does to masks is for its card to say, not for the server's log.
+warnings.filterwarnings("ignore", "Layer .* was passed an input with a mask", module=__name__)
 
 #: Weights by layer id, in the order of `Layer.get_weights`.
 Weights = Mapping[str, Sequence[np.ndarray]]
@@ -240,7 +245,8 @@ def activation_of(layer: Layer) -> Callable[[Any], Any] | None:
     """Return what a layer applies last to every unit, None if it has nothing of the kind."""
     if layer.section == "activation" and not layer.weights:
         return layer
-    return getattr(layer, "activation", None)
+    # A recurrent layer applies its activation at every step, inside.
+    return None if layer.section == "recurrent" else getattr(layer, "activation", None)
 
 
 def _forward(layer: Layer, inputs: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
@@ -256,7 +262,9 @@ def _forward(layer: Layer, inputs: np.ndarray) -> tuple[np.ndarray | None, np.nd
         before = np.asarray(layer(inputs))
     finally:
         layer.activation = activation  # type: ignore[attr-defined]
-    return before, np.asarray(activation(before))
+    output = np.asarray(activation(before))
+    set_keras_mask(output, get_keras_mask(before))
+    return before, output
 
 
 def _view(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise
 from layerscope_explorer.data import digits_data
 from layerscope_explorer.document import Document, digits_stack
-from layerscope_explorer.engine import Engine, make_layer
+from layerscope_explorer.engine import Engine, _forward, make_layer
 from layerscope_explorer.limits import MAX_PARAMETERS
 
 
@@ -34,6 +36,42 @@ def test_numbers_are_the_models_own() -> None:
         assert view.output.mean == pytest.approx(float(value.mean()), abs=0.02)
         for seen, weight in zip(view.weights, layer.weights, strict=True):
             assert seen.histogram.std == pytest.approx(float(weight.value.std()), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", layerscope_catalogue().layers)
+def test_what_is_shown_is_what_the_layer_gives(name: str) -> None:
+    cls: Any = layerscope_catalogue().layer(name)
+    for example in cls.examples:
+        if isinstance(example.input_shape, list) or example.arguments.get("return_state"):
+            continue
+        layer = cls(**example.arguments)
+        x = np.random.default_rng(0).normal(size=example.input_shape).astype("float32")
+        if example.integers is not None:
+            x = np.abs(x).astype("int32")
+        expected = layer(x)
+        if isinstance(expected, np.ndarray):
+            np.testing.assert_allclose(_forward(layer, x)[1], expected, rtol=1e-6)
+
+
+def test_masks_reach_the_layers_below() -> None:
+    document = Document(layers=())
+    for place, (kind, arguments) in enumerate(
+        [
+            ("Reshape", {"target_shape": [8, 8]}),
+            ("Masking", {}),
+            ("Dense", {"units": 4, "activation": "relu"}),
+            ("GRU", {"units": 3}),
+        ]
+    ):
+        document = edits.add_layer(document, kind, place, arguments)
+    names = document.names()
+    model = ls.Sequential([ls.Input((8, 8, 1))])
+    for spec in document.layers:
+        model.add(make_layer(document, spec, names[spec.id]))
+    shown = picture(document).layers[-1].output
+    assert shown is not None
+    expected = float(model(digits_data().sample).mean())
+    assert shown.mean == pytest.approx(expected, abs=1e-4)
 
 
 def test_only_what_changed_is_computed_again() -> None:
