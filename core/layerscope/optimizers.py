@@ -36,6 +36,14 @@ class Optimizer(Configurable):
         # Keyed by identity; the variable is kept so that its identity stays taken.
         self._states: dict[int, tuple[Variable, dict[str, np.ndarray]]] = {}
 
+    def _accept_legacy_arguments(self, unknown: dict[str, Any]) -> dict[str, Any]:
+        """Drop what Keras writes into a config and Layerscope lacks, unless it is in use."""
+        return {
+            name: value
+            for name, value in unknown.items()
+            if name not in _WITHOUT_MEANING and not (name in _ABSENT and value == _ABSENT[name])
+        }
+
     def update(self, variable: Variable, grad: np.ndarray, state: dict[str, np.ndarray]) -> None:
         """Change one variable in place."""
         raise NotImplementedError(f"{type(self).__name__} must define `update(...)`.")
@@ -76,6 +84,21 @@ class Optimizer(Configurable):
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Exist for Keras's sake: state is made when a variable is first updated."""
+
+
+#: What Keras's optimizers take and Layerscope's lack, with the value that means nothing.
+_ABSENT = {
+    "clipnorm": None,
+    "clipvalue": None,
+    "global_clipnorm": None,
+    "gradient_accumulation_steps": None,
+    "loss_scale_factor": None,
+    "use_ema": False,
+    "weight_decay": None,
+}
+
+#: What only matters beside one of those.
+_WITHOUT_MEANING = ("ema_momentum", "ema_overwrite_frequency", "name")
 
 
 def _slot(state: dict[str, np.ndarray], name: str, variable: Variable) -> np.ndarray:

@@ -132,3 +132,10 @@ def test_functional_config_loads_there_and_back() -> None:
     back.set_weights(ours.get_weights())
     for found, wanted in zip(back([x[0], x[1]]), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_bare_operation_in_a_config_is_refused() -> None:
+    a, b = keras.Input((3,)), keras.Input((3,))
+    theirs = keras.Model([a, b], keras.layers.Dense(2)(a + b))
+    with pytest.raises(ValueError, match=r"holds operation 'add\w*' .*Wrap the operation"):
+        ls.models.model_from_json(theirs.to_json())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, MutableMapping
 from typing import Any, ClassVar
+
+import numpy as np
 
 from layerscope import initializers, ops
 from layerscope.configurable import field
 from layerscope.layers.layer import Layer
+from layerscope.tensor import Variable
 
 
 class _LowRankAdapted(Layer):
@@ -143,8 +147,34 @@ class _LowRankAdapted(Layer):
             return weight
         assert self.lora_rank is not None
         assert self.lora_alpha is not None
-        small = [getattr(self, f"lora_{name}_{letter}") for letter in "ab"]
-        return weight + self.lora_alpha / self.lora_rank * ops.matmul(*small)
+        return weight + self.lora_alpha / self.lora_rank * ops.matmul(*self._small_weights())
+
+    def _small_weights(self) -> list[Variable]:
+        return [getattr(self, f"lora_{self._adapted}_{letter}") for letter in "ab"]
+
+    def _stored_variables(self) -> list[Variable]:
+        stored = super()._stored_variables()
+        if self.lora_enabled:
+            small = {id(variable) for variable in self._small_weights()}
+            stored = [variable for variable in stored if id(variable) not in small]
+        return stored
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Put the weights into `store`, the adapted one as it acts, so that any layer can take it.
+
+        The two small weights are not kept.
+        """
+        super().save_own_variables(store)
+        if self.lora_enabled:
+            # It is the first weight a layer creates.
+            store["0"] = ops.convert_to_numpy(self._effective())
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take the weights from `store`; what was adapted is adapted anew, from zero."""
+        super().load_own_variables(store)
+        if self.lora_enabled:
+            for variable in self._small_weights():
+                variable.assign(np.zeros(variable.shape))
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

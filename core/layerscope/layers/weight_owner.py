@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from layerscope import constraints, initializers, regularizers
 from layerscope.config import FLOAT_TYPES, standardize_dtype
 from layerscope.ops.shapes import ShapeError
 from layerscope.random import SeedGenerator
+from layerscope.saving.weights_file import account_for
 from layerscope.structure import leaves
 from layerscope.tensor import Variable
 
@@ -71,7 +72,7 @@ class WeightOwner:
             self._set_trainable(bool(value))
         elif isinstance(value, Variable):
             self._track_variable(value)
-        elif isinstance(value, (WeightOwner, list, tuple, dict)) and not name.startswith("_"):
+        elif isinstance(value, (WeightOwner, list, tuple, dict)):
             self._track_layers(name, value)
         elif name in self._tracked:
             del self._tracked[name]
@@ -169,6 +170,7 @@ class WeightOwner:
         shape, initializer, dtype = _in_order("add_weight", args, named)
         dtype = standardize_dtype(dtype or self.dtype)
         lengths = _weight_shape(shape, self.name)
+        account_for(lengths, dtype)
         if initializer is None:
             initializer = "glorot_uniform" if dtype in FLOAT_TYPES else "zeros"
         if name is None:
@@ -289,6 +291,43 @@ class WeightOwner:
                 )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Put the weights of this layer alone into `store`, under ``"0"``, ``"1"``, ...
+
+        Override both this and `load_own_variables` to keep something else in files.
+        """
+        for number, variable in enumerate(self._stored_variables()):
+            store[str(number)] = variable.numpy()
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take the weights of this layer alone from what `save_own_variables` filled.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape differs; nothing is changed then.
+        """
+        variables = self._stored_variables()
+        if len(store) != len(variables):
+            raise ValueError(
+                f"Layer '{self.name}' expected {len(variables)} variables, but received "
+                f"{len(store)} variables during loading. Expected: "
+                f"{[variable.name for variable in variables]}"
+            )
+        arrays = [np.asarray(store[str(number)]) for number in range(len(variables))]
+        for variable, array in zip(variables, arrays, strict=True):
+            if variable.shape != array.shape:
+                raise ValueError(
+                    f"Layer '{self.name}' has a weight '{variable.name}' of shape "
+                    f"{variable.shape}, but received one of shape {array.shape} during loading."
+                )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def _stored_variables(self) -> list[Variable]:
+        """Return the layer's own weights in the order of a file."""
+        return [*self._trainable_variables, *self._non_trainable_variables]
 
     def count_params(self) -> int:
         """Return the number of scalars in the weights.

@@ -21,6 +21,8 @@ class Functional(Model):
     """The layers between symbolic inputs and outputs; made by ``Model(inputs, outputs)``."""
 
     keras_module: ClassVar[str] = "keras.src.models.functional"
+    #: Whether a file has the layers under `layers`, whatever other attributes hold them.
+    layers_are_saved_first: ClassVar[bool] = True
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         super().__init__(name=name)

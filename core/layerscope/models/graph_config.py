@@ -97,13 +97,19 @@ def rebuild_graph(config: dict[str, Any]) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        If the calls cannot be put in an order.
+        If the calls cannot be put in an order, or one is of a bare operation.
     """
     tensors: dict[Position, Any] = {}
     layers: dict[str, Layer] = {}
     waiting = []
     for entry in config["layers"]:
         name = entry.get("name", entry["config"].get("name"))
+        if ".ops." in str(entry.get("module")):
+            raise ValueError(
+                f"The config of model '{config.get('name')}' holds operation '{name}' "
+                f"({entry['module']}.{entry['class_name']}); Layerscope can only rebuild layers. "
+                "Wrap the operation in a layer before saving."
+            )
         layers[name] = layer = deserialize(entry)
         layer.name = name
         if isinstance(layer, InputLayer):

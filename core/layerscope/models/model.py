@@ -11,7 +11,9 @@ from layerscope.layers.layer import Layer
 from layerscope.models.summary import summary_text
 from layerscope.models.training import Trainable
 from layerscope.plain_data import serialize_keras_object
-from layerscope.structure import leaves
+from layerscope.saving import model_files
+from layerscope.structure import leaves, map_shapes
+from layerscope.tensor import KerasTensor
 
 
 class Model(Trainable):
@@ -110,9 +112,50 @@ class Model(Trainable):
         """Return the model's config as JSON; `kwargs` go to ``json.dumps``."""
         return json.dumps(serialize_keras_object(self), **kwargs)
 
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build for what `get_build_config` returned, by a symbolic call if there is no `build`."""
+        if type(self).build is not Layer.build:
+            super().build_from_config(config)
+            return
+
+        def symbols(shapes: Any) -> Any:
+            return map_shapes(lambda shape: KerasTensor(shape, self.dtype), shapes)
+
+        with unconnected():
+            if "shapes_dict" in config:
+                given = config["shapes_dict"].items()
+                self(**{name.removesuffix("_shape"): symbols(shapes) for name, shapes in given})
+            else:
+                self(symbols(config["input_shape"]))
+
+    def save(self, filepath: model_files.StrPath, overwrite: bool = True) -> None:
+        """Write config and weights to a ``.keras`` file; see `layerscope.saving.save_model`."""
+        model_files.save_model(self, filepath, overwrite)
+
+    def save_weights(self, filepath: model_files.StrPath, overwrite: bool = True) -> None:
+        """Write the weights to a ``.weights.h5`` file; see `layerscope.saving.save_weights`."""
+        model_files.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: model_files.StrPath, skip_mismatch: bool = False) -> None:
+        """Take the weights of a file; see `layerscope.saving.load_weights`."""
+        model_files.load_weights(self, filepath, skip_mismatch)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
     def _require_layers(self) -> None:
         if not any(isinstance(leaf, Layer) for leaf in leaves(list(self._tracked.values()))):
             raise ValueError(f"Model '{self.name}' has no layers yet.")
+
+
+def clone_model(model: Model) -> Any:
+    """Return a model with the same config, and new weights.
+
+    Examples
+    --------
+    >>> import layerscope as ls
+    >>> model = ls.Sequential([ls.Input((4,)), ls.layers.Dense(2)])
+    >>> ls.models.clone_model(model).output_shape
+    (None, 2)
+    """
+    return type(model).from_config(model.get_config())

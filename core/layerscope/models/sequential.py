@@ -30,6 +30,8 @@ class Sequential(Model):
     """
 
     keras_module: ClassVar[str] = "keras"
+    #: Whether a file has the layers under `layers`, whatever other attributes hold them.
+    layers_are_saved_first: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -39,11 +41,16 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         self.stack: list[Layer] = []
-        self._entry: InputLayer | None = None
         self._symbolic_input: KerasTensor | None = None
         self._symbolic_output: KerasTensor | None = None
         for layer in layers or []:
             self.add(layer)
+
+    @property
+    def _entry(self) -> InputLayer | None:
+        """Where data enters, None as long as no shape is known."""
+        tensor = self._symbolic_input
+        return None if tensor is None or tensor.history is None else tensor.history[0].operation
 
     @property
     def layers(self) -> list[Layer]:
@@ -65,7 +72,6 @@ class Sequential(Model):
                 raise ValueError(
                     f"Sequential model '{self.name}' already has layers; an input comes first."
                 )
-            self._entry = layer
             self._symbolic_input = self._symbolic_output = layer.output
             return
         if not isinstance(layer, Layer):
@@ -116,7 +122,6 @@ class Sequential(Model):
         with inside(self):
             for layer in self.stack:
                 value = layer(value)
-        self._entry = entry.history[0].operation
         self._symbolic_input, self._symbolic_output = entry, value
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from layerscope.layers.layer import Layer
 from layerscope.models.callbacks import Callback, History
 from layerscope.models.data import Batch, Dataset, split_validation
 from layerscope.models.progress import ProgressBar
+from layerscope.plain_data import serialize_value
 from layerscope.structure import leaves, map_structure
 
 
@@ -78,6 +80,39 @@ class Trainable(_TrainingState, Layer):
         self._loss_tracker = _mean("loss")
         self._metrics_wanted = list(metrics or [])
         self._metrics = None
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Return what `compile` was given as plain data, None before it was called."""
+        if "optimizer" not in self.__dict__:
+            return None
+        try:
+            return {
+                "optimizer": serialize_value(self.optimizer),
+                "loss": serialize_value(self.loss),
+                "metrics": serialize_value(self._metrics_wanted) or None,
+            }
+        except TypeError as error:
+            warnings.warn(
+                f"How model '{self.name}' is compiled is not kept: {error}.", stacklevel=2
+            )
+            return None
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says; warn if it asks for what there is not."""
+        try:
+            for name in ("loss_weights", "weighted_metrics"):
+                if config.get(name):
+                    raise ValueError(f"`{name}` is not supported.")
+            for wanted in config.get("metrics") or ():
+                metrics.get(wanted, (), ())
+            known = {"optimizer", "loss", "metrics"}
+            self.compile(**{name: value for name, value in config.items() if name in known})
+        except (TypeError, ValueError) as error:
+            warnings.warn(
+                f"Model '{self.name}' was not compiled as its file says: {error} Call `compile()`, "
+                "or load it with `compile=False`.",
+                stacklevel=3,
+            )
 
     # --- one batch -----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Configs of objects, and registering one's own classes for them."""
+"""Configs of objects, registering one's own classes for them, and models in files."""
 
 from layerscope.custom_objects import (
     CustomObjectScope,
@@ -9,6 +9,7 @@ from layerscope.custom_objects import (
     register_keras_serializable,
 )
 from layerscope.plain_data import serialize_keras_object
+from layerscope.saving.model_files import load_model, load_weights, save_model, save_weights
 from layerscope.saving.serialization import deserialize_keras_object
 
 __all__ = [
@@ -18,6 +19,10 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_model",
+    "load_weights",
     "register_keras_serializable",
+    "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]

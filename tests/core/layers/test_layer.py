@@ -571,3 +571,20 @@ def test_a_layer_can_be_taken_out_again() -> None:
     assert len(layer.weights) == 2
     del layer.inner
     assert layer.weights == []
+
+
+def test_layers_under_private_names_are_tracked() -> None:
+    class Hidden(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self._inner = Dense(2)
+            self._several = [Dense(1)]
+
+        def call(self, inputs: Any) -> Any:
+            return self._several[0](self._inner(inputs))
+
+    layer = Hidden()
+    layer(X)
+    assert [one.shape for one in layer.weights] == [(3, 2), (2,), (2, 1), (1,)]
+    layer.trainable = False
+    assert layer.trainable_weights == []

@@ -6,7 +6,6 @@ _ATTENTION = "attention layers are not part of the catalogue"
 _PREPROCESSING = "preprocessing layers are not part of the catalogue"
 _NO_SUCH_LAYER = "the layer is not part of the catalogue"
 _QUANTIZATION = "Layerscope has no quantization"
-_SAVING = "Layerscope has no files of Keras's"
 _PRECISION = "Layerscope computes in float32 and float64, never in mixed precision"
 _SPARSE = "Layerscope has neither sparse nor ragged tensors"
 _POLICIES = "Layerscope has no dtype policies"
@@ -16,7 +15,6 @@ _TENSORFLOW = "tests TensorFlow"
 _TORCH = "tests PyTorch"
 _COMPLEX = "Layerscope has no complex numbers"
 _PRIVATE = "tests a private name of Keras"
-_FILES = "Layerscope does not write model files"
 _GENERATORS = "Layerscope trains on arrays, not on generators"
 
 #: Reasons by a pattern of file, class and method, or of a whole file.
@@ -48,16 +46,12 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/reshaping/zero_padding*_get_config*": _POLICIES,
     # --- single tests ------------------------------------------------------------------------
     "initializers/*::test_mha_query_projection_variance": _ATTENTION,
-    "layers/convolutional/conv::*::test_enable_lora_conv*": _SAVING,
-    "layers/core/dense::DenseTest::test_enable_lora": _SAVING,
-    "layers/core/embedding::EmbeddingTest::test_enable_lora": _SAVING,
     "layers/core/lambda_layer::LambdaTest::test_correctness*": "no config's code is ever run",
     "layers/layer::LayerTest::test_*call_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_layer_variable_tracking_correct": _PRIVATE,
     "layers/layer::LayerTest::test_remove_weight": _PRIVATE,
     "layers/layer::LayerTest::test_stateless_call": _PRIVATE,
-    "layers/core/masking::MaskingTest::test_masking_with_tensor": _FILES,
     "layers/layer::LayerTest::test_complex_dtype_support": _COMPLEX,
     "layers/layer::LayerTest::test_gptq_quantization_by_setting_dtype": _QUANTIZATION,
     "layers/layer::LayerTest::test_not_implemented_error_float8_call": _QUANTIZATION,
