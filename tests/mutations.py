@@ -376,8 +376,8 @@ MUTATIONS = [
         (LOW_RANK, CONTRACT),
         (
             "layers/low_rank.py",
-            "weight + self.lora_alpha / self.lora_rank * ops.matmul(*small)",
-            "weight + ops.matmul(*small)",
+            "weight + self.lora_alpha / self.lora_rank * ops.matmul",
+            "weight + ops.matmul",
         ),
     ),
     mutation(

@@ -282,15 +282,7 @@ class WeightOwner:
                 f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of "
                 f"length {len(weights)}, but the layer was expecting {len(variables)} weights."
             )
-        arrays = [np.asarray(value) for value in weights]
-        for variable, array in zip(variables, arrays, strict=True):
-            if variable.shape != array.shape:
-                raise ValueError(
-                    f"Layer {self.name} weight shape {variable.shape} is not compatible with "
-                    f"provided weight shape {array.shape}."
-                )
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
+        _assign_all(self.name, variables, weights)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Put the weights of this layer alone into `store`, under ``"0"``, ``"1"``, ...
@@ -315,15 +307,8 @@ class WeightOwner:
                 f"{len(store)} variables during loading. Expected: "
                 f"{[variable.name for variable in variables]}"
             )
-        arrays = [np.asarray(store[str(number)]) for number in range(len(variables))]
-        for variable, array in zip(variables, arrays, strict=True):
-            if variable.shape != array.shape:
-                raise ValueError(
-                    f"Layer '{self.name}' has a weight '{variable.name}' of shape "
-                    f"{variable.shape}, but received one of shape {array.shape} during loading."
-                )
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
+        values = [store[str(number)] for number in range(len(variables))]
+        _assign_all(self.name, variables, values)
 
     def _stored_variables(self) -> list[Variable]:
         """Return the layer's own weights in the order of a file."""
@@ -343,6 +328,19 @@ class WeightOwner:
                 "built. You can build it manually via: `layer.build(input_shape)`."
             )
         return sum(int(np.prod(variable.shape, dtype=int)) for variable in self.weights)
+
+
+def _assign_all(layer_name: str, variables: Sequence[Variable], values: Sequence[Any]) -> None:
+    """Replace the content of variables, or of none of them if a shape differs."""
+    arrays = [np.asarray(value) for value in values]
+    for variable, array in zip(variables, arrays, strict=True):
+        if variable.shape != array.shape:
+            raise ValueError(
+                f"Layer {layer_name} weight shape {variable.shape} is not compatible with "
+                f"provided weight shape {array.shape} of '{variable.name}'."
+            )
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
 
 
 def _in_order(function: str, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
