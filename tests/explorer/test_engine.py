@@ -12,6 +12,7 @@ from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise
 from layerscope_explorer.data import digits_data
 from layerscope_explorer.document import Document, digits_stack
 from layerscope_explorer.engine import Engine, _forward, make_layer
+from layerscope_explorer.lenses.activation import sentence
 from layerscope_explorer.limits import MAX_PARAMETERS
 
 
@@ -239,3 +240,11 @@ def test_dead_units_are_those_with_no_slope_on_any_sample() -> None:
     inputs = np.array([[-1.0, 1.0, -2.0], [-3.0, 2.0, 4.0]], np.float32)
     dead, _ = flat_shares(ls.activations.relu, inputs)
     assert dead == pytest.approx(1 / 3)
+
+
+def test_a_recurrent_layer_says_where_its_activations_are() -> None:
+    document = edits.add_layer(Document(layers=()), "Reshape", 0, {"target_shape": [8, 8]})
+    document = edits.add_layer(document, "LSTM", 1, {"units": 3})
+    view = picture(document).layers[1]
+    assert view.activation is None
+    assert sentence(view).startswith("LSTM applies its activations inside")

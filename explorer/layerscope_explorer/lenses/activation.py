@@ -142,7 +142,9 @@ def sentence(layer: LayerView) -> str:
     """Say what the curve does to this layer's own data."""
     view = layer.activation
     if view is None:
-        return text("lenses.no_activation", layer=layer.class_name)
+        inside = layer.section == "recurrent"
+        key = "lenses.inner_activation" if inside else "lenses.no_activation"
+        return text(key, layer=layer.class_name)
     parts = [_about(view)]
     flat = [zone for zone in zones(view) if not math.isnan(zone.share)]
     if flat:
