@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from layerscope import ops
-from layerscope.config import DataFormat, standardize_data_format
+from layerscope.config import DataFormat
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
+from layerscope.layers.layout import data_format_field
 from layerscope.layers.spatial import _Spatial
 from layerscope.tensor import Shape
 
@@ -36,11 +37,7 @@ class _AdaptivePooling(_Spatial):
     output_size: tuple[int, ...] = field(
         converter=_lengths, ge=1, slider=(1, 8), per_axis=True, help="Lengths of the output."
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def _output_lengths(self, lengths: Shape) -> Shape:
         return self.output_size

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from layerscope import activations, constraints, initializers, ops, regularizers
-from layerscope.config import DataFormat, standardize_data_format
+from layerscope.config import DataFormat
 from layerscope.configurable import field, lower_case, sizes
 from layerscope.layers.input_spec import InputSpec
 from layerscope.layers.layer import Layer
+from layerscope.layers.layout import data_format_field
 from layerscope.ops import shapes
 from layerscope.ops.shapes import ShapeError
 from layerscope.tensor import Shape, Variable
@@ -61,11 +62,7 @@ class _WindowArguments(Layer):
         converter=lower_case,
         help="Windows inside the image only, or zeros around it to keep its size.",
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     @property
     def _channels_first(self) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from layerscope.config import DataFormat, standardize_data_format
+from layerscope.config import DataFormat
 from layerscope.configurable import field, sizes
 from layerscope.layers.borders import Borders, pairs_of
 from layerscope.layers.layer import Example
+from layerscope.layers.layout import data_format_field
 from layerscope.layers.spatial import _Spatial
 from layerscope.ops.shapes import ShapeError
 from layerscope.tensor import Shape
@@ -107,11 +108,7 @@ class Cropping2D(_Cropping):
         converter=pairs_of(2, "cropping"),
         help="((top, bottom), (left, right)), (rows, columns) for both ends, or one number.",
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def _borders(self) -> Borders:
         return self.cropping
@@ -145,11 +142,7 @@ class Cropping3D(_Cropping):
         converter=pairs_of(3, "cropping"),
         help="((before, after), ...) per axis, a number per axis for both ends, or one number.",
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def _borders(self) -> Borders:
         return self.cropping

@@ -6,10 +6,10 @@ import math
 from typing import Any, ClassVar
 
 from layerscope import ops
-from layerscope.config import DataFormat, standardize_data_format
-from layerscope.configurable import field
+from layerscope.config import DataFormat
 from layerscope.layers.input_spec import InputSpec
 from layerscope.layers.layer import Example, Layer
+from layerscope.layers.layout import data_format_field
 from layerscope.ops import shapes
 from layerscope.tensor import Shape
 
@@ -35,11 +35,7 @@ class Flatten(Layer):
         Example({}, (3,)),
     )
 
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def __post_init__(self) -> None:
         self.input_spec = InputSpec(min_ndim=1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from layerscope import ops
-from layerscope.config import DataFormat, standardize_data_format
+from layerscope.config import DataFormat
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
+from layerscope.layers.layout import data_format_field
 from layerscope.layers.spatial import _Spatial
 from layerscope.tensor import Shape
 
@@ -17,11 +18,7 @@ class _GlobalPooling(_Spatial):
 
     section: ClassVar[str] = "pooling"
 
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
     keepdims: bool = field(default=False, help="Whether to keep the spatial axes, of length one.")
 
     def _output_lengths(self, lengths: Shape) -> Shape:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from layerscope import ops
-from layerscope.config import DataFormat, standardize_data_format
+from layerscope.config import DataFormat
 from layerscope.configurable import field, lower_case, sizes
 from layerscope.layers.layer import Example
+from layerscope.layers.layout import data_format_field
 from layerscope.layers.spatial import _Spatial
 from layerscope.ops import shapes
 from layerscope.ops.shapes import ShapeError
@@ -36,11 +37,7 @@ class _Pooling(_Spatial):
         converter=lower_case,
         help="Whole windows only, or also those that reach over the edge.",
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from layerscope import random
-from layerscope.config import DataFormat, standardize_data_format
+from layerscope.config import DataFormat
 from layerscope.configurable import field
 from layerscope.layers.input_spec import InputSpec
 from layerscope.layers.layer import Example
+from layerscope.layers.layout import data_format_field
 from layerscope.layers.noise import NO_FRACTION, _Noise
 from layerscope.random import Seed, check_seed
 
@@ -85,12 +86,7 @@ class SpatialDropout2D(_SpatialDropout):
         Example({"rate": 0.3, "data_format": "channels_first", "seed": 1}, (2, 4, 3, 2)),
     )
 
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        after="rate",
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field(after="rate")
 
 
 class SpatialDropout3D(_SpatialDropout):
@@ -112,9 +108,4 @@ class SpatialDropout3D(_SpatialDropout):
         Example({"rate": 0.3, "data_format": "channels_first", "seed": 1}, (2, 4, 2, 1, 2)),
     )
 
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        after="rate",
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field(after="rate")

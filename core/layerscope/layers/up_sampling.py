@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from layerscope import ops
-from layerscope.config import DataFormat, standardize_data_format
+from layerscope.config import DataFormat
 from layerscope.configurable import field, lower_case, sizes, whole_number
 from layerscope.layers.layer import Example
+from layerscope.layers.layout import data_format_field
 from layerscope.layers.spatial import _Spatial
 from layerscope.tensor import Shape
 
@@ -97,11 +98,7 @@ class UpSampling2D(_UpSampling):
         slider=(1, 5),
         help="Factors of the height and the width.",
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"] = field(
         default="nearest", converter=lower_case, help="How the entries in between are made."
     )
@@ -143,11 +140,7 @@ class UpSampling3D(_UpSampling):
     size: tuple[int, int, int] = field(
         default=(2, 2, 2), converter=sizes, ge=1, slider=(1, 5), help="Factor of each spatial axis."
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def _factors(self) -> tuple[int, ...]:
         return self.size

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from layerscope import ops
-from layerscope.config import DataFormat, standardize_data_format
+from layerscope.config import DataFormat
 from layerscope.configurable import field, sizes
 from layerscope.layers.borders import Borders, pairs_of
 from layerscope.layers.layer import Example
+from layerscope.layers.layout import data_format_field
 from layerscope.layers.spatial import _Spatial
 from layerscope.tensor import Shape
 
@@ -62,11 +63,7 @@ class ZeroPadding1D(_ZeroPadding):
         slider=(0, 4),
         help="Zeros to add at the start and the end, or one number for both.",
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def _borders(self) -> Borders:
         return (self.padding,)
@@ -99,11 +96,7 @@ class ZeroPadding2D(_ZeroPadding):
         converter=pairs_of(2, "padding"),
         help="((top, bottom), (left, right)), (rows, columns) for both ends, or one number.",
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def _borders(self) -> Borders:
         return self.padding
@@ -137,11 +130,7 @@ class ZeroPadding3D(_ZeroPadding):
         converter=pairs_of(3, "padding"),
         help="((before, after), ...) per axis, a number per axis for both ends, or one number.",
     )
-    data_format: DataFormat | None = field(
-        default=None,
-        converter=standardize_data_format,
-        help="Where the channels are; None: the ambient setting.",
-    )
+    data_format: DataFormat | None = data_format_field()
 
     def _borders(self) -> Borders:
         return self.padding
