@@ -100,8 +100,7 @@ def test_layer(name: str, index: int, training: bool) -> None:
     # Of these only batch normalization knows the phase.
     options = {"training": training} if name == "BatchNormalization" else {}
     compared = comparison_of(CONFIGURATIONS, name, index, **options)
-    compared.check_forward()
-    compared.check_gradients()
+    compared.check_values()
     compared.check_config()
 
 
@@ -116,7 +115,8 @@ def test_config_before_and_after_building(name: str, axis: Any) -> None:
 
 
 def batch_normalization(index: int) -> Comparison:
-    return comparison_of(CONFIGURATIONS, "BatchNormalization", index)
+    # In float64: Keras's variance on torch, E[x²] − E[x]², loses digits where the mean is far off.
+    return comparison_of(CONFIGURATIONS, "BatchNormalization", index).in_double()
 
 
 @each_index
@@ -124,7 +124,7 @@ def test_batch_normalization_keeps_the_same_averages(index: int) -> None:
     compared = batch_normalization(index)
     ours, theirs, x = compared.ours, compared.theirs, compared.x
     for _ in range(2):
-        step = x + compared.generator.normal(size=x.shape).astype("float32")
+        step = x + compared.generator.normal(size=x.shape)
         close(ours(step, training=True), theirs(step, training=True))
         close(ours.get_weights(), theirs.get_weights())
     close(ours(x), theirs(x))
@@ -137,9 +137,9 @@ def test_batch_normalization_keeps_the_same_averages(index: int) -> None:
 def test_batch_normalization_with_a_mask(index: int) -> None:
     generator = generator_of("masked batches", index)
     # With one channel Keras 3.15 fails.
-    x = generator.normal(size=(3, 4, 2 + index % 3)).astype("float32")
+    x = generator.normal(size=(3, 4, 2 + index % 3))
     mask = generator.random((3, 4)) < 0.7
-    options = {"momentum": 0.5, **renorm(generator)}
+    options = {"momentum": 0.5, "dtype": "float64", **renorm(generator)}
     theirs, ours = (one.layers.BatchNormalization(**options) for one in (keras, ls))
     for _ in range(2):
         close(ours(x, training=True, mask=mask), theirs(x, training=True, mask=mask))
