@@ -166,12 +166,12 @@ class Comparison:
         assert comparable(ours.get_config()) == comparable(theirs.get_config())
         there = keras.layers.deserialize(json.loads(json.dumps(ls.layers.serialize(ours))))
         back = ls.layers.deserialize(json.loads(json.dumps(keras.layers.serialize(theirs))))
-        for copy in (there, back):
-            assert comparable(copy.get_config()) == comparable(theirs.get_config())
-            copy.build(self.shape)
-            copy.set_weights(ours.get_weights())
+        for one in (there, back):
+            assert comparable(one.get_config()) == comparable(theirs.get_config())
+            one.build(self.shape)
+            one.set_weights(ours.get_weights())
             if not self.options.get("training"):
-                close(numpy_of(copy(self.x)), theirs(self.x))
+                close(numpy_of(one(self.x)), theirs(self.x))
 
 
 def _doubled(array: np.ndarray) -> np.ndarray:
