@@ -154,6 +154,8 @@ def test_two_training_steps_of_a_model(shape: tuple[int, ...]) -> None:
     generator = np.random.default_rng(0)
     x = generator.normal(1.0, 3.0, size=shape).astype("float32")
     y = generator.normal(size=(*shape[:-1], 2)).astype("float32")
+    # Some first weights bring a LeakyReLU's input so near its kink that rounding decides the side.
+    keras.utils.set_random_seed(0)
     models = []
     for library in (keras, ls):
         layers = library.layers
