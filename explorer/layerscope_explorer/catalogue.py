@@ -10,11 +10,12 @@ from typing import Any
 
 from layerscope import registry
 from layerscope.configurable import Configurable, Field, fields_of
+from layerscope_explorer.data import InputData
 from layerscope_explorer.theme import SECTION_COLORS
 
-__all__ = ["Catalogue", "canonical", "layerscope_catalogue", "summary_of"]
+__all__ = ["Catalogue", "canonical", "layerscope_catalogue", "summary_of", "takes_several_inputs"]
 
-NOT_IN_PALETTE = frozenset({"Layer", "InputLayer", "Wrapper", "RNN", "Sequential", "Functional"})
+NOT_IN_PALETTE = frozenset({"Layer", "InputLayer", "Sequential", "Functional"})
 SECTION_ORDER = tuple(SECTION_COLORS)
 
 
@@ -59,8 +60,8 @@ class Catalogue:
         ]
 
     def layer(self, class_name: str) -> type | None:
-        """Return the layer class of this name, or None."""
-        return self.layers.get(class_name)
+        """Return the layer class of this name, or None; ``"Input"`` is what the data declares."""
+        return InputData if class_name == "Input" else self.layers.get(class_name)
 
     def choices(self, kind: str) -> list[str]:
         """Return the names an argument of this kind can take."""
@@ -103,7 +104,6 @@ def layerscope_catalogue() -> Catalogue:
         if inspect.isclass(thing)
         and issubclass(thing, layers.Layer)
         and thing.__name__ not in NOT_IN_PALETTE
-        and not _takes_several_inputs(thing)
     }
     return Catalogue(
         layers=dict(sorted(public.items(), key=_palette_order)),
@@ -116,8 +116,9 @@ def layerscope_catalogue() -> Catalogue:
     )
 
 
-def _takes_several_inputs(cls: type) -> bool:
-    """Tell whether a layer has no place in a stack, where each has one input."""
+@cache
+def takes_several_inputs(cls: type) -> bool:
+    """Tell whether a layer is called on a list of inputs."""
     examples = getattr(cls, "examples", ())
     return bool(examples) and all(isinstance(one.input_shape, list) for one in examples)
 
