@@ -77,8 +77,9 @@ def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:
 def _read(data: dict[str, Any]) -> Document:
     document = edits.set_seed(Document(training=TrainingSpec(**data["training"])), data["seed"])
     document = edits.set_phase(document, data["phase"])
-    for name, value in data["input"].items():
-        document = edits.set_argument(document, INPUT, name, value)
+    # The kind of data first: it decides which other arguments there are.
+    for name in sorted(data["input"], key=lambda name: name != "data"):
+        document = edits.set_argument(document, INPUT, name, data["input"][name])
     if len(data["layers"]) > MAX_LAYERS:
         raise ValueError(text("session.too_many_layers", limit=MAX_LAYERS))
     layers: list[LayerSpec] = []
@@ -105,7 +106,6 @@ def _read_layer(entry: dict[str, Any], above: dict[str, LayerSpec]) -> LayerSpec
         raise ValueError(text("session.document_broken", reason=f"{layer_id} shares"))
     for name, value in entry["arguments"].items():
         edits.check_argument(class_name, name, value)
-    edits.starting_arguments(class_name)
     if not all(source == INPUT or isinstance(source, str) for source in entry["sources"]):
         raise ValueError(text("session.document_broken", reason=f"{layer_id} sources"))
     if isinstance(entry["roll"], bool) or not isinstance(entry["roll"], int):

@@ -44,6 +44,16 @@ class InputData(Configurable):
     )
 
 
+#: Arguments that matter for each kind of data, and the shape it starts with.
+ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "digits": ("data",),
+    "noise": ("data", "shape"),
+    "waves": ("data", "shape"),
+    "tokens": ("data", "shape", "vocabulary"),
+}
+FIRST_SHAPES: Mapping[str, list[int]] = {"noise": [64], "waves": [32, 2], "tokens": [16]}
+
+
 @dataclass(frozen=True)
 class Data:
     """Inputs, and class numbers where there are any, split once for training and for judging.

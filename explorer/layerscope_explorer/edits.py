@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from layerscope.configurable import REQUIRED, Field, fields_of
-from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
+from layerscope.configurable import REQUIRED, fields_of
+from layerscope_explorer.catalogue import (
+    layerscope_catalogue,
+    starting_values,
+    takes_several_inputs,
+)
+from layerscope_explorer.data import ARGUMENTS, FIRST_SHAPES, data_of
 from layerscope_explorer.document import INPUT, PHASES, Document, LayerSpec, TrainingSpec, frozen
 from layerscope_explorer.limits import MAX_LAYERS
 from layerscope_explorer.strings import text
-
-# --- what a new layer starts with ---------------------------------------------------------------
-
-
-def starting_value(declared: Field) -> Any:
-    """Return a sensible first value for an argument without a default, None if none is obvious."""
-    if declared.kind == "activation":
-        return "relu"
-    if declared.kind == "choice":
-        return declared.choices[0]
-    if declared.slider is None:
-        return None
-    low, high = declared.slider
-    if declared.kind == "float":
-        return round((low + high) / 2 + 1e-9, 1)
-    middle = max(round((max(low, 1) * max(high, 1)) ** 0.5), 1)
-    return [middle] * (declared.length or 1) if declared.kind == "ints" else middle
-
-
-def starting_arguments(class_name: str) -> dict[str, Any]:
-    """Return values for the arguments of a layer that have no default."""
-    cls = _layer_class(class_name)
-    found = {}
-    for declared in fields_of(cls):
-        if declared.default is REQUIRED:
-            value = starting_value(declared)
-            # What no slider can suggest, such as a shape, comes from the layer's own example.
-            found[declared.name] = (
-                cls.examples[0].arguments[declared.name] if value is None else value
-            )
-    return json.loads(json.dumps(found))
 
 
 def _layer_class(class_name: str) -> Any:
@@ -86,8 +59,7 @@ def add_layer(
     ValueError
         If there is no such layer, or the stack is full.
     """
-    _layer_class(class_name)
-    given = starting_arguments(class_name) if arguments is None else arguments
+    given = starting_values(_layer_class(class_name)) if arguments is None else arguments
     return _insert(document, LayerSpec("", class_name, frozen(given), tuple(sources)), index)
 
 
@@ -183,7 +155,25 @@ def set_argument(document: Document, layer_id: str, argument: str, value: Any) -
         arguments.pop(argument, None)
     else:
         arguments[argument] = list(value) if isinstance(value, tuple) else value
+    if layer_id == INPUT:
+        arguments = _input_arguments(arguments, argument)
     return _with_layer(document, replace(layer, arguments=frozen(arguments)))
+
+
+def _input_arguments(arguments: dict[str, Any], changed: str) -> dict[str, Any]:
+    """Return an input's arguments with those its kind of data needs, checked.
+
+    Raises
+    ------
+    ValueError
+        If there is no such data.
+    """
+    kind = arguments.get("data", "digits")
+    if changed == "data" and kind in FIRST_SHAPES:
+        arguments = {"data": kind, "shape": FIRST_SHAPES[kind]}
+    arguments = {name: value for name, value in arguments.items() if name in ARGUMENTS[kind]}
+    data_of(arguments)
+    return arguments
 
 
 def reset_argument(document: Document, layer_id: str, argument: str) -> Document:
@@ -191,9 +181,11 @@ def reset_argument(document: Document, layer_id: str, argument: str) -> Document
     layer = document.owner(layer_id)
     arguments = dict(layer.arguments)
     arguments.pop(argument, None)
-    starting = starting_arguments(layer.class_name)
+    starting = starting_values(_layer_class(layer.class_name))
     if argument in starting:
         arguments[argument] = starting[argument]
+    if layer_id == INPUT:
+        arguments = _input_arguments(arguments, argument)
     return _with_layer(document, replace(layer, arguments=frozen(arguments)))
 
 

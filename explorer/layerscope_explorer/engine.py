@@ -257,7 +257,7 @@ class _Run:
                 out = twin.compute_output_shape(shape)
         except (ValueError, TypeError, NotImplementedError) as error:
             raise self._explained(spec, layer, name, shape, error) from None
-        outs = [out] if is_shape(out) else list(out)
+        outs = _flat(out)
         first = shape if is_shape(shape) else shape[0]
         for one in outs:
             if problem := diagnosis.empty_output(spec.id, name, first, one):
@@ -276,6 +276,11 @@ class _Run:
     ) -> _Stop:
         reason = ValueError(str(error))
         return _Stop(diagnosis.explain(layer, spec.id, name, shape, reason))
+
+
+def _flat(shapes: Any) -> list[Shape]:
+    """Return the shapes in a structure of them, such as a cell's output and its states."""
+    return [shapes] if is_shape(shapes) else [one for inner in shapes for one in _flat(inner)]
 
 
 def _fits(layer: Layer, weights: Sequence[np.ndarray]) -> bool:

@@ -96,7 +96,7 @@ class Workbench(pn.viewable.Viewer):
         self.stack = LayerStack(session, self.palette.open_at, **fill)
         self.inspector = LayerForm(session, catalogue)
         self.status = StatusLine(session, **fill)
-        self.shortcuts = Shortcuts(session, margin=0)
+        self.shortcuts = Shortcuts(session, list(self._lens_makers()), margin=0)
         inspector = Region("inspector", self.inspector, label=text("page.inspector"))
         self.inspector.form.param.watch(
             lambda event: setattr(

@@ -15,8 +15,8 @@ from layerscope.autodiff import GradientTape
 from layerscope.layers.layer import Layer
 from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.structure import leaves
-from layerscope.tensor import Shape, Tensor
-from layerscope_explorer.catalogue import takes_several_inputs
+from layerscope.tensor import Shape, Tensor, Variable
+from layerscope_explorer.catalogue import is_cell, takes_several_inputs
 from layerscope_explorer.data import Data
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 
@@ -82,11 +82,17 @@ class Step:
         if self._tape is None:
             return Gradients(gradient, gradient, (gradient,))
         inputs, before, output = self._traced
-        weights = self.layer.trainable_weights
-        found = self._tape.gradient(output, [*inputs, before, *weights], output_gradients=gradient)
+        if not isinstance(output, Tensor):
+            return Gradients(gradient, None, (None,) * len(inputs))
+        values = [*inputs, before, *self.layer.trainable_weights]
+        # Whole numbers have no derivative, and an array of them would be taken for a number.
+        known = [value for value in values if isinstance(value, (Tensor, Variable))]
+        found = self._tape.gradient(output, known, output_gradients=gradient)
+        by_value = {id(value): one for value, one in zip(known, found, strict=True)}
+        all_found = [by_value.get(id(value)) for value in values]
         count = len(inputs)
-        own = found[count] if self.before is not None else None
-        return Gradients(gradient, own, tuple(found[:count]), tuple(found[count + 1 :]))
+        own = all_found[count] if self.before is not None else None
+        return Gradients(gradient, own, tuple(all_found[:count]), tuple(all_found[count + 1 :]))
 
 
 @dataclass(frozen=True)
@@ -133,9 +139,10 @@ def activation_of(layer: Layer) -> Callable[[Any], Any] | None:
 
 def call_layer(layer: Layer, inputs: Sequence[Any], training: bool) -> Any:
     """Call a layer the way its kind wants its inputs."""
-    if hasattr(layer, "state_size") and not hasattr(layer, "return_sequences"):
+    if is_cell(type(layer)):
         # A cell computes one step of a sequence: its first.
-        return layer(inputs[0], layer.get_initial_state(len(inputs[0])), training=training)  # type: ignore[attr-defined]
+        states = layer.get_initial_state(len(inputs[0]))  # type: ignore[attr-defined]
+        return layer(inputs[0], states, training=training)
     if takes_several_inputs(type(layer)):
         return layer(list(inputs), training=training)
     return layer(inputs[0], training=training)
