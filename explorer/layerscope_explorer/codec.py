@@ -77,9 +77,7 @@ def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:
 def _read(data: dict[str, Any]) -> Document:
     document = edits.set_seed(Document(training=TrainingSpec(**data["training"])), data["seed"])
     document = edits.set_phase(document, data["phase"])
-    # The kind of data first: it decides which other arguments there are.
-    for name in sorted(data["input"], key=lambda name: name != "data"):
-        document = edits.set_argument(document, INPUT, name, data["input"][name])
+    document = edits.set_input(document, data["input"])
     if len(data["layers"]) > MAX_LAYERS:
         raise ValueError(text("session.too_many_layers", limit=MAX_LAYERS))
     layers: list[LayerSpec] = []

@@ -160,6 +160,20 @@ def set_argument(document: Document, layer_id: str, argument: str, value: Any) -
     return _with_layer(document, replace(layer, arguments=frozen(arguments)))
 
 
+def set_input(document: Document, arguments: Mapping[str, Any]) -> Document:
+    """Choose the data with all its arguments at once.
+
+    Raises
+    ------
+    ValueError
+        If there is no such data, or it has no such arguments.
+    """
+    for name, value in arguments.items():
+        check_argument(document.input.class_name, name, value)
+    kept = _input_arguments(dict(arguments), changed="")
+    return replace(document, input=replace(document.input, arguments=frozen(kept)))
+
+
 def _input_arguments(arguments: dict[str, Any], changed: str) -> dict[str, Any]:
     """Return an input's arguments with those its kind of data needs, checked.
 

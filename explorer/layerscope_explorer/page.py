@@ -133,11 +133,8 @@ class Workbench(pn.viewable.Viewer):
     def _lens_makers(self) -> dict[str, Callable[[], Any]]:
         """Return what makes each lens, by name, in the order of the tabs."""
         session = self.session
-        makers: dict[str, Callable[[], Any]] = {
-            lens.key: partial(lens, session) for lens in LAYER_LENSES
-        }
-        makers["train"] = self._training
-        return makers
+        lenses: dict[str, Any] = {lens.key: partial(lens, session) for lens in LAYER_LENSES}
+        return {**lenses, "train": self._training}
 
     def _training(self) -> TrainingPanel:
         self.training = TrainingPanel(self.session, TrainingLens(self.session))

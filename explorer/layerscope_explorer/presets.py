@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -45,3 +46,11 @@ def on_noise(document: Document, *shape: int) -> Document:
     """Return the stack shown standard normal noise of this shape instead of digits."""
     noise = {"data": "noise", "shape": list(shape)}
     return replace(document, input=replace(document.input, arguments=noise))
+
+
+#: Stacks that a page can open with, by the name in its address: ``/apps?demo=digits``.
+OPENING = "why-did-it-die"
+PRESETS: Mapping[str, Callable[[], Document]] = {
+    OPENING: why_did_it_die,
+    "digits": digits_stack,
+}

@@ -18,7 +18,7 @@ from layerscope_explorer.data import data_of
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.history import History
-from layerscope_explorer.presets import why_did_it_die
+from layerscope_explorer.presets import OPENING, PRESETS
 from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
 from layerscope_explorer.steps import Stack
 from layerscope_explorer.strings import text
@@ -35,9 +35,9 @@ StudyFunction = Callable[[Stack, str, Mapping[str, Any]], Any]
 
 
 @cache
-def opening_snapshot() -> Snapshot:
-    """Return the pictures of the stack every page opens with; computed once per process."""
-    return Engine().snapshot(why_did_it_die())
+def opening_snapshot(preset: str = OPENING) -> Snapshot:
+    """Return the pictures of a preset's stack; computed once per process."""
+    return Engine().snapshot(PRESETS[preset]())
 
 
 class Session(param.Parameterized):
@@ -49,7 +49,7 @@ class Session(param.Parameterized):
     Parameters
     ----------
     scheduler : where heavy work runs.
-    start : stack to open with; default: the opening demo.
+    start : stack to open with, or its finished pictures; default: the opening demo's.
     """
 
     document: Any = param.Parameter(doc="The stack, an immutable Document.")
@@ -61,8 +61,11 @@ class Session(param.Parameterized):
     stale: Any = param.Boolean(default=False, doc="Newer pictures are under way.")
     history: Any = param.Parameter(doc="The edits so far and those undone, a History.")
 
-    def __init__(self, scheduler: Scheduler | None = None, start: Document | None = None) -> None:
-        document = start or why_did_it_die()
+    def __init__(
+        self, scheduler: Scheduler | None = None, start: Document | Snapshot | None = None
+    ) -> None:
+        start = start or opening_snapshot()
+        document = start.document if isinstance(start, Snapshot) else start
         super().__init__(document=document, history=History(document))
         self._scheduler: Scheduler = scheduler or InlineScheduler()
         self._engine = Engine()
@@ -73,11 +76,11 @@ class Session(param.Parameterized):
         self._stop_ticking: Callable[[], None] | None = None
         self._shown_weights: Mapping[str, Sequence[np.ndarray]] = self._trained
         self._computing = self._again = self._closed = False
-        if start is None:
-            self.snapshot = opening_snapshot()
+        if isinstance(start, Snapshot):
+            self.snapshot = start
         else:
             self._refresh()
-        self.selected = _worth_a_look(self.snapshot)
+        self.selected = _worth_a_look(document, self.snapshot)
 
     # --- edits ---------------------------------------------------------------------------
 
@@ -462,10 +465,10 @@ class Session(param.Parameterized):
             self._trainer = None
 
 
-def _worth_a_look(snapshot: Snapshot) -> str:
+def _worth_a_look(document: Document, snapshot: Snapshot | None) -> str:
     """Return the first layer that has weights, else the first, else the data."""
-    layers = snapshot.layers
-    return next((view.id for view in layers if view.params), layers[0].id if layers else INPUT)
+    weighted = [view.id for view in snapshot.layers if view.params] if snapshot else []
+    return next(iter([*weighted, *(layer.id for layer in document.layers), INPUT]))
 
 
 def _computes(document: Document) -> tuple[Any, ...]:

@@ -304,7 +304,9 @@ class DepthPicture:
         every = 1 if count <= _SLANTED_NAMES else math.ceil(count / 16)
         ticks = list(range(0, count, every))
         numbered = count > _SLANTED_NAMES
-        labels = {place: str(place) if numbered else names[place] for place in ticks}
+        labels: dict[float | str, Any] = {
+            place: str(place) if numbered else names[place] for place in ticks
+        }
         if labels != axis.major_label_overrides:
             slant = 0.0 if count <= _LEVEL_NAMES or numbered else 0.7
             axis.ticker = FixedTicker(ticks=ticks)
