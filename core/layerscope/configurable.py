@@ -329,7 +329,7 @@ class Configurable:
     _positional: ClassVar[dict[str, str]] = {}
     #: Other defaults for arguments of a base class.
     _defaults: ClassVar[dict[str, Any]] = {}
-    #: Arguments that follow all others, in this order.
+    #: Arguments that follow all others, in this order, also by position.
     _last: ClassVar[tuple[str, ...]] = ()
     _declared: ClassVar[dict[str, Field]] = {}
     _fields: ClassVar[tuple[Field, ...]] = ()
@@ -466,7 +466,7 @@ def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
             merged[name] = replace(merged[name], default=default)
     for name in cls._last:
         if name in merged:
-            merged[name] = merged.pop(name)
+            merged[name] = replace(merged.pop(name), kw_only=False)
     return merged
 
 

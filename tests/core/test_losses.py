@@ -110,6 +110,7 @@ def loss_of_samples(cls: Any, y: Any, p: Any) -> np.ndarray:
 
 @each_class
 def test_reductions(cls: Any) -> None:
+    reduction: Any
     y, p = data_for(cls, np.random.default_rng(4))
     values = loss_of_samples(cls, y, p)
     weight = np.random.default_rng(5).uniform(0, 2, len(values))

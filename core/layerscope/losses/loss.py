@@ -40,14 +40,19 @@ class Loss(Configurable):
     kind: ClassVar[str] = "loss"
     keras_module: ClassVar[str] = "keras.losses"
 
-    name: str | None = field(default=None, help="Name in the logs.")
+    _last: ClassVar[tuple[str, ...]] = ("name", "reduction", "dtype")
+
+    name: str | None = field(default=None, kw_only=True, help="Name in the logs.")
     reduction: Reduction | None = field(
         default="sum_over_batch_size",
+        kw_only=True,
         help="How the samples' losses are combined.",
         refusal="Invalid value for argument `reduction`. Expected one of 'sum_over_batch_size', "
         "'mean', 'mean_with_sample_weight', 'sum', 'none' or None. Received: reduction={value!r}",
     )
-    dtype: str = field(default=None, converter=standardize_dtype, help="Type computed in.")
+    dtype: str = field(
+        default=None, kw_only=True, converter=standardize_dtype, help="Type computed in."
+    )
 
     def __post_init__(self) -> None:
         self.name = self.name or snake_case(type(self).__name__)
@@ -119,7 +124,7 @@ class LossFunctionWrapper(_FunctionLoss):
         self._fn_kwargs = kwargs
 
     @property
-    def function(self) -> Callable[..., Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def function(self) -> Callable[..., Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The function."""
         return self.fn
 

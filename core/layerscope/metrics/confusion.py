@@ -290,6 +290,9 @@ def even_thresholds(number: int) -> list[float]:
 class _OverThresholds(_ConfusionMetric):
     """Tries thresholds of its own."""
 
+    #: What was given as `thresholds`, where that is an argument.
+    _thresholds: ClassVar[Any] = None
+
     @property
     def thresholds(self) -> list[float]:
         """All thresholds that are tried, both ends included."""
@@ -319,12 +322,13 @@ class _BestAt(_OverThresholds):
 
     num_thresholds: int = field(
         default=200,
+        kw_only=True,
         ge=1,
         help="Number of thresholds to try.",
         refusal="Argument `num_thresholds` must be an integer > 0. Received: "
         "num_thresholds={value}",
     )
-    class_id: int | None = field(default=None, help="Class to look at alone.")
+    class_id: int | None = field(default=None, kw_only=True, help="Class to look at alone.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

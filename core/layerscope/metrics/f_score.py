@@ -132,4 +132,4 @@ class F1Score(FBetaScore):
 
     _defaults: ClassVar[dict[str, Any]] = {"name": "f1_score"}
 
-    beta = 1.0
+    beta = 1.0  # pyright: ignore[reportAssignmentType]

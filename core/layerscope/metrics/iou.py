@@ -31,7 +31,7 @@ class _ClassOverlap(Metric):
     )  # fmt: skip
     _direction = "up"
 
-    dtype: str = field(default=None, converter=_dtype, help="Type counted in.")
+    dtype: str = field(default=None, kw_only=True, converter=_dtype, help="Type counted in.")
     num_classes: int = field(ge=1, help="Number of classes.")
     target_class_ids: tuple[int, ...] = field(help="Classes whose overlaps are averaged.")
     ignore_class: int | None = field(default=None, help="True class that counts nothing.")

@@ -47,10 +47,14 @@ class Metric(Configurable):
     kind: ClassVar[str] = "metric"
     keras_module: ClassVar[str] = "keras.metrics"
     #: Whether more is better, None if that depends.
-    _direction: Literal["up", "down"] | None = None
+    _direction: ClassVar[Literal["up", "down"] | None] = None
 
-    dtype: str = field(default=None, converter=standardize_dtype, help="Type of the result.")
-    name: str | None = field(default=None, help="Name in the logs.")
+    _last: ClassVar[tuple[str, ...]] = ("dtype", "name")
+
+    dtype: str = field(
+        default=None, kw_only=True, converter=standardize_dtype, help="Type of the result."
+    )
+    name: str | None = field(default=None, kw_only=True, help="Name in the logs.")
 
     def __post_init__(self) -> None:
         self.name = self.name or snake_case(type(self).__name__)

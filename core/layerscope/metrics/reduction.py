@@ -154,11 +154,14 @@ class MeanMetricWrapper(_MeanOf):
         Mean.__init__(self, name=name, dtype=dtype)  # pyright: ignore
         self._fn = fn
         self._fn_kwargs = kwargs
-        if fn in losses.FUNCTIONS.values() or isinstance(fn, losses.Loss):
-            self._direction = "down"
 
     @property
-    def function(self) -> Callable[..., Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def _direction(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        less = isinstance(self._fn, losses.Loss) or self._fn in losses.FUNCTIONS.values()
+        return "down" if less else None
+
+    @property
+    def function(self) -> Callable[..., Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The function."""
         return self._fn
 
