@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from layerscope import registry
-from layerscope.custom_objects import find_custom_object
+from layerscope.custom_objects import find_custom_object, get_custom_objects
 from layerscope.losses.circle import circle
 from layerscope.losses.ctc import ctc
 from layerscope.losses.hinge import categorical_hinge, hinge, squared_hinge
@@ -95,7 +95,8 @@ def get(identifier: LossLike) -> Any:
     Huber()
     """
     if isinstance(identifier, str):
-        identifier = find_custom_object(identifier) or FUNCTIONS.get(identifier, identifier)
+        custom = get_custom_objects().get(identifier)
+        identifier = custom or FUNCTIONS.get(identifier, identifier)
     elif isinstance(identifier, dict) and identifier.get("class_name") == "function":
         return deserialize(identifier)
     return identify(Loss, identifier)

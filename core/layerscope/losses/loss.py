@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from layerscope import ops
-from layerscope.config import standardize_dtype
+from layerscope.config import floatx, standardize_dtype
 from layerscope.configurable import Configurable, field, fields_of
 from layerscope.masks import get_keras_mask
 from layerscope.plain_data import serialize_value
@@ -76,6 +76,13 @@ class Loss(Configurable):
         mask = _both(mask, get_keras_mask(values))
         return reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        # Keras's losses do not keep their type; only one that differs is worth more.
+        if config.get("dtype") == floatx():
+            del config["dtype"]
+        return config
+
 
 class _FunctionLoss(Loss):
     """A loss that a function computes, of which its own arguments are options."""
@@ -132,7 +139,9 @@ class LossFunctionWrapper(_FunctionLoss):
         return self._fn_kwargs
 
     def get_config(self) -> dict[str, Any]:
-        shared = {"name": self.name, "reduction": self.reduction, "dtype": self.dtype}
+        shared = {"name": self.name, "reduction": self.reduction}
+        if self.dtype != floatx():
+            shared["dtype"] = self.dtype
         return {**shared, "fn": serialize_value(self.fn), **serialize_value(self._fn_kwargs)}
 
     @classmethod

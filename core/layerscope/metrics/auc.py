@@ -8,7 +8,7 @@ import numpy as np
 
 from layerscope.activations import sigmoid
 from layerscope.config import epsilon
-from layerscope.configurable import field, lower_case
+from layerscope.configurable import field
 from layerscope.metrics.confusion import (
     _OverThresholds,
     as_thresholds,
@@ -19,8 +19,12 @@ from layerscope.metrics.metric import Array, as_array, ratio
 from layerscope.tensor import Shape
 
 
-def _upper_case(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) else value
+def _curve(value: Any) -> Any:
+    return value.upper() if value in ("roc", "pr", "prgain") else value
+
+
+def _method(value: Any) -> Any:
+    return value.lower() if value in ("Interpolation", "Minoring", "Majoring") else value
 
 
 def _limits(value: Any) -> list[float] | None:
@@ -59,7 +63,7 @@ class AUC(_OverThresholds):
     )  # fmt: skip
     _direction = "up"
 
-    num_thresholds: int = field(
+    num_thresholds: int | None = field(
         default=200,
         ge=2,
         slider=(2, 500),
@@ -69,13 +73,13 @@ class AUC(_OverThresholds):
     )
     curve: Literal["ROC", "PR", "PRGAIN"] = field(
         default="ROC",
-        converter=_upper_case,
+        converter=_curve,
         help="What the area is under.",
         refusal='Invalid AUC curve value: "{value}". Expected values are ["PR", "ROC", "PRGAIN"]',
     )
     summation_method: Literal["interpolation", "minoring", "majoring"] = field(
         default="interpolation",
-        converter=lower_case,
+        converter=_method,
         help="Whether the curve between two thresholds is a line, the lower or the upper of both.",
         refusal='Invalid AUC summation method value: "{value}". Expected values are '
         '["interpolation", "majoring", "minoring"]',
@@ -101,13 +105,19 @@ class AUC(_OverThresholds):
             )
         if self._thresholds is not None:
             self.num_thresholds = len(self._thresholds) + 2
+        elif self.num_thresholds is None:
+            raise ValueError(
+                "Argument `num_thresholds` must be an integer > 1 where there are no `thresholds`. "
+                "Received: num_thresholds=None"
+            )
         self._built = False
         if self.num_labels or not self.multi_label:
             self._build((None, self.num_labels))
 
     def _tried(self) -> list[float]:
         inner = self._thresholds
-        inner = even_thresholds(self.num_thresholds) if inner is None else inner
+        if inner is None:
+            inner = even_thresholds(self.num_thresholds or 0)
         # Beyond both ends, so that everything is above the first and nothing above the last.
         return [0.0 - epsilon(), *inner, 1.0 + epsilon()]
 
@@ -117,8 +127,8 @@ class AUC(_OverThresholds):
                 "`y_pred` must have rank 2 when `multi_label=True`. Found rank "
                 f"{len(shape)}. Full shape received for `y_pred`: {shape}"
             )
-        number = (self.num_thresholds,)
-        self._add_counts((*number, shape[1]) if self.multi_label else number)
+        labels = (shape[1],) if self.multi_label else ()
+        self._add_counts((self.num_thresholds, *labels))
         self._built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

@@ -8,14 +8,15 @@ import numpy as np
 
 from layerscope.config import epsilon
 from layerscope.configurable import field
-from layerscope.metrics.metric import Array, Metric, as_array
+from layerscope.metrics.metric import Metric, as_array
+from layerscope.tensor import Shape
 
 
 def _beta(value: Any) -> float:
     if not isinstance(value, float):
         raise ValueError(
             "Invalid `beta` argument value. It should be a Python float. Received: "
-            f"beta={value!r} of type '{type(value)}'"
+            f"beta={value} of type '{type(value)}'"
         )
     return value
 
@@ -24,7 +25,7 @@ def _threshold(value: Any) -> float | None:
     if value is not None and not isinstance(value, float):
         raise ValueError(
             "Invalid `threshold` argument value. It should be a Python float. Received: "
-            f"threshold={value!r} of type '{type(value)}'"
+            f"threshold={value} of type '{type(value)}'"
         )
     return value
 
@@ -75,14 +76,14 @@ class FBetaScore(Metric):
         super().__post_init__()
         self._built = False
 
-    def _build(self, y_true: Array, y_pred: Array) -> None:
-        if y_pred.ndim != 2 or y_true.ndim != 2:
+    def _build(self, y_true_shape: Shape, y_pred_shape: Shape) -> None:
+        if len(y_pred_shape) != 2 or len(y_true_shape) != 2:
             raise ValueError(
                 f"{type(self).__name__} expects 2D inputs with shape (batch_size, output_dim). "
-                f"Received input shapes: y_pred.shape={y_pred.shape} and "
-                f"y_true.shape={y_true.shape}."
+                f"Received input shapes: y_pred.shape={y_pred_shape} and "
+                f"y_true.shape={y_true_shape}."
             )
-        shape = () if self.average == "micro" else y_pred.shape[1:]
+        shape = () if self.average == "micro" else y_pred_shape[1:]
         self.true_positives = self.add_variable(shape, dtype=self.dtype, name="true_positives")
         self.false_positives = self.add_variable(shape, dtype=self.dtype, name="false_positives")
         self.false_negatives = self.add_variable(shape, dtype=self.dtype, name="false_negatives")
@@ -94,7 +95,7 @@ class FBetaScore(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = as_array(y_true, self.dtype), as_array(y_pred, self.dtype)
         if not self._built:
-            self._build(y_true, y_pred)
+            self._build(y_true.shape, y_pred.shape)
         if self.threshold is None:
             largest = y_pred.max(axis=-1, keepdims=True)
             chosen = (y_pred >= largest) & (np.abs(y_pred) > 1e-9)

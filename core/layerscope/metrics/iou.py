@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -16,6 +17,26 @@ from layerscope.metrics.metric import Array, Metric, as_array
 def _dtype(value: Any) -> str:
     """Return the type counted in, whole numbers unless another is asked for."""
     return "int32" if value in (None, "int") else standardize_dtype(value)
+
+
+def _class_ids(value: Any) -> list[int]:
+    """Return the numbers of classes.
+
+    Raises
+    ------
+    ValueError
+        If they are no list of numbers of classes.
+    """
+    try:
+        ids = [operator.index(one) for one in value]
+    except TypeError:
+        ids = [-1]
+    if min(ids, default=0) < 0:
+        raise ValueError(
+            "Argument `target_class_ids` must be a list of class numbers, which are integers from "
+            f"0 on. Received: target_class_ids={value!r}"
+        )
+    return ids
 
 
 class _ClassOverlap(Metric):
@@ -33,7 +54,7 @@ class _ClassOverlap(Metric):
 
     dtype: str = field(default=None, kw_only=True, converter=_dtype, help="Type counted in.")
     num_classes: int = field(ge=1, help="Number of classes.")
-    target_class_ids: tuple[int, ...] = field(help="Classes whose overlaps are averaged.")
+    target_class_ids: Any = field(converter=_class_ids, help="Classes whose overlaps are averaged.")
     ignore_class: int | None = field(default=None, help="True class that counts nothing.")
     sparse_y_true: bool = field(
         default=True, help="Whether targets are class numbers, not one-hot."
@@ -75,8 +96,8 @@ class _ClassOverlap(Metric):
         weight = as_array(1 if sample_weight is None else sample_weight)
         if hasattr(sample_weight, "dtype") and weight.dtype.kind == "f" and "int" in self.dtype:
             warnings.warn(
-                "You are passing weight as `float`, but dtype is `int`: the fractions are cut off. "
-                "Pass integer weights, or a float `dtype` to the metric.",
+                "You are passing weight as `float`, but dtype is `int`: casting cuts the fractions "
+                "off. Pass integer weights, or a float `dtype` to the metric.",
                 stacklevel=4,
             )
         weight = weight.astype(self.dtype)

@@ -22,7 +22,7 @@ def _states(target: Array, mask_index: int) -> tuple[Array, Array]:
     states = np.full((len(target), 2 * target.shape[1] + 1), mask_index, np.int64)
     states[:, 1::2] = target
     skips = np.zeros(states.shape, bool)
-    skips[:, 2:] = (states[:, 2:] != mask_index) & (states[:, 2:] != states[:, :-2])
+    skips[:, 3::2] = target[:, 1:] != target[:, :-1]
     return states, skips
 
 
