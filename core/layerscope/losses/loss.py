@@ -273,7 +273,8 @@ def reduce_values(values: Any, sample_weight: Any, reduction: str | None) -> Any
         divisor = float(np.sum(ops.convert_to_numpy(sample_weight)))
     else:
         divisor = float(np.prod(values.shape))
-    return total / divisor if divisor else ops.zeros_like(total)
+    # Without any weight the loss is zero, but still depends on the predictions.
+    return total / divisor if divisor else ops.where(False, total, 0.0)
 
 
 def reduce_weighted_values(
