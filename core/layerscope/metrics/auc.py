@@ -114,6 +114,12 @@ class AUC(_OverThresholds):
         if self.num_labels or not self.multi_label:
             self._build((None, self.num_labels))
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self._thresholds is None:
+            del config["thresholds"]
+        return config
+
     def _tried(self) -> list[float]:
         inner = self._thresholds
         if inner is None:

@@ -168,7 +168,28 @@ class _ConfusionMetric(Metric):
         return getattr(self, name).value
 
 
-class _AtThresholds(_ConfusionMetric):
+class _OverThresholds(_ConfusionMetric):
+    """Tries thresholds of its own."""
+
+    #: What was given as `thresholds`, where that is an argument.
+    _thresholds: ClassVar[Any] = None
+
+    @property
+    def thresholds(self) -> list[float]:
+        """All thresholds that are tried, both ends included."""
+        return self._tried()
+
+    def _tried(self) -> list[float]:
+        raise NotImplementedError
+
+
+def _share(value: Any, name: str) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"Argument `{name}` must be in the range [0, 1]. Received: {name}={value}")
+    return float(value)
+
+
+class _AtThresholds(_OverThresholds):
     """Takes a threshold or several, and gives a value for each."""
 
     thresholds: Any = field(
@@ -180,18 +201,18 @@ class _AtThresholds(_ConfusionMetric):
     @property
     def init_thresholds(self) -> Any:
         """What was given as thresholds."""
-        return self.thresholds
+        return self._thresholds
 
-    def _limits(self) -> Array:
-        limits = self._lowest() if self.thresholds is None else self.thresholds
-        return np.atleast_1d(np.asarray(limits, np.float64))
+    def _tried(self) -> list[float]:
+        given = self._lowest() if self._thresholds is None else self._thresholds
+        return list(given) if isinstance(given, list) else [given]
 
     def _lowest(self) -> float:
         return 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._add_counts(self._limits().shape)
+        self._add_counts((len(self.thresholds),))
 
     def _only(self, values: Array) -> Any:
         return values[0] if len(values) == 1 else values
@@ -200,11 +221,17 @@ class _AtThresholds(_ConfusionMetric):
 class _DecisionCount(_AtThresholds):
     """Counts decisions of one kind."""
 
+    def _add_counts(self, shape: Shape) -> None:
+        self.accumulator = self.add_variable(shape, name="accumulator")
+
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        self._take_in(count_decisions(y_true, y_pred, self._limits(), sample_weight=sample_weight))
+        found = count_decisions(
+            y_true, y_pred, np.array(self.thresholds), sample_weight=sample_weight
+        )
+        self.accumulator.assign_add(getattr(found, self.kept[0]))
 
     def result(self) -> Any:
-        return self._only(self._value(self.kept[0]).copy())
+        return self._only(self.accumulator.value.copy())
 
 
 class TruePositives(_DecisionCount):
@@ -248,7 +275,7 @@ class _ShareOfTruePositives(_AtThresholds):
         found = count_decisions(
             y_true,
             y_pred,
-            self._limits(),
+            np.array(self.thresholds),
             top_k=self.top_k,
             class_id=self.class_id,
             sample_weight=sample_weight,
@@ -285,27 +312,6 @@ class Recall(_ShareOfTruePositives):
 def even_thresholds(number: int) -> list[float]:
     """Return thresholds between 0 and 1 in equal steps, without the two ends."""
     return [(index + 1) / (number - 1) for index in range(number - 2)]
-
-
-class _OverThresholds(_ConfusionMetric):
-    """Tries thresholds of its own."""
-
-    #: What was given as `thresholds`, where that is an argument.
-    _thresholds: ClassVar[Any] = None
-
-    @property
-    def thresholds(self) -> list[float]:
-        """All thresholds that are tried, both ends included."""
-        return self._tried()
-
-    def _tried(self) -> list[float]:
-        raise NotImplementedError
-
-
-def _share(value: Any, name: str) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError(f"Argument `{name}` must be in the range [0, 1]. Received: {name}={value}")
-    return float(value)
 
 
 class _BestAt(_OverThresholds):

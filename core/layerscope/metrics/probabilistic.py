@@ -15,6 +15,7 @@ class KLDivergence(_MeanOf):
 
     function: ClassVar[Callable[..., Any]] = staticmethod(losses.kl_divergence)
     _defaults: ClassVar[dict[str, Any]] = {"name": "kl_divergence"}
+    _direction = "down"
 
 
 class Poisson(_MeanOf):
@@ -22,6 +23,7 @@ class Poisson(_MeanOf):
 
     function: ClassVar[Callable[..., Any]] = staticmethod(losses.poisson)
     _defaults: ClassVar[dict[str, Any]] = {"name": "poisson"}
+    _direction = "down"
 
 
 class BinaryCrossentropy(_MeanOf):

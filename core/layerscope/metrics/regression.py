@@ -221,8 +221,9 @@ class R2Score(Metric):
             self._build(y_true, y_pred)
         weight = as_array(1.0 if sample_weight is None else sample_weight, self.dtype)
         weight = np.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, y_true.shape)
-        self.sum.assign_add((y_true * weight).sum(axis=0))
-        self.squared_sum.assign_add((y_true * y_true * weight).sum(axis=0))
+        weighted = y_true * weight
+        self.sum.assign_add(weighted.sum(axis=0))
+        self.squared_sum.assign_add((y_true * weighted).sum(axis=0))
         self.total_mse.assign_add((np.square(y_true - y_pred) * weight).sum(axis=0))
         self.count.assign_add(weight.sum(axis=0))
         self.num_samples.assign_add(y_true.size)
