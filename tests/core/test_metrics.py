@@ -14,6 +14,7 @@ import layerscope as ls
 from layerscope import losses, metrics, registry
 from layerscope.configurable import fields_of
 from layerscope.masks import set_keras_mask
+from layerscope.metrics.reduction import _MeanOf  # pyright: ignore[reportPrivateUsage]
 
 WRONG: Any = "x"
 #: Arguments that must be given, or by whose defaults the data below would say nothing.
@@ -111,7 +112,7 @@ def test_what_weighs_nothing_does_not_count(cls: Any) -> None:
     first.update_state(y[half], p[half])
     masked.update_state(y, p, half.astype(weights.dtype))
     np.testing.assert_allclose(value_of(masked), value_of(first), rtol=1e-5)
-    if isinstance(masked, metrics.reduction._MeanOf):  # pyright: ignore[reportPrivateUsage]
+    if isinstance(masked, _MeanOf):
         masked.reset_state()
         hidden = p.copy()
         set_keras_mask(hidden, half)
@@ -321,7 +322,7 @@ def test_a_function_as_metric() -> None:
     config = json.loads(json.dumps(metrics.serialize(metric)))
     copy = metrics.deserialize(config, custom_objects={"distance": distance})
     assert float(copy(np.array([1.0]), np.array([3.0]))) == 4.0
-    with pytest.raises(ValueError, match="'distance'.*custom objects"):
+    with pytest.raises(ValueError, match=r"'distance'.*custom objects"):
         metrics.deserialize(config)
     of_loss = metrics.MeanMetricWrapper(losses.huber, delta=0.1)
     back = metrics.deserialize(json.loads(json.dumps(metrics.serialize(of_loss))))
@@ -388,7 +389,7 @@ def test_mistakes() -> None:
         (lambda: metrics.IoU(num_classes=2, target_class_ids=[-1]), r"`target_class_ids`.*\[-1\]"),
         (lambda: metrics.IoU(num_classes=2, target_class_ids=WRONG), "`target_class_ids`.*'x'"),
         (lambda: metrics.Mean(dtype=WRONG), "`dtype` must be one of"),
-        (lambda: metrics.Mean(nmae="x"), "Did you mean `name`"),
+        (lambda: metrics.Mean.from_config({"nmae": 1}), "Did you mean `name`"),
     ]
     for call, message in cases:
         with pytest.raises((ValueError, TypeError, NotImplementedError), match=message):

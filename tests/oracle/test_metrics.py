@@ -14,6 +14,8 @@ import pytest
 import layerscope as ls
 from layerscope import registry
 from layerscope.masks import set_keras_mask
+from layerscope.metrics import confusion
+from layerscope.metrics.reduction import _MeanOf  # pyright: ignore[reportPrivateUsage]
 from oracle.layer_comparison import comparable
 from oracle.reference import COUNT, choose, close, generator_of, keras, numbers, numpy_of
 from oracle.targets import (
@@ -39,7 +41,7 @@ from oracle.targets import (
 LOST = {"CosineSimilarity": "axis"}
 Draw = Callable[[Generator], Case]
 #: Metrics whose mean leaves out what a mask hides.
-MASKED = {cls.__name__ for cls in registry.subclasses(ls.metrics.reduction._MeanOf)}  # pyright: ignore[reportPrivateUsage]
+MASKED = {cls.__name__ for cls in registry.subclasses(_MeanOf)}
 
 
 def equal_or_not(generator: Generator) -> Case:
@@ -257,7 +259,7 @@ def weight_shapes(name: str, y: np.ndarray, p: np.ndarray) -> list[tuple[int, ..
         return [p.shape[:-1]]
     if name in ("R2Score", "FBetaScore", "F1Score") or p.ndim == 1:
         return [y.shape[:1]]
-    if hasattr(ls.metrics.confusion, name) and y.ndim == 2:
+    if hasattr(confusion, name) and y.ndim == 2:
         return [y.shape[:1], (y.shape[0], 1)]
     return [y.shape[:1], p.shape[:-1]]
 

@@ -54,25 +54,32 @@ class _ClassOverlap(Metric):
 
     dtype: str = field(default=None, kw_only=True, converter=_dtype, help="Type counted in.")
     num_classes: int = field(ge=1, help="Number of classes.")
-    target_class_ids: Any = field(converter=_class_ids, help="Classes whose overlaps are averaged.")
-    ignore_class: int | None = field(default=None, help="True class that counts nothing.")
+    ignore_class: int | None = field(
+        kw_only=True, default=None, help="True class that counts nothing."
+    )
     sparse_y_true: bool = field(
-        default=True, help="Whether targets are class numbers, not one-hot."
+        kw_only=True, default=True, help="Whether targets are class numbers, not one-hot."
     )
     sparse_y_pred: bool = field(
-        default=True, help="Whether predictions are class numbers, not probabilities."
+        kw_only=True, default=True, help="Whether predictions are class numbers, not probabilities."
     )
-    axis: int = field(default=-1, help="Where the classes are, if not given by numbers.")
+    axis: int = field(
+        kw_only=True, default=-1, help="Where the classes are, if not given by numbers."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ids = self.target_class_ids
+        ids = self._averaged()
         if ids and max(ids) >= self.num_classes:
             raise ValueError(
                 f"Target class id {max(ids)} is out of range, which is [0, {self.num_classes})."
             )
         shape = (self.num_classes, self.num_classes)
         self.total_cm = self.add_variable(shape, dtype=self.dtype, name="total_confusion_matrix")
+
+    def _averaged(self) -> Sequence[int]:
+        """Return the classes whose overlaps are averaged."""
+        raise NotImplementedError
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         true = self._numbers(y_true, self.sparse_y_true)
@@ -107,14 +114,23 @@ class _ClassOverlap(Metric):
         matrix = self.total_cm.value
         right = np.diag(matrix)
         either = matrix.sum(axis=0) + matrix.sum(axis=1) - right
-        ids = list(self.target_class_ids)
+        ids = list(self._averaged())
         right, either = right[ids].astype("float32"), either[ids].astype("float32")
         present = either > 1e-9
         overlap = np.where(present, right / (either + epsilon()), 0)
         return np.float32(overlap.sum() / (np.count_nonzero(present) + epsilon()))
 
 
-class IoU(_ClassOverlap):
+class _OverlapOfSome(_ClassOverlap):
+    """Averages the overlaps of the classes it is given."""
+
+    target_class_ids: Any = field(converter=_class_ids, help="Classes whose overlaps are averaged.")
+
+    def _averaged(self) -> Sequence[int]:
+        return self.target_class_ids
+
+
+class IoU(_OverlapOfSome):
     """Intersection over union of predicted and true regions, averaged over some classes.
 
     Classes that occur neither in targets nor in predictions do not count. Source: Jaccard 1912;
@@ -129,7 +145,7 @@ class IoU(_ClassOverlap):
     """
 
 
-class BinaryIoU(_ClassOverlap):
+class BinaryIoU(_OverlapOfSome):
     """Intersection over union of what is above a threshold and what is not.
 
     Source: Keras `BinaryIoU`.
@@ -158,12 +174,15 @@ class MeanIoU(_ClassOverlap):
     """
 
     @property
-    def target_class_ids(self) -> Sequence[int]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def target_class_ids(self) -> list[int]:
         """All classes."""
-        return range(self.num_classes)
+        return list(range(self.num_classes))
+
+    def _averaged(self) -> Sequence[int]:
+        return self.target_class_ids
 
 
-class OneHotIoU(_ClassOverlap):
+class OneHotIoU(_OverlapOfSome):
     """`IoU` of one-hot targets. Source: Keras `OneHotIoU`."""
 
     _defaults: ClassVar[dict[str, Any]] = {"sparse_y_pred": False}

@@ -80,7 +80,9 @@ def _ctc(target: Array, output: Array, target_length: Array, output_length: Arra
     final[rows[lengths > 0], ends[lengths > 0] - 1] = 0
     paths = _forward(emissions, skips)
     found = np.logaddexp.reduce(paths[rows, steps - 1] + final, axis=1)
-    joint = paths + _backward(emissions, skips, final, steps) - found[:, None, None]
+    # Where no alignment fits the loss is infinite and has no gradient.
+    with np.errstate(invalid="ignore"):
+        joint = paths + _backward(emissions, skips, final, steps) - found[:, None, None]
     classes = states[..., None] == np.arange(log_probabilities.shape[2])
     # How often a path is expected to emit each class at each step.
     expected = np.matmul(np.exp(joint), classes.astype(emissions.dtype))

@@ -10,6 +10,8 @@ from typing import Any
 
 import layerscope
 from layerscope import masks, tensor
+from layerscope.losses import loss
+from layerscope.metrics import reduction
 from oracle.keras_suite import test_case
 
 #: Arithmetic on shapes that tests compare with, free of any backend.
@@ -101,8 +103,8 @@ _BACKEND = Names(
     SUPPORTS_RAGGED_TENSORS=False,
     SUPPORTS_SPARSE_TENSORS=False,
 )
-_LOSSES = Names("keras.losses", layerscope.losses, layerscope.losses.loss)
-_METRICS = Names("keras.metrics", layerscope.metrics, layerscope.metrics.reduction)
+_LOSSES = Names("keras.losses", layerscope.losses, loss)
+_METRICS = Names("keras.metrics", layerscope.metrics, reduction)
 _METRICS_UTILS = Names(
     "keras.metrics",
     AUCCurve=SimpleNamespace(PR="PR", ROC="ROC", PRGAIN="PRGAIN"),
