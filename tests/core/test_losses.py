@@ -246,6 +246,20 @@ def test_logits_mean_their_probabilities() -> None:
         assert found == pytest.approx(float(cls()(y, p)), rel=1e-5)
 
 
+def test_what_is_predicted_well_counts_little() -> None:
+    y, p = np.eye(2), np.array([[0.8, 0.2], [0.4, 0.6]])
+    right = np.array([0.8, 0.6])
+    binary = losses.binary_focal_crossentropy(y, p, gamma=2.0)
+    np.testing.assert_allclose(binary, -((1 - right) ** 2) * np.log(right), rtol=1e-5)
+    balanced = losses.binary_focal_crossentropy(y, p, apply_class_balancing=True, alpha=0.25)
+    # Each row has a one, weighted by 1/4, and a zero, by 3/4.
+    np.testing.assert_allclose(balanced, np.asarray(binary) / 2, rtol=1e-6)
+    categorical = losses.categorical_focal_crossentropy(y, p, alpha=0.3, gamma=3.0)
+    np.testing.assert_allclose(categorical, -0.3 * (1 - right) ** 3 * np.log(right), rtol=1e-5)
+    smooth = losses.binary_crossentropy(y, p, label_smoothing=0.2)
+    np.testing.assert_allclose(smooth, losses.binary_crossentropy(0.8 * y + 0.1, p), rtol=1e-6)
+
+
 def test_ctc_sums_over_all_alignments() -> None:
     logits = np.random.default_rng(0).normal(size=(1, 4, 3))
     p = np.asarray(ls.ops.softmax(logits))[0]
@@ -270,10 +284,43 @@ def test_known_values() -> None:
         ("mse", [0.5, 2.5]),
         ("huber", [0.25, 1.0]),
         ("log_cosh", [np.log(np.cosh(1)) / 2, (np.log(np.cosh(1)) + np.log(np.cosh(2))) / 2]),
+        ("mape", [50.0, (100 / 1e-7 + 100) / 2]),
+        ("msle", [np.log(2) ** 2 / 2, (np.log(2) ** 2 + np.log(5 / 3) ** 2) / 2]),
+        ("hinge", [0.5, 0.5]),
+        ("squared_hinge", [0.5, 0.5]),
+        ("categorical_hinge", [0.0, 0.0]),
         ("cosine_similarity", [-(0.5**0.5), -8 / (2 * 17**0.5)]),
         ("poisson", [(1 - np.log(1e-7)) / 2, (5 - 2 * np.log(4)) / 2]),
     ):
         np.testing.assert_allclose(losses.get(name)(y, p), expected, rtol=1e-5)
+
+
+def test_regions_and_distributions() -> None:
+    y, p = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.5, 1.0, 0.25, 0.0])
+    assert float(losses.dice(y, p)) == pytest.approx(1 - 2 * 1.5 / 3.75)
+    assert float(losses.tversky(y, p)) == pytest.approx(float(losses.dice(y, p)))
+    found = float(losses.tversky(y, p, alpha=0.2, beta=0.6))
+    assert found == pytest.approx(1 - 1.5 / (1.5 + 0.2 * 0.5 + 0.6 * 0.25))
+    one, other = np.array([[0.5, 0.5]]), np.array([[0.9, 0.1]])
+    expected = 0.5 * np.log(0.5 / 0.9) + 0.5 * np.log(0.5 / 0.1)
+    np.testing.assert_allclose(losses.kl_divergence(one, other), [expected])
+    found = losses.categorical_generalized_cross_entropy(np.array([0]), other, q=0.5)
+    np.testing.assert_allclose(found, [(1 - 0.9**0.5) / 0.5])
+
+
+def test_circle_pulls_and_pushes() -> None:
+    angles = np.array([0.0, 0.1, 1.5])
+    p = np.stack([np.cos(angles), np.sin(angles)], -1)
+    near = np.asarray(losses.circle(np.array([0, 0, 1]), p, gamma=8.0))
+    far = np.asarray(losses.circle(np.array([0, 1, 0]), p, gamma=8.0))
+    assert near[0] < far[0]
+    # What has no other of its class costs nothing.
+    assert near[2] == far[1] == 0
+    expected = np.log1p(
+        np.exp(-8 * (0.4 + 1 - np.cos(0.1)) * (0.4 - 1 + np.cos(0.1)))
+        * np.exp(8 * (1.4 - 1 + np.cos(1.5)) * (0.6 - 1 + np.cos(1.5)))
+    )
+    assert near[0] == pytest.approx(expected)
 
 
 # --- names, subclasses, mistakes -----------------------------------------------------------------

@@ -176,6 +176,8 @@ def test_counts_at_thresholds() -> None:
         metric = getattr(metrics, name)(thresholds=[0.2, 0.55, 0.9])
         np.testing.assert_array_equal(metric(y, p), expected)
         assert np.shape(getattr(metrics, name)()(y, p)) == ()
+    even = metrics.TruePositives(thresholds=[0.0, 0.5, 1.0])
+    np.testing.assert_array_equal(even(np.ones(4), np.array([0.0, 0.5, 0.6, 1.0])), [3, 2, 0])
     # What is exactly on a threshold is not above it.
     assert float(metrics.Precision(thresholds=0.5)(y, p)) == 1.0
     assert metrics.Precision().thresholds == [0.5]
@@ -215,6 +217,20 @@ def test_area_is_the_chance_of_the_right_order() -> None:
     assert float(of_logits(y, logits)) == pytest.approx(found, abs=1e-6)
 
 
+def test_between_thresholds_precision_follows_a_hyperbola() -> None:
+    generator = np.random.default_rng(2)
+    y, p = generator.integers(0, 2, 40), generator.uniform(size=40)
+    limits = [1.1, 0.75, 0.5, 0.25, -0.1]
+    right = [np.sum((p > limit) & (y == 1)) for limit in limits]
+    wrong = [np.sum((p > limit) & (y == 0)) for limit in limits]
+    path = np.linspace(0, 4, 40001)[1:]
+    counts = np.interp(path, range(5), right), np.interp(path, range(5), wrong)
+    recall = np.concatenate([[0], counts[0] / right[-1]])
+    expected = np.sum(np.diff(recall) * counts[0] / (counts[0] + counts[1]))
+    found = metrics.AUC(num_thresholds=5, curve="PR")(y, p)
+    assert float(found) == pytest.approx(expected, abs=1e-4)
+
+
 def test_areas_of_several_labels() -> None:
     generator = np.random.default_rng(1)
     y, p = generator.integers(0, 2, (40, 3)), generator.uniform(size=(40, 3))
@@ -242,6 +258,10 @@ def test_f_scores() -> None:
     assert float(metrics.F1Score(average="macro", threshold=0.5)(y, p)) == pytest.approx(0.75)
     assert float(metrics.F1Score(average="micro", threshold=0.5)(y, p)) == pytest.approx(0.75)
     assert metrics.F1Score().beta == 1.0
+    y, p = np.array([[1], [1], [1], [0]]), np.array([[0.9], [0.1], [0.2], [0.7]])
+    # Precision 1/2, recall 1/3.
+    found = metrics.FBetaScore(beta=3.0, threshold=0.5)(y, p)
+    np.testing.assert_allclose(found, [10 / 6 / (9 / 2 + 1 / 3)], rtol=1e-5)
 
 
 def test_overlaps() -> None:
@@ -261,6 +281,9 @@ def test_correlations() -> None:
     y = np.array([[1.0, 2.0, 4.0]])
     assert float(metrics.PearsonCorrelation()(y, 3 * y - 1)) == pytest.approx(1, abs=1e-6)
     assert float(metrics.ConcordanceCorrelation()(y, 3 * y - 1)) < 0.9
+    # The same variance twice, and the means one apart.
+    found = float(metrics.ConcordanceCorrelation()(y, y + 1))
+    assert found == pytest.approx(2 * y.var() / (2 * y.var() + 1), rel=1e-5)
     assert float(metrics.ConcordanceCorrelation()(y, y)) == pytest.approx(1, abs=1e-6)
     assert float(metrics.CosineSimilarity()(y, 2 * y)) == pytest.approx(1, abs=1e-6)
 
@@ -388,6 +411,8 @@ def test_mistakes() -> None:
         (lambda: metrics.IoU(num_classes=2, target_class_ids=[2]), "id 2 is out of range"),
         (lambda: metrics.IoU(num_classes=2, target_class_ids=[-1]), r"`target_class_ids`.*\[-1\]"),
         (lambda: metrics.IoU(num_classes=2, target_class_ids=WRONG), "`target_class_ids`.*'x'"),
+        (lambda: metrics.MeanIoU(2)([0, 2], [0, 1]), "`y_true`.*from 0 to 1.*from 0 to 2"),
+        (lambda: metrics.MeanIoU(2)([0, 1], [0, -1]), "`y_pred`.*from 0 to 1.*from -1 to 0"),
         (lambda: metrics.Mean(dtype=WRONG), "`dtype` must be one of"),
         (lambda: metrics.Mean.from_config({"nmae": 1}), "Did you mean `name`"),
     ]
