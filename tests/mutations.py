@@ -939,7 +939,7 @@ MUTATIONS = [
     mutation(
         "metrics: IoU counts what is to be ignored",
         METRICS,
-        ("metrics/iou.py", "counted = true != self.ignore_class", "counted = true == true"),
+        ("metrics/iou.py", "counted &= true != self.ignore_class", "pass"),
     ),
     mutation(
         "metrics: R2Score of the largest number of regressors unadjusted",

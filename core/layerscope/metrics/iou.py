@@ -42,6 +42,9 @@ def _class_ids(value: Any) -> list[int]:
 class _ClassOverlap(Metric):
     """Counts how often each class is taken for which, and averages the overlaps of some.
 
+    As in Keras, what is of none of the classes, neither from 0 nor below `num_classes`, counts
+    nothing.
+
     Attributes
     ----------
     total_cm : confusion matrix, true classes in rows and predicted ones in columns.
@@ -85,21 +88,13 @@ class _ClassOverlap(Metric):
         true = self._numbers(y_true, self.sparse_y_true)
         predicted = self._numbers(y_pred, self.sparse_y_pred)
         weight = np.broadcast_to(self._weight(sample_weight), true.shape)
+        counted = (true >= 0) & (true < self.num_classes)
+        counted &= (predicted >= 0) & (predicted < self.num_classes)
         if self.ignore_class is not None:
-            counted = true != self.ignore_class
-            true, predicted, weight = true[counted], predicted[counted], weight[counted]
-        self._check_range("y_true", true)
-        self._check_range("y_pred", predicted)
+            counted &= true != self.ignore_class
         matrix = np.zeros(self.total_cm.shape, self.dtype)
-        np.add.at(matrix, (true, predicted), weight)
+        np.add.at(matrix, (true[counted], predicted[counted]), weight[counted])
         self.total_cm.assign_add(matrix)
-
-    def _check_range(self, name: str, numbers: Array) -> None:
-        if numbers.size and not 0 <= numbers.min() <= numbers.max() < self.num_classes:
-            raise ValueError(
-                f"Argument `{name}` must hold class numbers from 0 to {self.num_classes - 1}. "
-                f"Received numbers from {numbers.min()} to {numbers.max()}."
-            )
 
     def _numbers(self, values: Any, sparse: bool) -> Array:
         values = as_array(values)
