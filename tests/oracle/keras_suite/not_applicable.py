@@ -18,6 +18,7 @@ _PRIVATE = "tests a private name of Keras"
 _SYMBOLIC = "metrics measure data, not symbols"
 _LOST = "Keras loses an argument in the config"
 _LOOP = "which loss 'crossentropy' means is chosen in training"
+_TRACKING = "layers do not track metrics; a model has those it is compiled with"
 _GENERATORS = "Layerscope trains on arrays, not on generators"
 
 #: Reasons by a pattern of file, class and method, or of a whole file.
@@ -59,6 +60,7 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/layer::LayerTest::test_*call_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_layer_variable_tracking_correct": _PRIVATE,
+    "layers/layer::LayerTest::test_metric_tracking": _TRACKING,
     "layers/layer::LayerTest::test_remove_weight": _PRIVATE,
     "layers/layer::LayerTest::test_stateless_call": _PRIVATE,
     "layers/layer::LayerTest::test_complex_dtype_support": _COMPLEX,
