@@ -26,6 +26,8 @@ CONTRACT = "tests/core/layers/test_contract.py"
 CONVOLUTION = "tests/core/layers/test_convolution.py"
 LOW_RANK = "tests/core/layers/test_low_rank.py"
 LAYER = "tests/core/layers/test_layer.py"
+LOSSES = "tests/core/test_losses.py"
+METRICS = "tests/core/test_metrics.py"
 LOCAL = "tests/core/layers/test_locally_connected.py"
 MASKS = "tests/core/layers/test_masks.py"
 MERGING = "tests/core/layers/test_merging.py"
@@ -775,6 +777,210 @@ MUTATIONS = [
             "return shape[-2] * receptive_field, shape[-1] * receptive_field",
             "return shape[-1] * receptive_field, shape[-2] * receptive_field",
         ),
+    ),
+    # --- losses and metrics ---
+    mutation(
+        "losses: weights do not change the number in a mean with them",
+        LOSSES,
+        (
+            "losses/loss.py",
+            'if reduction == "mean_with_sample_weight" and sample_weight is not None:',
+            "if False:",
+        ),
+    ),
+    mutation(
+        "losses: what a mask hides counts in the mean's number",
+        LOSSES,
+        ("losses/loss.py", 'if reduction in ("mean", "sum_over_batch_size"):', "if False:"),
+    ),
+    mutation(
+        "losses: the mask of the predictions is forgotten",
+        LOSSES,
+        (
+            "losses/loss.py",
+            "mask = _both(mask, get_keras_mask(values))",
+            "mask = get_keras_mask(values)",
+        ),
+    ),
+    mutation(
+        "losses: the mask of the values is forgotten",
+        LOSSES,
+        ("losses/loss.py", "mask = _both(mask, get_keras_mask(values))", "pass"),
+    ),
+    mutation(
+        "losses: other shapes are broadcast",
+        LOSSES,
+        (
+            "losses/loss.py",
+            "    check_same_shape(y_true, y_pred)\n    return y_true, y_pred",
+            "    return y_true, y_pred",
+        ),
+    ),
+    mutation(
+        "losses: smoothing towards one",
+        LOSSES,
+        (
+            "losses/probabilistic.py",
+            "y_true * (1.0 - share) + 0.5 * share if share",
+            "y_true * (1.0 - share) + 1.0 * share if share",
+        ),
+    ),
+    mutation(
+        "losses: smoothing over all classes forgets their number",
+        LOSSES,
+        ("losses/probabilistic.py", "+ label_smoothing / classes", "+ label_smoothing"),
+    ),
+    mutation(
+        "losses: focal weight of what is predicted badly",
+        LOSSES,
+        (
+            "losses/probabilistic.py",
+            "loss = ops.power(1.0 - of_target, gamma) * loss",
+            "loss = ops.power(of_target, gamma) * loss",
+        ),
+    ),
+    mutation(
+        "losses: probabilities not divided by their sum",
+        LOSSES,
+        (
+            "losses/probabilistic.py",
+            "y_pred / ops.sum(y_pred, axis=axis, keepdims=True), epsilon()",
+            "y_pred, epsilon()",
+        ),
+    ),
+    mutation(
+        "losses: Huber's line without its offset",
+        LOSSES,
+        (
+            "losses/regression.py",
+            "linear = delta * distance - 0.5 * delta**2",
+            "linear = delta * distance",
+        ),
+    ),
+    mutation(
+        "losses: CosineSimilarity without its sign",
+        LOSSES,
+        ("losses/regression.py", "return -ops.sum(ops.normalize", "return ops.sum(ops.normalize"),
+    ),
+    mutation(
+        "losses: CTC skips the blank between equal labels",
+        LOSSES,
+        ("ops/ctc.py", "skips[:, 3::2] = target[:, 1:] != target[:, :-1]", "skips[:, 3::2] = True"),
+    ),
+    mutation(
+        "losses: CTC must end in a blank",
+        LOSSES,
+        ("ops/ctc.py", "final[rows[lengths > 0], ends[lengths > 0] - 1] = 0", "pass"),
+    ),
+    mutation(
+        "metrics: Mean divides by the number of samples",
+        METRICS,
+        (
+            "metrics/reduction.py",
+            "self.count.assign_add(weight.sum() if weight is not None else values.size)",
+            "self.count.assign_add(values.size)",
+        ),
+    ),
+    mutation(
+        "metrics: a mask is forgotten",
+        METRICS,
+        (
+            "metrics/reduction.py",
+            'super().update_state(values, apply_mask(sample_weight, mask, self.dtype, "sum"))',
+            "super().update_state(values, sample_weight)",
+        ),
+    ),
+    mutation(
+        "metrics: what is on a threshold is above it",
+        METRICS,
+        (
+            "metrics/confusion.py",
+            "passed = np.searchsorted(limits, y_pred.reshape(-1)).reshape(y_pred.shape)",
+            'passed = np.searchsorted(limits, y_pred.reshape(-1), "right").reshape(y_pred.shape)',
+        ),
+    ),
+    mutation(
+        "metrics: evenly spaced thresholds rounded down",
+        METRICS,
+        (
+            "metrics/confusion.py",
+            "np.ceil(np.clip(np.nan_to_num(y_pred), 0, 1) * steps)",
+            "np.floor(np.clip(np.nan_to_num(y_pred), 0, 1) * steps)",
+        ),
+    ),
+    mutation(
+        "metrics: weights of labels are forgotten",
+        METRICS,
+        ("metrics/auc.py", "        if self.label_weights is None:", "        if True:"),
+    ),
+    mutation(
+        "metrics: the lower of both heights is the upper",
+        METRICS,
+        (
+            "metrics/auc.py",
+            'np.minimum if self.summation_method == "minoring"',
+            'np.maximum if self.summation_method == "minoring"',
+        ),
+    ),
+    mutation(
+        "metrics: precision is interpolated along a line",
+        METRICS,
+        ("metrics/auc.py", "slope * (gained + rest * np.log(growth))", "slope * gained"),
+    ),
+    mutation(
+        "metrics: IoU counts the overlap twice",
+        METRICS,
+        (
+            "metrics/iou.py",
+            "matrix.sum(axis=0) + matrix.sum(axis=1) - right",
+            "matrix.sum(axis=0) + matrix.sum(axis=1)",
+        ),
+    ),
+    mutation(
+        "metrics: IoU counts what is to be ignored",
+        METRICS,
+        ("metrics/iou.py", "counted &= true != self.ignore_class", "pass"),
+    ),
+    mutation(
+        "metrics: R2Score of the largest number of regressors unadjusted",
+        METRICS,
+        (
+            "metrics/regression.py",
+            "return self._adjusted(scores) if self.num_regressors else scores",
+            "return scores",
+        ),
+    ),
+    mutation(
+        "metrics: concordance without the difference of the means",
+        METRICS,
+        (
+            "metrics/regression.py",
+            "scale = variances + np.square(mean_true - mean_pred) + epsilon()",
+            "scale = variances + epsilon()",
+        ),
+    ),
+    mutation(
+        "metrics: stateless updates change the metric",
+        METRICS,
+        (
+            "metrics/metric.py",
+            "        twin = copy.deepcopy(self)\n        if len(values)",
+            "        twin = self\n        if len(values)",
+        ),
+    ),
+    mutation(
+        "metrics: metrics inside are not reset",
+        METRICS,
+        (
+            "metrics/metric.py",
+            "for variable in self.variables:",
+            "for variable in self._variables:",
+        ),
+    ),
+    mutation(
+        "metrics: F-score without the square of beta",
+        METRICS,
+        ("metrics/f_score.py", "square = self.beta**2", "square = self.beta"),
     ),
 ]
 

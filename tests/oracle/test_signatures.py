@@ -44,6 +44,19 @@ def test_order_and_defaults(name: str) -> None:
     assert positional(getattr(ls.layers, name)) == known
 
 
+PARTS = [
+    pytest.param(getattr(ls, module), getattr(keras, module), name, id=f"{module}-{name}")
+    for module in ("losses", "metrics")
+    for name, cls in sorted(vars(getattr(ls, module)).items())
+    if isinstance(cls, type) and hasattr(getattr(keras, module), name)
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "name"), PARTS)
+def test_order_and_defaults_of_parts(ours: Any, theirs: Any, name: str) -> None:
+    assert positional(getattr(ours, name)) == positional(getattr(theirs, name))
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_arguments_by_name_have_the_same_defaults(name: str) -> None:
     ours = inspect.signature(getattr(ls.layers, name)).parameters

@@ -22,6 +22,9 @@ from layerscope.ops.creation import (
     zeros,
     zeros_like,
 )
+from layerscope.ops.ctc import (
+    ctc_loss,
+)
 from layerscope.ops.depthwise_conv import (
     depthwise_conv,
     separable_conv,
@@ -206,6 +209,7 @@ __all__ = [
     "convert_to_tensor",
     "cos",
     "count_nonzero",
+    "ctc_loss",
     "cumsum",
     "depthwise_conv",
     "divide",

@@ -412,6 +412,17 @@ case(
 )  # fmt: skip
 case("locally_connected", (2, 2, 3, 3, 2), (4, 16, 2), derivatives=1, kernel_size=2)
 case("locally_connected", (2, 3, 2), (3, 2, 2), derivatives=1, kernel_size=1)
+
+
+def alignment(x: Any) -> Any:
+    batch = x.shape[0] or 1
+    labels, lengths, steps = [[1, 1, 2], [2, 0, 0]], [3, 1], [5, 4]
+    return ops.ctc_loss(
+        np.resize(labels, (batch, 3)), x, np.resize(lengths, batch), np.resize(steps, batch)
+    )
+
+
+case("ctc_loss", (2, 5, 3), call=alignment, derivatives=1)
 SEPARABLE = (2, 6, 5, 2), (3, 2, 2, 2), (1, 1, 4, 3)
 for options in WINDOWS[2:4]:
     call = functools.partial(ops.separable_conv, **options)

@@ -15,6 +15,10 @@ _TENSORFLOW = "tests TensorFlow"
 _TORCH = "tests PyTorch"
 _COMPLEX = "Layerscope has no complex numbers"
 _PRIVATE = "tests a private name of Keras"
+_SYMBOLIC = "metrics measure data, not symbols"
+_LOST = "Keras loses an argument in the config"
+_LOOP = "which loss 'crossentropy' means is chosen in training"
+_TRACKING = "layers do not track metrics; a model has those it is compiled with"
 _GENERATORS = "Layerscope trains on arrays, not on generators"
 
 #: Reasons by a pattern of file, class and method, or of a whole file.
@@ -44,12 +48,19 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/layer::LayerTest::test_dtype_policy_setter": _PRECISION,
     "layers/layer::LayerTest::test_serialize_dtype": _POLICIES,
     "layers/reshaping/zero_padding*_get_config*": _POLICIES,
+    "losses/*::test_dtype_arg": _PRECISION,
+    "losses/loss::LossTest::test_default_dtype": _PRECISION,
+    "metrics/metric::MetricTest::test_dtype_arg": _PRECISION,
+    "metrics/metric::MetricTest::test_default_dtype": _PRECISION,
+    "metrics/correlation_metrics::CorrelationsTest::test_pearson_config": _PRECISION,
+    "metrics/*::test_weighted_dynamic_shape*": _SYMBOLIC,
     # --- single tests ------------------------------------------------------------------------
     "initializers/*::test_mha_query_projection_variance": _ATTENTION,
     "layers/core/lambda_layer::LambdaTest::test_correctness*": "no config's code is ever run",
     "layers/layer::LayerTest::test_*call_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_layer_variable_tracking_correct": _PRIVATE,
+    "layers/layer::LayerTest::test_metric_tracking": _TRACKING,
     "layers/layer::LayerTest::test_remove_weight": _PRIVATE,
     "layers/layer::LayerTest::test_stateless_call": _PRIVATE,
     "layers/layer::LayerTest::test_complex_dtype_support": _COMPLEX,
@@ -57,6 +68,11 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/layer::LayerTest::test_not_implemented_error_float8_call": _QUANTIZATION,
     "layers/layer::LayerTest::test_not_implemented_error_int8_call": _QUANTIZATION,
     "layers/layer::LayerTest::test_torch_params_create_deterministic": _TORCH,
+    "losses/losses::CosineSimilarityTest::test_config": _LOST,
+    "losses/losses::HuberLossTest::test_config": _LOST,
+    "metrics/confusion_metrics::*::test_handles_sas_metrics": _LOOP,
+    "metrics/confusion_metrics::AUCTest::test_config": _PRIVATE,
+    "metrics/f_score_metrics::*::test_undefined_output_dim_raises_value_error": _PRIVATE,
     "layers/reshaping/flatten::*::test_flatten_with_dynamic_batch_size*": _GENERATORS,
     "layers/reshaping/reshape::*::test_reshape_model_fit_with_varying*": _GENERATORS,
     "layers/rnn/bidirectional::*cudnn*": _TORCH,

@@ -10,6 +10,8 @@ from typing import Any
 
 import layerscope
 from layerscope import masks, tensor
+from layerscope.losses import loss
+from layerscope.metrics import reduction
 from oracle.keras_suite import test_case
 
 #: Arithmetic on shapes that tests compare with, free of any backend.
@@ -101,18 +103,63 @@ _BACKEND = Names(
     SUPPORTS_RAGGED_TENSORS=False,
     SUPPORTS_SPARSE_TENSORS=False,
 )
+_LOSSES = Names("keras.losses", layerscope.losses, loss)
+_METRICS = Names("keras.metrics", layerscope.metrics, reduction)
+_METRICS_UTILS = Names(
+    "keras.metrics",
+    AUCCurve=SimpleNamespace(PR="PR", ROC="ROC", PRGAIN="PRGAIN"),
+    AUCSummationMethod=SimpleNamespace(
+        INTERPOLATION="interpolation", MAJORING="majoring", MINORING="minoring"
+    ),
+)
+#: What a metric calls its `dtype` in Keras, besides.
+layerscope.metrics.Metric._dtype = property(lambda metric: metric.dtype)  # type: ignore[attr-defined]
 _TESTING = Names("keras.testing", test_case, test_case=test_case, test_utils=test_case)
 _MODELS = Names("keras.models", layerscope.models)
+
+#: Files that Keras keeps its metrics in.
+_METRIC_FAMILIES = (
+    "accuracy",
+    "confusion",
+    "correlation",
+    "f_score",
+    "hinge",
+    "iou",
+    "probabilistic",
+    "reduction",
+    "regression",
+)
 
 #: Stand-ins by the longest path they stand for.
 _MODULES: dict[str, Any] = {
     "conftest": Names("conftest", skip_if_backend=lambda backend, reason: _always),
     "keras.backend": _BACKEND,
     "keras.src.backend": _BACKEND,
+    "keras.src.dtype_policies": Names(
+        "keras.dtype_policies",
+        dtype_policy=Names(
+            "keras.dtype_policies.dtype_policy",
+            dtype_policy=layerscope.config.floatx,
+            set_dtype_policy=layerscope.config.set_floatx,
+        ),
+    ),
     "keras.src.layers": _LAYERS,
     "keras.src.layers.activations": Names(
         "keras.layers",
         **dict.fromkeys(("activation", "elu", "leaky_relu", "prelu", "relu", "softmax"), _LAYERS),
+    ),
+    "keras.src.losses": Names("keras.losses", _LOSSES, losses=_LOSSES, loss=_LOSSES),
+    "keras.src.metrics": Names(
+        "keras.metrics",
+        _METRICS,
+        **dict.fromkeys(
+            (
+                *(f"{family}_metrics" for family in _METRIC_FAMILIES),
+                "metric",
+            ),
+            _METRICS,
+        ),
+        metrics_utils=_METRICS_UTILS,
     ),
     "keras.src.models": _MODELS,
     "keras.src.ops": Names("keras.ops", layerscope.ops, random=_RANDOM),
@@ -124,8 +171,6 @@ _MODULES: dict[str, Any] = {
             "activations",
             "constraints",
             "initializers",
-            "losses",
-            "metrics",
             "optimizers",
             "regularizers",
             "saving",
