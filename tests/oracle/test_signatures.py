@@ -18,6 +18,10 @@ LAYERS = sorted(
 #: What Keras takes by position and Layerscope does not.
 WITHOUT = {
     "Dense": {"quantization_config": "there is no quantization"},
+    "EinsumDense": {
+        "gptq_unpacked_column_size": "there is no quantization",
+        "quantization_config": "there is no quantization",
+    },
     "Embedding": {"quantization_config": "there is no quantization"},
 }
 

@@ -36,8 +36,8 @@ class GroupedQueryAttention(_Heads):
     keras_name: ClassVar[str | None] = "GroupQueryAttention"
     aliases: ClassVar[tuple[str, ...]] = ("GroupQueryAttention",)
     formula: ClassVar[str] = (
-        r"y = \sum_h \mathrm{softmax}\Big(\frac{q_h k_{g(h)}^\top}{\sqrt{d}}\Big) v_{g(h)} W_h^o + b,"
-        r"\quad g(h) = \Big\lfloor \frac{h \, n_k}{n_q} \Big\rfloor"
+        r"y = \sum_h \mathrm{softmax}\Big(\frac{q_h k_{g(h)}^\top}{\sqrt{d}}\Big) v_{g(h)} W_h^o"
+        r" + b,\quad g(h) = \Big\lfloor \frac{h \, n_k}{n_q} \Big\rfloor"
     )
     examples: ClassVar[tuple[Example, ...]] = (
         Example(
