@@ -20,6 +20,7 @@ from oracle.layer_comparison import (
 )
 from oracle.reference import (
     COUNT,
+    ON_TORCH,
     choose,
     close,
     generator_of,
@@ -72,15 +73,15 @@ def einsum_dense(generator: np.random.Generator) -> Configuration:
     shape = {"": (count, *own), "...": (*more, *own)}[before]
     if behind:
         shape = (count, *own, *more)
-    wanted = [
-        None if one in kept and one not in shared and generator.random() < 0.5 else lengths[one]
-        for one in outputs
-    ]
+    biased = bias_axes(generator, outputs)
+    # Keras gives no bias to an axis whose length only the input tells.
+    free = set(kept) - set(shared) - set(biased or "")
+    wanted = [None if one in free and generator.random() < 0.5 else lengths[one] for one in outputs]
     arguments = {
         "equation": equation,
         "output_shape": tuple(wanted),
         "activation": choose(generator, None, "tanh"),
-        "bias_axes": bias_axes(generator, outputs),
+        "bias_axes": biased,
         **parts(generator),
     }
     if arguments["kernel_constraint"] is None:
@@ -227,11 +228,12 @@ def call_both(one: Comparison, options: Arguments, masks: list[Any]) -> None:
     expected = one.theirs(*marked(one.x, keras), **options)
     found = one.ours(*marked(one.x, ls), **options)
     close(found, expected)
-    for have, want in zip(leaves(found), leaves(expected), strict=True):
-        theirs, ours = keras.src.backend.get_keras_mask(want), ls.masks.get_keras_mask(have)
-        assert (ours is None) == (theirs is None)
-        if ours is not None:
-            np.testing.assert_array_equal(ours, numpy_of(theirs))
+    # Keras may leave a mask on the weights too, that of its softmax.
+    theirs = keras.src.backend.get_keras_mask(leaves(expected)[0])
+    ours = ls.masks.get_keras_mask(leaves(found)[0])
+    assert (ours is None) == (theirs is None)
+    if ours is not None:
+        np.testing.assert_array_equal(ours, numpy_of(theirs))
 
 
 @each_configuration(HEADS)
@@ -255,12 +257,16 @@ def test_masks_of_attention(name: str, index: int) -> None:
 
 @each_configuration(HEADS)
 def test_attention_masks(name: str, index: int) -> None:
-    """A mask for each query and key, with or without batch and heads, counts also backwards."""
+    """A mask for each query and key, with or without batch and heads, counts also backwards.
+
+    Of a query that sees nothing Keras's backends disagree on the gradient; on JAX it is zero.
+    """
     one = compared(name, index, "attention mask")
     generator, (query, value, *_) = one.generator, one.shape
     heads = getattr(one.ours, "num_heads", None) or one.ours.num_query_heads
     before = choose(generator, (), (query[0],), (query[0], heads), (1, 1))
     mask = generator.random((*before, query[1], value[1])) < 0.6
+    mask[..., 0] |= generator.random() < 0.7
     one.options = {
         "attention_mask": choose(generator, mask, mask.astype("int32")),
         "return_attention_scores": choose(generator, False, True),
@@ -270,7 +276,9 @@ def test_attention_masks(name: str, index: int) -> None:
         one.ours(*one.as_arguments(one.x), **one.options),
         one.theirs(*one.as_arguments(one.x), **one.options),
     )
-    one.check_gradients()
+    seen = mask & np.tri(*mask.shape[-2:], dtype=bool) if one.options["use_causal_mask"] else mask
+    if seen.any(-1).all() or not ON_TORCH:
+        one.check_gradients()
 
 
 @each_index

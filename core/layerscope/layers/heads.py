@@ -119,9 +119,6 @@ class _Heads(_Arguments, Layer):
                 f"flash_attention={self.flash_attention}, dropout={self.dropout}"
             )
 
-    def _penalize(self, outputs: Any) -> None:
-        """Leave the penalty to the projections, which as in Keras have it each."""
-
     # --- projections -------------------------------------------------------------------------
 
     def _project(

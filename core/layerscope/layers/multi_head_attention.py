@@ -167,6 +167,9 @@ class MultiHeadAttention(_Heads):
             )
         return axes
 
+    def _penalize(self, outputs: Any) -> None:
+        """Leave the penalty to the projections, which as in Keras have it each."""
+
     def compute_output_shape(
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
     ) -> Shape:
