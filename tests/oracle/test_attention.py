@@ -101,12 +101,19 @@ def projected(generator: np.random.Generator) -> Arguments:
     return {
         "use_bias": choose(generator, True, False),
         "use_gate": choose(generator, False, True),
-        "sliding_window": choose(generator, None, None, 2),
         "dropout": choose(generator, 0.0, 0.0, 0.3),
         "flash_attention": choose(generator, None, False),
         "seed": choose(generator, None, 3),
         **parts(generator),
     }
+
+
+def window(generator: np.random.Generator, queries: int, keys: int) -> int | None:
+    """Draw a window in which every query sees a key.
+
+    Of one that sees none Keras's backends disagree on the gradient; on JAX it is zero.
+    """
+    return choose(generator, None, max(2, queries - keys + 1))
 
 
 def multi_head(generator: np.random.Generator) -> Configuration:
@@ -118,6 +125,7 @@ def multi_head(generator: np.random.Generator) -> Configuration:
         "value_dim": choose(generator, None, values),
         "output_shape": choose(generator, None, 3, (2, 3)),
         "attention_axes": choose(generator, None, 1, (-2,)),
+        "sliding_window": window(generator, queries, keys),
         **projected(generator),
     }
     shapes = [(batch, queries, channels[0]), (batch, keys, channels[1]), (batch, keys, channels[2])]
@@ -131,6 +139,7 @@ def group_query(generator: np.random.Generator) -> Configuration:
         "head_dim": features,
         "num_query_heads": shared * groups,
         "num_key_value_heads": shared,
+        "sliding_window": window(generator, queries, keys),
         **projected(generator),
     }
     shapes = [(batch, queries, channels), (batch, keys, channels), (batch, keys, others)]
@@ -257,10 +266,7 @@ def test_masks_of_attention(name: str, index: int) -> None:
 
 @each_configuration(HEADS)
 def test_attention_masks(name: str, index: int) -> None:
-    """A mask for each query and key, with or without batch and heads, counts also backwards.
-
-    Of a query that sees nothing Keras's backends disagree on the gradient; on JAX it is zero.
-    """
+    """A mask for each query and key, with or without batch and heads, counts also backwards."""
     one = compared(name, index, "attention mask")
     generator, (query, value, *_) = one.generator, one.shape
     heads = getattr(one.ours, "num_heads", None) or one.ours.num_query_heads
@@ -276,7 +282,11 @@ def test_attention_masks(name: str, index: int) -> None:
         one.ours(*one.as_arguments(one.x), **one.options),
         one.theirs(*one.as_arguments(one.x), **one.options),
     )
-    seen = mask & np.tri(*mask.shape[-2:], dtype=bool) if one.options["use_causal_mask"] else mask
+    later = np.arange(value[1]) - np.arange(query[1])[:, None]
+    seen = mask & (np.abs(later) < (one.arguments["sliding_window"] or np.inf))
+    if one.options["use_causal_mask"]:
+        seen &= later <= 0
+    # As above.
     if seen.any(-1).all() or not ON_TORCH:
         one.check_gradients()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-_ATTENTION = "attention layers are not part of the catalogue"
 _PREPROCESSING = "preprocessing layers are not part of the catalogue"
-_NO_SUCH_LAYER = "the layer is not part of the catalogue"
 _QUANTIZATION = "Layerscope has no quantization"
 _PRECISION = "Layerscope computes in float32 and float64, never in mixed precision"
 _SPARSE = "Layerscope has neither sparse nor ragged tensors"
@@ -20,11 +18,7 @@ _GENERATORS = "Layerscope trains on arrays, not on generators"
 #: Reasons by a pattern of file, class and method, or of a whole file.
 NOT_APPLICABLE: dict[str, str] = {
     # --- files -----------------------------------------------------------------------------
-    "layers/attention/*": _ATTENTION,
     "layers/preprocessing/*": _PREPROCESSING,
-    "layers/core/einsum_dense_test": _NO_SUCH_LAYER,
-    "layers/core/reversible_embedding_test": _NO_SUCH_LAYER,
-    "layers/normalization/spectral_normalization_test": _NO_SUCH_LAYER,
     "initializers/initializer_test": _DEVICES,
     # --- whole themes ------------------------------------------------------------------------
     "*quantiz*": _QUANTIZATION,
@@ -33,6 +27,7 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/core/*gptq*": _QUANTIZATION,
     "layers/core/*awq*": _QUANTIZATION,
     "layers/core/dense::DenseTest::test_legacy_load_own_variables": _QUANTIZATION,
+    "layers/core/einsum_dense::EinsumDenseTest::test_legacy_load_own_variables": _QUANTIZATION,
     "layers/core/embedding::EmbeddingTest::test_legacy_load_own_variables": _QUANTIZATION,
     "*_remat*": _REMAT,
     "*::test_*sparse": _SPARSE,
@@ -45,7 +40,6 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/layer::LayerTest::test_serialize_dtype": _POLICIES,
     "layers/reshaping/zero_padding*_get_config*": _POLICIES,
     # --- single tests ------------------------------------------------------------------------
-    "initializers/*::test_mha_query_projection_variance": _ATTENTION,
     "layers/core/lambda_layer::LambdaTest::test_correctness*": "no config's code is ever run",
     "layers/layer::LayerTest::test_*call_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_context_arg*": _PRIVATE,
@@ -57,6 +51,7 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/layer::LayerTest::test_not_implemented_error_float8_call": _QUANTIZATION,
     "layers/layer::LayerTest::test_not_implemented_error_int8_call": _QUANTIZATION,
     "layers/layer::LayerTest::test_torch_params_create_deterministic": _TORCH,
+    "layers/core/reversible_embedding::*::test_reverse_dtype": _PRECISION,
     "layers/reshaping/flatten::*::test_flatten_with_dynamic_batch_size*": _GENERATORS,
     "layers/reshaping/reshape::*::test_reshape_model_fit_with_varying*": _GENERATORS,
     "layers/rnn/bidirectional::*cudnn*": _TORCH,
