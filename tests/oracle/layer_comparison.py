@@ -94,7 +94,7 @@ class Comparison:
 
     def as_arguments(self, inputs: Any) -> tuple[Any, ...]:
         """Return inputs, or shapes, as both layers take them: as one argument or as several."""
-        return as_arguments(self.ours, inputs)
+        return as_arguments(type(self.ours), inputs)
 
     def output_shapes(self) -> tuple[Any, Any]:
         """Return what our rule says of the output's shape, and what Keras's says."""

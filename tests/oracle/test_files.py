@@ -324,7 +324,7 @@ def test_every_layer(cls: type[Any], example: Any, tmp_path: Path) -> None:
     x = map_shapes(draw, example.input_shape)
     inputs = map_shapes(lambda shape: ls.Input(batch_shape=shape, dtype=kind), example.input_shape)
     layer = cls(**example.arguments)
-    model = ls.Model(inputs, layer(*as_arguments(layer, inputs)))
+    model = ls.Model(inputs, layer(*as_arguments(cls, inputs)))
     draw_weights(model)
     model.save(tmp_path / "ours.keras")
     theirs = keras.saving.load_model(str(tmp_path / "ours.keras"))

@@ -91,7 +91,7 @@ INNER: dict[str, tuple[Arguments, int]] = {
     "Dense": ({"units": 3, "activation": "tanh"}, 2),
     "Conv1D": ({"filters": 2, "kernel_size": 2, "padding": "same"}, 3),
     "Conv2D": ({"filters": 3, "kernel_size": (1, 2), "use_bias": False}, 4),
-    "EinsumDense": ({"equation": "abc,cde->abde", "output_shape": (None, 2, 3)}, 3),
+    "EinsumDense": ({"equation": "ab,bcd->acd", "output_shape": (2, 3)}, 2),
 }
 
 

@@ -46,14 +46,14 @@ def test_layer(entry: dict[str, Any]) -> None:
     layer: Any = getattr(ls.layers, entry["name"])(**entry["arguments"])
     given = arrays(entry["inputs"])
     x: Any = given if entry["several"] else given[0]
-    shapes = as_arguments(layer, map_structure(lambda value: value.shape, x))
+    shapes = as_arguments(type(layer), map_structure(lambda value: value.shape, x))
     layer.build(*shapes)
     layer.set_weights(arrays(entry["weights"]))
     assert [one.name for one in layer.weights] == entry["weight_names"]
-    close(layer(*as_arguments(layer, x)), arrays(entry["outputs"]))
+    close(layer(*as_arguments(type(layer), x)), arrays(entry["outputs"]))
     factors = arrays(entry["factors"])
     with ls.GradientTape() as tape:
-        watched = as_arguments(layer, map_structure(tape.watch, x))
+        watched = as_arguments(type(layer), map_structure(tape.watch, x))
         pairs = zip(leaves(layer(*watched)), factors, strict=True)
         total = sum((ls.ops.sum(out * factor) for out, factor in pairs), start=0.0)
     real = [one for one in leaves(watched) if one.dtype.kind == "f"]
@@ -67,7 +67,7 @@ def test_layer(entry: dict[str, Any]) -> None:
     copy: Any = ls.layers.deserialize({"class_name": entry["name"], "config": entry["config"]})
     copy.build(*shapes)
     copy.set_weights(layer.get_weights())
-    close(copy(*as_arguments(copy, x)), arrays(entry["outputs"]))
+    close(copy(*as_arguments(type(copy), x)), arrays(entry["outputs"]))
 
 
 @pytest.mark.parametrize("entry", entries(layers=False))

@@ -65,6 +65,7 @@ class GroupedQueryAttention(_Heads):
             [(2, 4, 3), (2, 4, 3)],
         ),
     )
+    _positional: ClassVar[dict[str, str]] = {"activity_regularizer": "bias_regularizer"}
 
     head_dim: int = field(ge=1, slider=(1, 64), help="Features of each head.")
     num_query_heads: int = field(ge=1, slider=(1, 8), help="Number of heads of queries.")

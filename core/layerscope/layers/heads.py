@@ -103,7 +103,6 @@ class _Heads(_Arguments, Layer):
     """
 
     section: ClassVar[str] = "attention"
-    _positional: ClassVar[dict[str, str]] = {"activity_regularizer": "bias_regularizer"}
 
     #: Axes of query and key that places are counted along.
     _axes: tuple[int, ...] = (1,)
@@ -156,26 +155,6 @@ class _Heads(_Arguments, Layer):
     def _add_dropout(self) -> None:
         if self.dropout > 0:
             self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype)
-
-    @property
-    def query_dense(self) -> EinsumDense:
-        """What makes queries of the query."""
-        return self._query_dense
-
-    @property
-    def key_dense(self) -> EinsumDense:
-        """What makes keys of the key."""
-        return self._key_dense
-
-    @property
-    def value_dense(self) -> EinsumDense:
-        """What makes values of the value."""
-        return self._value_dense
-
-    @property
-    def output_dense(self) -> EinsumDense:
-        """What makes the output of what the heads give."""
-        return self._output_dense
 
     # --- calling -----------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from layerscope import constraints, initializers, regularizers
 from layerscope.configurable import field
 from layerscope.layers import heads
-from layerscope.layers.einsum_dense import partial_shape
+from layerscope.layers.einsum_dense import EinsumDense, partial_shape
 from layerscope.layers.heads import _Heads, check_places
 from layerscope.layers.layer import Example
 from layerscope.ops.shapes import ShapeError
@@ -71,6 +71,7 @@ class MultiHeadAttention(_Heads):
                 "value_dim": 3,
                 "use_bias": False,
                 "output_shape": 5,
+                "sliding_window": 2,
                 "use_gate": True,
                 "dropout": 0.3,
                 "seed": 0,
@@ -78,10 +79,10 @@ class MultiHeadAttention(_Heads):
             [(2, 3, 4), (2, 4, 3), (2, 4, 2)],
         ),
         Example(
-            {"num_heads": 1, "key_dim": 2, "attention_axes": (2,), "sliding_window": 2},
-            [(2, 2, 3, 4), (2, 2, 4, 4)],
+            {"num_heads": 1, "key_dim": 2, "attention_axes": (2,)}, [(2, 2, 3, 4), (2, 2, 4, 4)]
         ),
     )
+    _positional: ClassVar[dict[str, str]] = {"activity_regularizer": "bias_regularizer"}
 
     num_heads: int = field(
         ge=1, slider=(1, 8), help="Number of heads.", refusal=_positive("num_heads")
@@ -166,6 +167,26 @@ class MultiHeadAttention(_Heads):
                 f"Received: attention_axes={self.attention_axes}"
             )
         return axes
+
+    @property
+    def query_dense(self) -> EinsumDense:
+        """What makes queries of the query."""
+        return self._query_dense
+
+    @property
+    def key_dense(self) -> EinsumDense:
+        """What makes keys of the key."""
+        return self._key_dense
+
+    @property
+    def value_dense(self) -> EinsumDense:
+        """What makes values of the value."""
+        return self._value_dense
+
+    @property
+    def output_dense(self) -> EinsumDense:
+        """What makes the output of what the heads give."""
+        return self._output_dense
 
     def _penalize(self, outputs: Any) -> None:
         """Leave the penalty to the projections, which as in Keras have it each."""

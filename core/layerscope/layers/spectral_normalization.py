@@ -42,11 +42,6 @@ class SpectralNormalization(Wrapper):
             },
             (2, 4, 3),
         ),
-        Example(
-            {"layer": {"class_name": "Embedding", "config": {"input_dim": 5, "output_dim": 2}}},
-            (2, 3),
-            integers=5,
-        ),
     )
 
     power_iterations: int = field(

@@ -67,8 +67,10 @@ def dot_product_attention(
     Raises
     ------
     ValueError
-        If an input does not have four axes, the heads do not share the key heads evenly, or an
-        argument asks for other hardware.
+        If an input does not have four axes, the heads do not share the key heads evenly, or
+        `attn_logits_soft_cap` is given.
+    RuntimeError
+        If `flash_attention` is True.
 
     Examples
     --------
@@ -98,7 +100,7 @@ def dot_product_attention(
 
 def _refuse_hardware(flash_attention: bool | None, soft_cap: float | None) -> None:
     if flash_attention:
-        raise ValueError(
+        raise RuntimeError(
             "Flash attention is not supported: it needs a graphics card, and Layerscope computes "
             f"on the processor. Pass None or False. Received: flash_attention={flash_attention!r}"
         )

@@ -49,15 +49,15 @@ def make(cls: type[layers.Layer], example: Example, **options: Any) -> layers.La
 
 
 def call(layer: layers.Layer, inputs: Any, **options: Any) -> Any:
-    return layer(*as_arguments(layer, inputs), **options)
+    return layer(*as_arguments(type(layer), inputs), **options)
 
 
 def build(layer: layers.Layer, input_shape: Any) -> None:
-    layer.build(*as_arguments(layer, input_shape))
+    layer.build(*as_arguments(type(layer), input_shape))
 
 
 def output_shape(layer: layers.Layer, input_shape: Any) -> Any:
-    return layer.compute_output_shape(*as_arguments(layer, input_shape))
+    return layer.compute_output_shape(*as_arguments(type(layer), input_shape))
 
 
 def data(example: Example, dtype: str = "float32", batch: int | None = None) -> Any:

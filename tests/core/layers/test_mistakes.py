@@ -440,10 +440,11 @@ def heads(count: str, features: str) -> list[Mistake]:
             flash_attention=True,
             dropout=0.0,
         ),
-        given(
-            [(2, 3, 4), (2, 5, 4)],
+        Mistake(
+            {"flash_attention": True},
+            RuntimeError,
             "Flash attention is not supported.*flash_attention=True",
-            flash_attention=True,
+            [(2, 3, 4), (2, 5, 4)],
         ),
         given(
             [(2, 3, 4), (2, 5, 4), (2, 6, 4)],
@@ -648,7 +649,8 @@ def attempt(library: Any, name: str, mistake: Mistake) -> None:
             key: np.ones(value, bool) if isinstance(value, tuple) else value
             for key, value in (mistake.options or {}).items()
         }
-        layer(*as_arguments(layer, map_shapes(entry, mistake.shape)), **options)
+        inputs = map_shapes(entry, mistake.shape)
+        layer(*as_arguments(getattr(layers, name), inputs), **options)
 
 
 def refuses(name: str, mistake: Mistake) -> None:
