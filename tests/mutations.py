@@ -556,8 +556,8 @@ MUTATIONS = [
         FORMULAS,
         (
             "layers/softmax.py",
-            "ops.softmax(ops.where(counts, inputs, _MASKED), axis=self.axis)",
-            "ops.softmax(inputs, axis=self.axis)",
+            "ops.softmax(ops.where(mask, inputs, _MASKED), axis=axis)",
+            "ops.softmax(inputs, axis=axis)",
         ),
     ),
     # --- noise ---

@@ -9,7 +9,7 @@ import numpy as np
 
 from layerscope.ops.elementwise import where
 from layerscope.ops.linalg import matmul
-from layerscope.ops.manipulation import repeat, transpose
+from layerscope.ops.manipulation import cast, repeat, transpose
 from layerscope.ops.nn import softmax
 from layerscope.ops.operation import operation
 
@@ -25,11 +25,12 @@ def causal_mask(queries: int, keys: int) -> np.ndarray:
 
 
 @operation()
-def _without_future(scores: Array) -> Array:
+def without_future(scores: Array) -> Array:
+    """Return scores, (..., queries, keys), with those of later keys so low that they vanish."""
     return np.where(causal_mask(*scores.shape[-2:]), scores, scores.dtype.type(_UNSEEN))
 
 
-_without_future.gradients(lambda g, out, scores: where(causal_mask(*out.shape[-2:]), g, 0.0))
+without_future.gradients(lambda g, out, scores: where(causal_mask(*out.shape[-2:]), g, 0.0))
 
 
 def dot_product_attention(
@@ -90,11 +91,11 @@ def dot_product_attention(
         scale = 1 / math.sqrt(query.shape[-1])
     scores = matmul(query * scale, transpose(key, (0, 2, 3, 1)))
     if bias is not None:
-        scores = scores + bias
+        scores = scores + cast(bias, scores.dtype)
     if mask is not None:
         scores = where(mask, scores, _UNSEEN)
     if is_causal:
-        scores = _without_future(scores)
+        scores = without_future(scores)
     return transpose(matmul(softmax(scores), value), (0, 2, 1, 3))
 
 
