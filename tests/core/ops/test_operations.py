@@ -447,11 +447,12 @@ case("resize", (2, 3, 4, 5), call=functools.partial(
 SEEN = np.array([[True, False, False], [True, True, False], [False, True, True]])
 for options in ({}, {"scale": 2.0}, {"is_causal": True}, {"mask": SEEN}, {"bias": 2.0 * SEEN}):
     attend = functools.partial(ops.dot_product_attention, **options)
-    # Four heads of queries, with a head of keys each or for two of them.
-    for heads in (4, 2):
-        case("dot_product_attention", (2, 3, 4, 2), (2, 3, heads, 2), (2, 3, heads, 5),
-             call=attend, batched=(0, 1, 2), derivatives=heads // 2,
-             label="-".join(options))  # fmt: skip
+    label = "-".join(["attention", *options])
+    case("dot_product_attention", (2, 3, 4, 2), (2, 3, 4, 2), (2, 3, 4, 5),
+         call=attend, batched=(0, 1, 2), label=label)  # fmt: skip
+    # Heads of keys are shared by `repeat`, which has first gradients only.
+    case("repeat", (2, 3, 4, 2), (2, 3, 2, 2), (2, 3, 2, 5),
+         call=attend, batched=(0, 1, 2), derivatives=1, label=label)  # fmt: skip
 case("without_future", (2, 3, 4), call=lambda x: ops.softmax(without_future(x)))
 
 DIFFERENTIABLE = [one for one in CASES if one.values[0].derivatives]
