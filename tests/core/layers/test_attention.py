@@ -9,6 +9,7 @@ import pytest
 
 import layerscope as ls
 from layerscope import layers
+from layerscope.ops.attention import without_future
 
 GENERATOR = np.random.default_rng(0)
 QUERY, VALUE, KEY = (GENERATOR.normal(size=shape) for shape in ((2, 4, 3), (2, 5, 3), (2, 5, 3)))
@@ -178,6 +179,11 @@ def test_masks_of_queries_and_values(name: str) -> None:
     found = layer([QUERY, VALUE], mask=[shown, HIDDEN])
     expected = layer([QUERY, VALUE[:, HIDDEN[0]]])
     np.testing.assert_allclose(found, expected * shown[..., None], rtol=1e-12)
+
+
+def test_hidden_scores_have_no_gradient() -> None:
+    slope = ls.grad(lambda scores: ls.ops.sum(without_future(scores)))(np.zeros((2, 3, 4)))
+    np.testing.assert_array_equal(slope, [np.tri(3, 4)] * 2)
 
 
 # --- dropout ---------------------------------------------------------------------------------

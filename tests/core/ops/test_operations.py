@@ -272,6 +272,8 @@ for subscripts, *shapes in [
     ("ij->ji", (3, 4)),
     ("ij,i,jk->k", (3, 4), (3,), (4, 2)),
     ("bhwc,chf->bwf", (3, 2, 2, 4), (4, 2, 3)),
+    ("ii->i", (4, 4)),
+    ("ii,jk->ik", (4, 4), (2, 5)),
 ]:
     case(
         "einsum",
