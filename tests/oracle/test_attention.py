@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import layerscope as ls
-from layerscope.masks import set_keras_mask
+from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.structure import leaves
 from oracle.layer_comparison import (
     Arguments,
@@ -239,7 +239,7 @@ def call_both(one: Comparison, options: Arguments, masks: list[Any]) -> None:
     close(found, expected)
     # Keras may leave a mask on the weights too, that of its softmax.
     theirs = keras.src.backend.get_keras_mask(leaves(expected)[0])
-    ours = ls.masks.get_keras_mask(leaves(found)[0])
+    ours = get_keras_mask(leaves(found)[0])
     assert (ours is None) == (theirs is None)
     if ours is not None:
         np.testing.assert_array_equal(ours, numpy_of(theirs))
@@ -336,7 +336,7 @@ def test_dot_product_attention(index: int) -> None:
     # Keras on torch repeats no heads.
     heads = shared * (groups if keras.backend.backend() == "jax" else 1)
     shared = shared if keras.backend.backend() == "jax" else heads
-    arrays = [
+    arrays: list[Any] = [
         generator.normal(size=shape).astype("float32")
         for shape in (
             (batch, queries, heads, features),

@@ -64,8 +64,8 @@ class Attention(Layer):
 
     def __post_init__(self) -> None:
         if self.dropout > 0:
-            own = isinstance(self.seed, SeedGenerator)
-            self.seed_generator = self.seed if own else SeedGenerator(self.seed)
+            seed = self.seed
+            self.seed_generator = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
 
     # --- weights -----------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class Attention(Layer):
 
     # --- shapes and masks --------------------------------------------------------------------
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:  # type: ignore[override]
         self._check_inputs(inputs, mask)
         return None if mask is None or mask[0] is None else ops.convert_to_tensor(mask[0])
 

@@ -97,7 +97,9 @@ class GroupedQueryAttention(_Heads):
         self._scale = heads.scale_of(self.head_dim)
         self.input_spec = InputSpec(ndim=3)
 
-    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
+    def build(  # type: ignore[override]
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         self.compute_output_shape(query_shape, value_shape, key_shape)
         own, shared = (

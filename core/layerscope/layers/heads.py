@@ -88,6 +88,9 @@ class _Arguments:
     use_gate: bool
     seed: Seed
 
+    #: Axes of query and key that places are counted along.
+    _axes: tuple[int, ...] = (1,)
+    _scale: float
     _query_dense: EinsumDense
     _key_dense: EinsumDense
     _gate_dense: EinsumDense
@@ -103,10 +106,6 @@ class _Heads(_Arguments, Layer):
     """
 
     section: ClassVar[str] = "attention"
-
-    #: Axes of query and key that places are counted along.
-    _axes: tuple[int, ...] = (1,)
-    _scale: float
 
     def __post_init__(self) -> None:
         self.supports_masking = True
@@ -293,9 +292,9 @@ class _Heads(_Arguments, Layer):
         Raises
         ------
         ShapeError
-            If places are counted along several axes, among which none is earlier or nearer.
+            If places are not counted along one axis, without which none is earlier or nearer.
         """
-        if len(self._axes) > 1:
+        if len(self._axes) != 1:
             raise ShapeError(
                 f"Argument `{name}` needs places in one order, but attention is over the axes "
                 f"{self._axes}. Received: {name}={getattr(self, name, True)}"
@@ -313,7 +312,7 @@ class _Heads(_Arguments, Layer):
 
     # --- shapes ------------------------------------------------------------------------------
 
-    def compute_output_shape(
+    def compute_output_shape(  # type: ignore[override]
         self, query_shape: Any, value_shape: Any, key_shape: Any = None
     ) -> Any:
         raise NotImplementedError

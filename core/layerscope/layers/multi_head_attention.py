@@ -129,7 +129,9 @@ class MultiHeadAttention(_Heads):
             self.value_dim = self.key_dim
         self._scale = heads.scale_of(self.key_dim)
 
-    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
+    def build(  # type: ignore[override]
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         check_places(query_shape, value_shape, key_shape)
         self._axes = self._attended(len(query_shape))

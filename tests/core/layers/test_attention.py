@@ -9,6 +9,7 @@ import pytest
 
 import layerscope as ls
 from layerscope import layers
+from layerscope.masks import get_keras_mask
 from layerscope.ops.attention import without_future
 
 GENERATOR = np.random.default_rng(0)
@@ -78,8 +79,10 @@ def test_products_and_sums_without_projections(scaled: bool) -> None:
         "dot": factor * QUERY @ KEY.swapaxes(1, 2),
         "concat": 0.6 * np.tanh(factor * pairs).sum(-1),
     }
+    layer: Any
     for mode, expected in scores.items():
-        layer: Any = layers.Attention(use_scale=scaled, score_mode=mode, dtype="float64")
+        options: Any = {"use_scale": scaled, "score_mode": mode}
+        layer = layers.Attention(**options, dtype="float64")
         layer.build([QUERY.shape, VALUE.shape, KEY.shape])
         own = ([scale] if scaled else []) + ([0.6] if mode == "concat" else [])
         layer.set_weights(list(map(np.array, own)))
@@ -225,7 +228,7 @@ def test_a_seed_repeats_the_dropout(make: Any) -> None:
 def test_einsum_dense(
     equation: str, lengths: Any, bias_axes: Any, bias_shape: Any, shape: Any
 ) -> None:
-    layer = layers.EinsumDense(equation, lengths, bias_axes=bias_axes, dtype="float64")
+    layer: Any = layers.EinsumDense(equation, lengths, bias_axes=bias_axes, dtype="float64")
     filled(layer, shape)
     x = GENERATOR.normal(size=shape)
     expected = np.einsum(equation, x, layer.kernel)
@@ -254,5 +257,5 @@ def test_scores_are_products_with_the_table() -> None:
 def test_zero_is_masked_in_numbers_alone() -> None:
     layer = layers.ReversibleEmbedding(5, 3, mask_zero=True)
     vectors = layer(np.array([[0, 2]]))
-    np.testing.assert_array_equal(ls.masks.get_keras_mask(vectors), [[False, True]])
-    assert ls.masks.get_keras_mask(layer(np.zeros((1, 3), "float32"), reverse=True)) is None
+    np.testing.assert_array_equal(get_keras_mask(vectors), [[False, True]])
+    assert get_keras_mask(layer(np.zeros((1, 3), "float32"), reverse=True)) is None

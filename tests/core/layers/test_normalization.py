@@ -119,7 +119,7 @@ def spectral(name: str, **options: Any) -> tuple[Any, np.ndarray]:
 
 def largest_singular_value(layer: Any) -> float:
     kernel = layer.kernel.numpy()
-    return np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), ord=2)
+    return float(np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), ord=2))
 
 
 @pytest.mark.parametrize("name", INNER)
