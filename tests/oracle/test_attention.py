@@ -62,7 +62,7 @@ def einsum_dense(generator: np.random.Generator) -> Configuration:
         "".join(generator.permutation(part))
         for part in (kept + summed, summed + shared + new, kept + new)
     )
-    if not weights or not inputs:
+    if not (inputs and weights and outputs):
         return einsum_dense(generator)
     before, behind = choose(generator, ("", ""), ("...", ""), ("", "..."))
     more = numbers(generator, 1, 4, int(generator.integers(1, 3)))
