@@ -17,7 +17,7 @@ from layerscope_explorer.lenses.activation import sentence
 from layerscope_explorer.limits import MAX_PARAMETERS
 from layerscope_explorer.model import model_of
 from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
-from layerscope_explorer.steps import call_layer, forward
+from layerscope_explorer.steps import arguments_of, call_layer, forward
 
 
 def picture(document: Document, engine: Engine | None = None):
@@ -54,7 +54,7 @@ def test_what_is_shown_is_what_the_layer_gives(name: str) -> None:
         if example.integers is not None:
             inputs = [np.abs(one).astype("int32") for one in inputs]
         layer = cls(**example.arguments)
-        layer.build(shape)
+        layer.build(*arguments_of(layer, shapes))
         expected = leaves(call_layer(layer, inputs, training=False))
         for _ in range(2):
             found = forward(layer, inputs, training=False)
