@@ -88,6 +88,22 @@ def test_gradients_are_the_models_own() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
+def test_attention_between_two_cards_of_a_stack() -> None:
+    document = edits.add_layer(digits_stack(), "Reshape", 0, {"target_shape": [8, 8]})
+    query = document.layers[0].id
+    options = {"num_heads": 2, "key_dim": 4, "use_gate": True}
+    document = edits.add_layer(document, "MultiHeadAttention", 1, options, [query])
+    document = edits.add_layer(document, "Reshape", 2, {"target_shape": [8, 8, 1]})
+    attention = document.layers[1].id
+    snapshot: Any = picture(document)
+    model, made = model_of(document, snapshot.stack.data)
+    x = snapshot.stack.data.sample
+    images = x.reshape(-1, 8, 8)
+    expected = made[attention](images, images)
+    np.testing.assert_allclose(snapshot.stack.output(attention), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(snapshot.stack.steps[-1].output, model(x), rtol=1e-4, atol=1e-5)
+
+
 def test_bypassed_and_shared_layers() -> None:
     plain: Any = picture(why_did_it_die())
     document = edits.set_bypassed(why_did_it_die(), "layer3", True)
