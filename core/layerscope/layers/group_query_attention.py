@@ -110,7 +110,6 @@ class GroupedQueryAttention(_Heads):
         if self.use_gate:
             self._gate_dense = self._project("gate", query_shape, own, activation="sigmoid")
         self._value_dense = self._project("value", value_shape, shared)
-        self._add_dropout()
         self._output_dense = self._project(
             "attention_output", (*query_shape[:-1], *own), (query_shape[-1],), summed=2
         )

@@ -116,6 +116,13 @@ class _Heads(_Arguments, Layer):
                 "0.0 to use flash attention. Received: "
                 f"flash_attention={self.flash_attention}, dropout={self.dropout}"
             )
+        # What is random draws its seed now, so that building later changes nothing.
+        self._initializers = {
+            name: (_renewed(self.kernel_initializer), _renewed(self.bias_initializer))
+            for name in ("query", "key", "gate", "value", "attention_output")
+        }
+        if self.dropout > 0:
+            self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype)
 
     # --- projections -------------------------------------------------------------------------
 
@@ -133,13 +140,14 @@ class _Heads(_Arguments, Layer):
             "".join(itertools.islice(letters, count))
             for count in (len(input_shape) - summed, summed, len(lengths))
         )
+        kernel_initializer, bias_initializer = self._initializers[name]
         layer = EinsumDense(
             f"{free}{old},{old}{new}->{free}{new}",
             output_shape=(*[None] * (len(free) - 1), *lengths),
             activation=activation,
             bias_axes=new if self.use_bias else None,
-            kernel_initializer=_renewed(self.kernel_initializer),
-            bias_initializer=_renewed(self.bias_initializer),
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
             kernel_regularizer=self.kernel_regularizer,
             bias_regularizer=self.bias_regularizer,
             activity_regularizer=self.activity_regularizer,
@@ -150,10 +158,6 @@ class _Heads(_Arguments, Layer):
         )
         layer.build(input_shape)
         return layer
-
-    def _add_dropout(self) -> None:
-        if self.dropout > 0:
-            self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype)
 
     # --- calling -----------------------------------------------------------------------------
 

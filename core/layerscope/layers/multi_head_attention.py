@@ -143,7 +143,6 @@ class MultiHeadAttention(_Heads):
         if self.use_gate:
             self._gate_dense = self._project("gate", query_shape, for_values, activation="sigmoid")
         self._value_dense = self._project("value", value_shape, for_values)
-        self._add_dropout()
         self._output_dense = self._project(
             "attention_output",
             (*query_shape[:-1], *for_values),

@@ -53,13 +53,18 @@ class SpectralNormalization(Wrapper):
         "`power_iterations={value!r}`, which must be an integer",
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Its seed is drawn now, as those of the inner layer are.
+        self._first_vector = initializers.TruncatedNormal(stddev=0.02)
+
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.kernel = self._inner_weight()
         self.vector_u = self.add_weight(
             name="vector_u",
             shape=(1, self.kernel.shape[-1]),
-            initializer=initializers.TruncatedNormal(stddev=0.02),
+            initializer=self._first_vector,
             dtype=self.kernel.dtype,
             trainable=False,
         )
