@@ -22,6 +22,7 @@ CORE = Path("core/layerscope")
 #: What the tests need beside the core.
 COPIED = ("core", "tests/core", "assets", "pyproject.toml")
 
+ATTENTION = "tests/core/layers/test_attention.py"
 CONTRACT = "tests/core/layers/test_contract.py"
 CONVOLUTION = "tests/core/layers/test_convolution.py"
 LOW_RANK = "tests/core/layers/test_low_rank.py"
@@ -558,9 +559,114 @@ MUTATIONS = [
         FORMULAS,
         (
             "layers/softmax.py",
-            "ops.softmax(ops.where(counts, inputs, _MASKED), axis=self.axis)",
-            "ops.softmax(inputs, axis=self.axis)",
+            "ops.softmax(ops.where(mask, inputs, _MASKED), axis=axis)",
+            "ops.softmax(inputs, axis=axis)",
         ),
+    ),
+    # --- attention ---
+    mutation(
+        "attention: scores are not scaled where weights are wanted",
+        ATTENTION,
+        ("layers/heads.py", "query * self._scale, key)", "query, key)"),
+    ),
+    mutation(
+        "attention: scores are not scaled in the operation",
+        ATTENTION,
+        ("ops/attention.py", "matmul(query * scale,", "matmul(query,"),
+    ),
+    mutation(
+        "attention: heads of keys are shared in turn",
+        ATTENTION,
+        (
+            "layers/group_query_attention.py",
+            "ops.repeat(projected, self.num_repeats, axis=2)",
+            "ops.tile(projected, (1, 1, self.num_repeats, 1))",
+        ),
+    ),
+    mutation(
+        "attention: a query does not see its own place",
+        ATTENTION,
+        (
+            "ops/attention.py",
+            "np.tri(queries, keys, dtype=bool)",
+            "np.tri(queries, keys, -1) > 0",
+        ),
+    ),
+    mutation(
+        "attention: the window is one place wider",
+        ATTENTION,
+        ("layers/heads.py", "ops.abs(apart) < distance", "ops.abs(apart) <= distance"),
+    ),
+    mutation(
+        "attention: the mask of the values is that of the queries",
+        ATTENTION,
+        (
+            "layers/heads.py",
+            "((query_mask, False), (value_mask, True)",
+            "((query_mask, False), (value_mask, False)",
+        ),
+    ),
+    mutation(
+        "attention: only one of two masks counts",
+        ATTENTION,
+        ("layers/heads.py", "return ops.logical_and(mask, other)", "return other"),
+    ),
+    mutation(
+        "attention: the gate is forgotten",
+        ATTENTION,
+        ("layers/heads.py", "outputs = outputs * self._gate_dense(query)", "pass"),
+    ),
+    mutation(
+        "attention: the mask of the queries does not zero outputs",
+        ATTENTION,
+        (
+            "layers/attention.py",
+            "ops.where(ops.expand_dims(query_mask, -1), outputs, 0.0)",
+            "outputs",
+        ),
+    ),
+    mutation(
+        "attention: weights are dropped while not training",
+        ATTENTION,
+        ("layers/attention.py", "if training and self.dropout > 0:", "if self.dropout > 0:"),
+    ),
+    mutation(
+        "attention: hidden scores keep their gradient",
+        ATTENTION,
+        (
+            "ops/attention.py",
+            "where(causal_mask(*out.shape[-2:]), g, 0.0))",
+            "g)",
+        ),
+    ),
+    mutation(
+        "EinsumDense: the bias does not reach over the axes behind it",
+        ATTENTION,
+        ("layers/einsum_dense.py", "*[1] * behind,", ""),
+    ),
+    mutation(
+        "ReversibleEmbedding: the cap is no bound",
+        ATTENTION,
+        (
+            "layers/reversible_embedding.py",
+            "ops.tanh(scores / self.logit_soft_cap) * self.logit_soft_cap",
+            "ops.tanh(scores) * self.logit_soft_cap",
+        ),
+    ),
+    mutation(
+        "einsum: a repeated axis is no diagonal to the gradient",
+        "tests/core/ops/test_operations.py",
+        ("ops/linalg.py", "np.eye(length, dtype=operand.dtype)", "np.ones((length, length))"),
+    ),
+    mutation(
+        "SpectralNormalization: the estimate starts anew at every call",
+        NORMALIZATION,
+        ("layers/spectral_normalization.py", "self.vector_u.assign(u)", "pass"),
+    ),
+    mutation(
+        "SpectralNormalization: the weight changes while not training",
+        NORMALIZATION,
+        ("layers/spectral_normalization.py", "if training and self.kernel", "if self.kernel"),
     ),
     # --- noise ---
     mutation(

@@ -15,6 +15,7 @@ _EPSILON: ContextVar[float] = ContextVar("epsilon", default=1e-7)
 _IMAGE_DATA_FORMAT: ContextVar[DataFormat] = ContextVar(
     "image_data_format", default="channels_last"
 )
+_FLASH_ATTENTION: ContextVar[bool | None] = ContextVar("flash_attention", default=None)
 
 DataFormat = Literal["channels_last", "channels_first"]
 
@@ -81,6 +82,21 @@ def standardize_data_format(value: str | None) -> DataFormat:
             f"Received: data_format={value!r}"
         )
     return value
+
+
+def enable_flash_attention() -> None:
+    """Undo `disable_flash_attention`: layers compute on a graphics card where there is one."""
+    _FLASH_ATTENTION.set(None)
+
+
+def disable_flash_attention() -> None:
+    """Let layers that are made from now on not ask for a graphics card."""
+    _FLASH_ATTENTION.set(False)
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """Return False after `disable_flash_attention`, otherwise None: where it is possible."""
+    return _FLASH_ATTENTION.get()
 
 
 def float_type_for(dtype: Any) -> str:

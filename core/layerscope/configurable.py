@@ -328,6 +328,8 @@ class Configurable:
     kind: ClassVar[str] = "object"
     #: Where Keras keeps the class, so that a config written here also loads there.
     keras_module: ClassVar[str] = "builtins"
+    #: What Keras's configs call the class, where that is not its own name.
+    keras_name: ClassVar[str | None] = None
     aliases: ClassVar[tuple[str, ...]] = ()
     #: Arguments of a base class that here may also be given by position, and what each follows.
     _positional: ClassVar[dict[str, str]] = {}

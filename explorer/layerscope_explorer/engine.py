@@ -30,7 +30,15 @@ from layerscope_explorer.histograms import histogram
 from layerscope_explorer.limits import MAX_OUTPUT, MAX_PARAMETERS
 from layerscope_explorer.measure import bare_view, input_view, view_of
 from layerscope_explorer.snapshot import LayerView, Problem, Snapshot
-from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
+from layerscope_explorer.steps import (
+    Array,
+    Gradients,
+    Stack,
+    Step,
+    all_gradients,
+    arguments_of,
+    forward,
+)
 from layerscope_explorer.strings import text
 
 #: Weights by layer id, in the order of `Layer.get_weights`.
@@ -223,7 +231,7 @@ class _Run:
         arrays = tuple(one.array for one in inputs)
         try:
             if not layer.built or layer._build_shapes is None:
-                layer.build(shape)
+                layer.build(*arguments_of(layer, shapes))
             if trained is not None and _fits(layer, trained):
                 layer.set_weights(trained)
             found = forward(layer, arrays, self.document.phase == "training")
@@ -243,6 +251,7 @@ class _Run:
 
     def _check(self, spec: LayerSpec, layer: Layer, name: str, shape: Any) -> Shape:
         """Return the output's shape, or stop before anything large is allocated."""
+        given = arguments_of(layer, shape if takes_several_inputs(type(layer)) else [shape])
         try:
             if layer.input_spec is not None and is_shape(shape):
                 layer.input_spec.check(shape, 0, name)
@@ -253,8 +262,8 @@ class _Run:
                     else make_layer(self.document, spec, name)
                 )
                 if not spec.shares:
-                    twin.build(shape)
-                out = twin.compute_output_shape(shape)
+                    twin.build(*given)
+                out = twin.compute_output_shape(*given)
         except (ValueError, TypeError, NotImplementedError) as error:
             raise self._explained(spec, layer, name, shape, error) from None
         outs = _flat(out)

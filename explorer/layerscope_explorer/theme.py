@@ -41,6 +41,7 @@ SECTION_COLORS = MappingProxyType(
         "activation": "#d1506b",
         "normalization": "#2f9460",
         "noise": "#b5801a",
+        "attention": "#5a6ad6",
         "wrapper": "#d0603a",
     }
 )

@@ -15,6 +15,7 @@ import pytest
 
 import layerscope as ls
 from layerscope import registry
+from layerscope.layers.signature import as_arguments
 from layerscope.structure import leaves, map_shapes
 from oracle.reference import close, keras, numpy_of, only_right_on_jax
 
@@ -303,7 +304,8 @@ def single_layers() -> list[Any]:
         pytest.param(cls, example, id=f"{cls.__name__}-{number}", marks=only_right_on_jax(name))
         for cls in registry.subclasses(ls.Layer)
         for number, example in enumerate(cls.examples)
-        if hasattr(keras.layers, name := cls.__name__) and not name.endswith(NOT_ALONE)
+        if hasattr(keras.layers, name := cls.keras_name or cls.__name__)
+        and not name.endswith(NOT_ALONE)
     ]
 
 
@@ -321,7 +323,8 @@ def test_every_layer(cls: type[Any], example: Any, tmp_path: Path) -> None:
 
     x = map_shapes(draw, example.input_shape)
     inputs = map_shapes(lambda shape: ls.Input(batch_shape=shape, dtype=kind), example.input_shape)
-    model = ls.Model(inputs, cls(**example.arguments)(inputs))
+    layer = cls(**example.arguments)
+    model = ls.Model(inputs, layer(*as_arguments(cls, inputs)))
     draw_weights(model)
     model.save(tmp_path / "ours.keras")
     theirs = keras.saving.load_model(str(tmp_path / "ours.keras"))

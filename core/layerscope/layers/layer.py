@@ -64,6 +64,8 @@ class _State:
     _building: int
     _legacy_input_shape: Shape | None
     _named_automatically: bool
+    #: The argument `output_shape` of layers that have one; the name is that of what they compute.
+    _output_shape: Any
     #: Names in the models the layer is part of.
     _neighbours: frozenset[str]
 
@@ -474,7 +476,13 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
 
 
 #: What Keras 3 writes into configs and Layerscope lacks, with the value that means nothing.
-_ABSENT = {"quantization_config": None, "sparse": False, "ragged": False, "optional": False}
+_ABSENT = {
+    "quantization_config": None,
+    "gptq_unpacked_column_size": None,
+    "sparse": False,
+    "ragged": False,
+    "optional": False,
+}
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
 

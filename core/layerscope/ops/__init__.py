@@ -4,6 +4,9 @@ Every function works on plain arrays, on values a tape records, and on symbolic 
 """
 
 from layerscope.ops import image as image
+from layerscope.ops.attention import (
+    dot_product_attention,
+)
 from layerscope.ops.conv import (
     conv,
     conv_transpose,
@@ -214,6 +217,7 @@ __all__ = [
     "depthwise_conv",
     "divide",
     "dot",
+    "dot_product_attention",
     "einsum",
     "elu",
     "equal",

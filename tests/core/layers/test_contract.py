@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import json
 import pickle
@@ -18,6 +19,7 @@ import layerscope as ls
 from layerscope import layers, registry
 from layerscope.configurable import REQUIRED, fields_of
 from layerscope.layers.layer import Example
+from layerscope.layers.signature import as_arguments
 from layerscope.structure import leaves, map_shapes, map_structure
 from layerscope.tensor import KerasTensor
 
@@ -44,6 +46,18 @@ def make(cls: type[layers.Layer], example: Example, **options: Any) -> layers.La
         return cls(**{**example.arguments, **options})
 
     return copy_context().run(build_up)
+
+
+def call(layer: layers.Layer, inputs: Any, **options: Any) -> Any:
+    return layer(*as_arguments(type(layer), inputs), **options)
+
+
+def build(layer: layers.Layer, input_shape: Any) -> None:
+    layer.build(*as_arguments(type(layer), input_shape))
+
+
+def output_shape(layer: layers.Layer, input_shape: Any) -> Any:
+    return layer.compute_output_shape(*as_arguments(type(layer), input_shape))
 
 
 def data(example: Example, dtype: str = "float32", batch: int | None = None) -> Any:
@@ -157,14 +171,14 @@ def test_config_round_trip(cls: type[layers.Layer], example: Example, way: str) 
     layer, x = make(cls, example, name="some_name", trainable=False), data(example)
     # What is random must start again from its seed.
     training = "seed" in example.arguments
-    expected = layer(x, training=training)
+    expected = call(layer, x, training=training)
     other = restored_in(way, layer)
     assert type(other) is cls
     assert other.get_config() == layer.get_config()
     assert (other.name, other.trainable) == ("some_name", False)
-    other.build(example.input_shape)
+    build(other, example.input_shape)
     other.set_weights(layer.get_weights())
-    assert_same(other(x, training=training), expected)
+    assert_same(call(other, x, training=training), expected)
 
 
 @each_example
@@ -173,18 +187,18 @@ def test_copies_compute_the_same_and_share_nothing(
     cls: type[layers.Layer], example: Example, way: str
 ) -> None:
     layer, x = make(cls, example), data(example)
-    expected = layer(x)
+    expected = call(layer, x)
     other = copy.deepcopy(layer) if way == "deepcopy" else pickle.loads(pickle.dumps(layer))
-    assert_same(other(x), expected)
+    assert_same(call(other, x), expected)
     for variable in other.weights:
         variable.assign(np.full(variable.shape, 7, variable.dtype))
-    assert_same(layer(x), expected)
+    assert_same(call(layer, x), expected)
 
 
 @each_example
 def test_build_config_round_trip(cls: type[layers.Layer], example: Example) -> None:
     layer = make(cls, example)
-    layer(data(example))
+    call(layer, data(example))
     other = make(cls, example)
     config = layer.get_build_config()
     assert config is not None
@@ -198,8 +212,8 @@ def test_build_config_round_trip(cls: type[layers.Layer], example: Example) -> N
 
 @each_example
 def test_shape_rule_is_the_actual_shape(cls: type[layers.Layer], example: Example) -> None:
-    expected = make(cls, example).compute_output_shape(example.input_shape)
-    assert shapes_of(make(cls, example)(data(example))) == flat_shapes(expected)
+    expected = output_shape(make(cls, example), example.input_shape)
+    assert shapes_of(call(make(cls, example), data(example))) == flat_shapes(expected)
 
 
 @each_example
@@ -208,17 +222,17 @@ def test_shape_follows_the_batch(
     cls: type[layers.Layer], example: Example, batch: int | None
 ) -> None:
     shape = map_shapes(lambda shape: (batch, *shape[1:]), example.input_shape)
-    found = flat_shapes(make(cls, example).compute_output_shape(shape))
+    found = flat_shapes(output_shape(make(cls, example), shape))
     assert all(one[0] == batch for one in found)
     if batch is not None:
-        assert shapes_of(make(cls, example)(data(example, batch=batch))) == found
+        assert shapes_of(call(make(cls, example), data(example, batch=batch))) == found
 
 
 @each_example
 def test_what_an_unknown_length_leaves_known_is_right(
     cls: type[layers.Layer], example: Example
 ) -> None:
-    actual = shapes_of(make(cls, example)(data(example)))
+    actual = shapes_of(call(make(cls, example), data(example)))
     ranks = [len(shape) for shape in flat_shapes(example.input_shape)]
     for axis in range(1, max(ranks)):
         shape = map_shapes(
@@ -228,7 +242,7 @@ def test_what_an_unknown_length_leaves_known_is_right(
             example.input_shape,
         )
         try:
-            found = flat_shapes(make(cls, example).compute_output_shape(shape))
+            found = flat_shapes(output_shape(make(cls, example), shape))
         except ValueError:
             # A length that the weights or the result depend on must be known.
             continue
@@ -242,7 +256,7 @@ def test_symbolic_call_agrees_with_the_eager_one(cls: type[layers.Layer], exampl
     layer, x = make(cls, example), data(example)
     dtype = "float32" if real(example) else "int32"
     entry = map_structure(lambda x: ls.Input(batch_shape=(None, *x.shape[1:]), dtype=dtype), x)
-    symbolic, eager = layer(entry), layer(x)
+    symbolic, eager = call(layer, entry), call(layer, x)
     for one, other in zip(leaves(symbolic), leaves(eager), strict=True):
         assert isinstance(one, KerasTensor)
         assert one.shape == (None, *other.shape[1:])
@@ -263,11 +277,11 @@ def test_type_is_kept(
     layer = make(cls, example, dtype=dtype)
     other = {"float32": "float64", "float64": "float32"}[dtype]
     for given in (dtype, other):
-        for out in leaves(layer(data(example, given), training=training)):
+        for out in leaves(call(layer, data(example, given), training=training)):
             assert out.dtype == dtype
     with ls.GradientTape() as tape:
         x = map_structure(tape.watch, data(example, dtype))
-        outputs = leaves(layer(x, training=training))
+        outputs = leaves(call(layer, x, training=training))
         total = sum((ls.ops.sum(out) for out in outputs), start=0.0)
     assert all(out.dtype == dtype for out in outputs)
     assert all(one.dtype == dtype for one in layer.weights)
@@ -279,20 +293,20 @@ def test_type_is_kept(
 @each_example
 def test_gradients_of_input_and_weights(cls: type[layers.Layer], example: Example) -> None:
     layer = make(cls, example, dtype="float64")
-    layer.build(example.input_shape)
+    build(layer, example.input_shape)
     generator = np.random.default_rng(3)
     values = [generator.normal(size=one.shape) for one in layer.weights]
     for variable, value in zip(layer.weights, values, strict=True):
         if variable.name == "moving_variance":
             np.abs(value, out=value)
     x = data(example, "float64")
-    projections = [generator.normal(size=out.shape) for out in leaves(layer(x))]
+    projections = [generator.normal(size=out.shape) for out in leaves(call(layer, x))]
 
     def outputs(x: Any, *weights: Any) -> Any:
         """Return all outputs as one number."""
         for variable, value in zip(layer.weights, weights, strict=True):
             variable.assign(value)
-        pairs = zip(leaves(layer(x)), projections, strict=True)
+        pairs = zip(leaves(call(layer, x)), projections, strict=True)
         return sum((ls.ops.sum(out * projection) for out, projection in pairs), start=0.0)
 
     # With respect to the input, the weights being what they are.
@@ -325,9 +339,9 @@ def test_gradients_of_input_and_weights(cls: type[layers.Layer], example: Exampl
 def test_a_batch_is_its_halves(cls: type[layers.Layer], example: Example) -> None:
     layer = make(cls, example, dtype="float64")
     x = data(example, "float64", batch=6)
-    parts = [layer(map_structure(itemgetter(half), x)) for half in (slice(2), slice(2, None))]
+    parts = [call(layer, map_structure(itemgetter(half), x)) for half in (slice(2), slice(2, None))]
     joined = [np.concatenate(pair) for pair in zip(*map(leaves, parts), strict=True)]
-    assert_same(layer(x), joined, rtol=1e-12, atol=1e-14)
+    assert_same(call(layer, x), joined, rtol=1e-12, atol=1e-14)
 
 
 @each_example
@@ -336,10 +350,12 @@ def test_inputs_and_weights_are_left_alone(
     cls: type[layers.Layer], example: Example, training: bool
 ) -> None:
     layer, x = make(cls, example), data(example)
-    layer.build(example.input_shape)
+    build(layer, example.input_shape)
     kept, weights = copy.deepcopy(x), layer.get_weights()
-    layer(x, training=training)
+    call(layer, x, training=training)
     assert_same(x, kept)
+    if training and cls is layers.SpectralNormalization:
+        return  # Rewriting a weight is what it is for.
     for variable, expected in zip(layer.weights, weights, strict=True):
         if not (training and variable.name.startswith(("moving_", "renorm_"))):
             np.testing.assert_array_equal(variable.numpy(), expected)
@@ -348,18 +364,19 @@ def test_inputs_and_weights_are_left_alone(
 @each_example
 def test_inference_repeats_itself(cls: type[layers.Layer], example: Example) -> None:
     layer, x = make(cls, example), data(example)
-    assert_same(layer(x), layer(x))
-    assert_same(layer(x, training=False), layer(x))
+    assert_same(call(layer, x), call(layer, x))
+    assert_same(call(layer, x, training=False), call(layer, x))
 
 
 @each_example
 def test_threads_do_not_disturb_each_other(cls: type[layers.Layer], example: Example) -> None:
     layer = make(cls, example)
     inputs = [data(example, batch=batch) for batch in (1, 2, 3, 4)]
-    expected = [layer(x) for x in inputs]
+    expected = [call(layer, x) for x in inputs]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
-            for found, right in zip(pool.map(layer, inputs), expected, strict=True):
+            outputs = pool.map(functools.partial(call, layer), inputs)
+            for found, right in zip(outputs, expected, strict=True):
                 assert_same(found, right)
 
 
@@ -371,7 +388,7 @@ def test_memory_layout_does_not_matter(cls: type[layers.Layer], example: Example
         return wide[..., 0].T
 
     layer, x = make(cls, example), data(example)
-    assert_same(layer(map_structure(spread, x)), layer(x), rtol=1e-6, atol=1e-7)
+    assert_same(call(layer, map_structure(spread, x)), call(layer, x), rtol=1e-6, atol=1e-7)
 
 
 @each_layer
@@ -400,7 +417,7 @@ def test_another_length_than_built_for_is_explained(
     cls: type[layers.Layer], example: Example
 ) -> None:
     layer = make(cls, example)
-    layer(data(example))
+    call(layer, data(example))
     if not layer.weights or not real(example) or not single(example):
         pytest.skip("has no weights, or none that an input's length decides")
     first = 2 if isinstance(layer, layers.RNN) else 1
@@ -420,7 +437,7 @@ def test_another_length_than_built_for_is_explained(
 @each_example
 def test_weights_can_be_read_and_set(cls: type[layers.Layer], example: Example) -> None:
     layer = make(cls, example)
-    layer.build(example.input_shape)
+    build(layer, example.input_shape)
     new = [np.full_like(value, 0.5) for value in layer.get_weights()]
     layer.set_weights(new)
     for found, expected in zip(layer.get_weights(), new, strict=True):
@@ -437,7 +454,7 @@ def test_wrong_weights_are_refused_and_change_nothing(
     cls: type[layers.Layer], example: Example
 ) -> None:
     layer = make(cls, example)
-    layer.build(example.input_shape)
+    build(layer, example.input_shape)
     before = layer.get_weights()
     with pytest.raises(ValueError, match=rf"length {len(before) + 1}.*expecting {len(before)}"):
         layer.set_weights([*before, np.zeros(1)])
@@ -452,7 +469,7 @@ def test_wrong_weights_are_refused_and_change_nothing(
 @each_example
 def test_freezing_moves_the_weights(cls: type[layers.Layer], example: Example) -> None:
     layer = make(cls, example)
-    layer.build(example.input_shape)
+    build(layer, example.input_shape)
     weights, trained = layer.weights, layer.trainable_weights
     layer.trainable = False
     assert layer.trainable_weights == []
@@ -476,10 +493,10 @@ def test_weightless_building_counts_the_same(cls: type[layers.Layer], example: E
     from layerscope.layers.weight_owner import weightless
 
     layer = make(cls, example)
-    layer.build(example.input_shape)
+    build(layer, example.input_shape)
     with weightless():
         light = make(cls, example)
-        light.build(example.input_shape)
+        build(light, example.input_shape)
     assert light.count_params() == layer.count_params()
     for one in light.weights:
         assert one.value.strides == (0,) * one.value.ndim

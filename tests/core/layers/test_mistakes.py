@@ -17,6 +17,7 @@ import layerscope as ls
 from core.layers.test_contract import BUILT_IN, make
 from layerscope import layers
 from layerscope.configurable import fields_of
+from layerscope.layers.signature import as_arguments
 from layerscope.structure import map_shapes
 
 
@@ -412,7 +413,120 @@ def no_layer(value: Any) -> Mistake:
     return Mistake({"layer": value}, ValueError, f"Layer {value!r} supplied.*`layer`")
 
 
+def weightless_attention(name: str) -> list[Mistake]:
+    return [
+        given((2, 3, 4), f"{name} layer must be called on a list.*inputs=.*"),
+        given([(2, 3, 4)] * 4, "length 2 or 3.*Received length: 4"),
+        given([(2, 3, 4)] * 2, f"{name} layer mask must be a list", options={"mask": (2, 3)}),
+        argument("dropout", 1.5),
+    ]
+
+
+def heads(count: str, features: str) -> list[Mistake]:
+    return [
+        argument(count, 0),
+        argument(features, 2.5),
+        argument("sliding_window", 0),
+        argument("dropout", 1.5),
+        Mistake(
+            {"flash_attention": True, "dropout": 0.5},
+            ValueError,
+            "Dropout is not supported.*flash_attention=True, dropout=0.5",
+        ),
+        given(
+            [(2, 3, 4), (2, 5, 4)],
+            "attention scores is not supported.*return_attention_scores=True",
+            options={"return_attention_scores": True},
+            flash_attention=True,
+            dropout=0.0,
+        ),
+        Mistake(
+            {"flash_attention": True},
+            RuntimeError,
+            "Flash attention is not supported.*flash_attention=True",
+            [(2, 3, 4), (2, 5, 4)],
+        ),
+        given(
+            [(2, 3, 4), (2, 5, 4), (2, 6, 4)],
+            r"must be equal.*value_shape=\(2, 5, 4\) and key_shape=\(2, 6, 4\)",
+        ),
+    ]
+
+
+ATTENTION = {
+    "Attention": [*weightless_attention("Attention"), argument("score_mode", "sum")],
+    "AdditiveAttention": [
+        *weightless_attention("AdditiveAttention"),
+        argument("score_mode", "dot"),
+    ],
+    "MultiHeadAttention": [
+        *heads("num_heads", "key_dim"),
+        argument("value_dim", -1),
+        argument("output_shape", 8.5),
+        argument("attention_axes", "all"),
+        given([(2, 3, 4)] * 2, r"`attention_axes`.*attention_axes=\(2,\)", attention_axes=2),
+        given([(2, 3, 4), (2, 3, 3, 4)], r"equally many axes.*value_shape=\(2, 3, 3, 4\)"),
+        given(
+            [(2, 3, 3, 4)] * 2,
+            r"`use_causal_mask`.*\(1, 2\).*use_causal_mask=True",
+            options={"use_causal_mask": True},
+        ),
+        given([(2, 3, 3, 4)] * 2, r"`sliding_window`.*sliding_window=2", sliding_window=2),
+    ],
+    "GroupedQueryAttention": [
+        *heads("num_query_heads", "head_dim"),
+        argument("num_query_heads", 4, num_key_value_heads=3),
+        argument("num_key_value_heads", 0),
+        given([(2, 3, 4), (2, 3, 5)], r"must be equal.*4, 5.*value_shape=\(2, 3, 5\)"),
+        rank(3, (2, 3, 4, 5))._replace(shape=[(2, 3, 4, 5)] * 2),
+    ],
+}
+
+EINSUM = [
+    argument("equation", "ab,bc"),
+    argument("equation", "ab,bc->ad"),
+    argument("equation", "ab,bcd->ac"),
+    argument("bias_axes", "b"),
+    argument("output_shape", "wide"),
+    argument("output_shape", (), shape=(2, 5)),
+    argument("output_shape", (3, 4), shape=(2, 5)),
+    argument("quantization_config", 3),
+    argument("gptq_unpacked_column_size", 3),
+    given(
+        (2, 3, 5),
+        "shared dimension 'b'.*is 3, and.*is 4",
+        equation="abc,cd->abd",
+        output_shape=(4, 6),
+        bias_axes="d",
+    ),
+    given((2, 3, 5), r"'ab' of equation 'ab,bc->ac'.*\(2, 3, 5\)"),
+]
+
+
 OTHERS = {
+    "EinsumDense": EINSUM,
+    "ReversibleEmbedding": [
+        argument("input_dim", -1),
+        argument("output_dim", 2.5),
+        argument("logit_soft_cap", -1.0),
+        argument("reverse_dtype", "float33"),
+    ],
+    "SpectralNormalization": [
+        no_layer(3),
+        argument("power_iterations", 0),
+        Mistake(
+            {"layer": layer("ReLU")},
+            ValueError,
+            "ReLU object has no attribute 'kernel' nor 'embeddings'.*layer=<ReLU",
+            (2, 3),
+        ),
+        Mistake(
+            {"layer": layer("Dense", units=2, lora_rank=1)},
+            ValueError,
+            "`kernel` of Dense is no weight.*layer=<Dense",
+            (2, 3),
+        ),
+    ],
     "ActivityRegularization": [
         argument("l1", -1.0),
         argument("l2", "much"),
@@ -478,6 +592,7 @@ MISTAKES: dict[str, list[Mistake]] = {
     **NORMALIZATION,
     **NOISE,
     **ACTIVATIONS,
+    **ATTENTION,
     **OTHERS,
 }
 
@@ -534,7 +649,8 @@ def attempt(library: Any, name: str, mistake: Mistake) -> None:
             key: np.ones(value, bool) if isinstance(value, tuple) else value
             for key, value in (mistake.options or {}).items()
         }
-        layer(map_shapes(entry, mistake.shape), **options)
+        inputs = map_shapes(entry, mistake.shape)
+        layer(*as_arguments(getattr(layers, name), inputs), **options)
 
 
 def refuses(name: str, mistake: Mistake) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import layerscope as ls
 from layerscope import ops
+from layerscope.ops.attention import without_future
 from layerscope.tensor import OPERATIONS, KerasTensor
 
 
@@ -271,6 +272,8 @@ for subscripts, *shapes in [
     ("ij->ji", (3, 4)),
     ("ij,i,jk->k", (3, 4), (3,), (4, 2)),
     ("bhwc,chf->bwf", (3, 2, 2, 4), (4, 2, 3)),
+    ("ii->i", (4, 4)),
+    ("ii,jk->ik", (4, 4), (2, 5)),
 ]:
     case(
         "einsum",
@@ -451,6 +454,19 @@ for interpolation in ops.image.INTERPOLATIONS:
             derivatives=1, label=f"{interpolation}-{size}")  # fmt: skip
 case("resize", (2, 3, 4, 5), call=functools.partial(
     ops.image.resize, size=(3, 9), data_format="channels_first"), derivatives=1)  # fmt: skip
+
+# --- attention -------------------------------------------------------------------------------
+
+SEEN = np.array([[True, False, False], [True, True, False], [False, True, True]])
+for options in ({}, {"scale": 2.0}, {"is_causal": True}, {"mask": SEEN}, {"bias": 2.0 * SEEN}):
+    attend = functools.partial(ops.dot_product_attention, **options)
+    label = "-".join(["attention", *options])
+    case("dot_product_attention", (2, 3, 4, 2), (2, 3, 4, 2), (2, 3, 4, 5),
+         call=attend, batched=(0, 1, 2), label=label)  # fmt: skip
+    # Heads of keys are shared by `repeat`, which has first gradients only.
+    case("repeat", (2, 3, 4, 2), (2, 3, 2, 2), (2, 3, 2, 5),
+         call=attend, batched=(0, 1, 2), derivatives=1, label=label)  # fmt: skip
+case("without_future", (2, 3, 4), call=lambda x: ops.softmax(without_future(x)))
 
 DIFFERENTIABLE = [one for one in CASES if one.values[0].derivatives]
 TWICE = [one for one in CASES if one.values[0].derivatives == 2]

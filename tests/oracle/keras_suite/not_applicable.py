@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-_ATTENTION = "attention layers are not part of the catalogue"
 _PREPROCESSING = "preprocessing layers are not part of the catalogue"
-_NO_SUCH_LAYER = "the layer is not part of the catalogue"
 _QUANTIZATION = "Layerscope has no quantization"
 _PRECISION = "Layerscope computes in float32 and float64, never in mixed precision"
 _SPARSE = "Layerscope has neither sparse nor ragged tensors"
@@ -24,11 +22,7 @@ _GENERATORS = "Layerscope trains on arrays, not on generators"
 #: Reasons by a pattern of file, class and method, or of a whole file.
 NOT_APPLICABLE: dict[str, str] = {
     # --- files -----------------------------------------------------------------------------
-    "layers/attention/*": _ATTENTION,
     "layers/preprocessing/*": _PREPROCESSING,
-    "layers/core/einsum_dense_test": _NO_SUCH_LAYER,
-    "layers/core/reversible_embedding_test": _NO_SUCH_LAYER,
-    "layers/normalization/spectral_normalization_test": _NO_SUCH_LAYER,
     "initializers/initializer_test": _DEVICES,
     # --- whole themes ------------------------------------------------------------------------
     "*quantiz*": _QUANTIZATION,
@@ -37,6 +31,7 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/core/*gptq*": _QUANTIZATION,
     "layers/core/*awq*": _QUANTIZATION,
     "layers/core/dense::DenseTest::test_legacy_load_own_variables": _QUANTIZATION,
+    "layers/core/einsum_dense::EinsumDenseTest::test_legacy_load_own_variables": _QUANTIZATION,
     "layers/core/embedding::EmbeddingTest::test_legacy_load_own_variables": _QUANTIZATION,
     "*_remat*": _REMAT,
     "*::test_*sparse": _SPARSE,
@@ -55,7 +50,8 @@ NOT_APPLICABLE: dict[str, str] = {
     "metrics/correlation_metrics::CorrelationsTest::test_pearson_config": _PRECISION,
     "metrics/*::test_weighted_dynamic_shape*": _SYMBOLIC,
     # --- single tests ------------------------------------------------------------------------
-    "initializers/*::test_mha_query_projection_variance": _ATTENTION,
+    "layers/attention/*::test_correctness_*_flash_attention": _PRECISION,
+    "layers/attention/multi_head_*::*::test_sliding_window_serialization": _PRIVATE,
     "layers/core/lambda_layer::LambdaTest::test_correctness*": "no config's code is ever run",
     "layers/layer::LayerTest::test_*call_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_context_arg*": _PRIVATE,
@@ -68,6 +64,7 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/layer::LayerTest::test_not_implemented_error_float8_call": _QUANTIZATION,
     "layers/layer::LayerTest::test_not_implemented_error_int8_call": _QUANTIZATION,
     "layers/layer::LayerTest::test_torch_params_create_deterministic": _TORCH,
+    "layers/core/reversible_embedding::*::test_reverse_dtype": _PRECISION,
     "losses/losses::CosineSimilarityTest::test_config": _LOST,
     "losses/losses::HuberLossTest::test_config": _LOST,
     "metrics/confusion_metrics::*::test_handles_sas_metrics": _LOOP,

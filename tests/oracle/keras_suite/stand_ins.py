@@ -90,6 +90,7 @@ _LAYERS = Names("keras.layers", layerscope.layers)
 _BACKEND = Names(
     "keras.backend",
     layerscope.backend,
+    layerscope.config,
     masks,
     tensor,
     layerscope.ops,
