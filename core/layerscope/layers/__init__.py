@@ -134,6 +134,14 @@ from layerscope.layers.pooling import AveragePooling3D as AveragePooling3D
 from layerscope.layers.pooling import MaxPooling1D as MaxPooling1D
 from layerscope.layers.pooling import MaxPooling2D as MaxPooling2D
 from layerscope.layers.pooling import MaxPooling3D as MaxPooling3D
+from layerscope.layers.preprocessing.category_encoding import CategoryEncoding as CategoryEncoding
+from layerscope.layers.preprocessing.discretization import Discretization as Discretization
+from layerscope.layers.preprocessing.hashed_crossing import HashedCrossing as HashedCrossing
+from layerscope.layers.preprocessing.hashing import Hashing as Hashing
+from layerscope.layers.preprocessing.integer_lookup import IntegerLookup as IntegerLookup
+from layerscope.layers.preprocessing.normalization import Normalization as Normalization
+from layerscope.layers.preprocessing.rescaling import Rescaling as Rescaling
+from layerscope.layers.preprocessing.string_lookup import StringLookup as StringLookup
 from layerscope.layers.rectifiers import ELU as ELU
 from layerscope.layers.rectifiers import LeakyReLU as LeakyReLU
 from layerscope.layers.rectifiers import PReLU as PReLU
