@@ -140,7 +140,18 @@ from layerscope.layers.preprocessing.hashed_crossing import HashedCrossing as Ha
 from layerscope.layers.preprocessing.hashing import Hashing as Hashing
 from layerscope.layers.preprocessing.integer_lookup import IntegerLookup as IntegerLookup
 from layerscope.layers.preprocessing.normalization import Normalization as Normalization
+from layerscope.layers.preprocessing.random_contrast import RandomBrightness as RandomBrightness
+from layerscope.layers.preprocessing.random_contrast import RandomContrast as RandomContrast
+from layerscope.layers.preprocessing.random_crop import RandomCrop as RandomCrop
+from layerscope.layers.preprocessing.random_flip import RandomFlip as RandomFlip
+from layerscope.layers.preprocessing.random_rotation import RandomRotation as RandomRotation
+from layerscope.layers.preprocessing.random_translation import (
+    RandomTranslation as RandomTranslation,
+)
+from layerscope.layers.preprocessing.random_zoom import RandomZoom as RandomZoom
 from layerscope.layers.preprocessing.rescaling import Rescaling as Rescaling
+from layerscope.layers.preprocessing.resizing import CenterCrop as CenterCrop
+from layerscope.layers.preprocessing.resizing import Resizing as Resizing
 from layerscope.layers.preprocessing.string_lookup import StringLookup as StringLookup
 from layerscope.layers.rectifiers import ELU as ELU
 from layerscope.layers.rectifiers import LeakyReLU as LeakyReLU

@@ -66,7 +66,7 @@ class CategoryEncoding(_DataLayer):
                 f"Received: count_weights={count_weights}"
             )
         indices = ops.convert_to_numpy(inputs).astype("int64")
-        if indices.size and not (0 <= indices.min() and indices.max() < self.num_tokens):
+        if indices.size and not (indices.min() >= 0 and indices.max() < self.num_tokens):
             raise ValueError(
                 "Input values must be in the range 0 <= values < num_tokens with "
                 f"num_tokens={self.num_tokens}. Received values from {indices.min()} to "

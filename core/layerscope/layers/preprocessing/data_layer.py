@@ -34,6 +34,14 @@ class _DataLayer(Layer):
         return array.astype(self.dtype) if real else array
 
 
+def bare_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config for those layers of Keras that take fewer arguments than all others."""
+    return {
+        **{key: value for key, value in config.items() if (key, value) != ("trainable", True)},
+        "dtype": config["dtype"]["config"]["name"],
+    }
+
+
 def _holds_tensors(inputs: Any) -> bool:
     return isinstance(inputs, (list, tuple)) and any(
         isinstance(one, Operators) or _holds_tensors(one) for one in inputs

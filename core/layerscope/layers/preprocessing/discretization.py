@@ -10,7 +10,12 @@ from layerscope import ops
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
 from layerscope.layers.preprocessing.category_codes import encode_categories, encoded_shape
-from layerscope.layers.preprocessing.data_layer import _DataLayer, batches_of, sparse_field
+from layerscope.layers.preprocessing.data_layer import (
+    _DataLayer,
+    bare_config,
+    batches_of,
+    sparse_field,
+)
 from layerscope.tensor import KerasTensor, Shape
 
 
@@ -162,9 +167,7 @@ class Discretization(_DataLayer):
         return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["trainable"]
-        return {**config, "dtype": self.dtype}
+        return bare_config(super().get_config())
 
     @classmethod
     def from_config(

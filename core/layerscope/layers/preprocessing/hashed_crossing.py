@@ -8,10 +8,10 @@ import numpy as np
 
 from layerscope import ops
 from layerscope.configurable import field
-from layerscope.layers.preprocessing.hashes import concatenated_fingerprint, fingerprint64
 from layerscope.layers.layer import Example
 from layerscope.layers.preprocessing.category_codes import encode_categories
-from layerscope.layers.preprocessing.data_layer import _DataLayer, sparse_field
+from layerscope.layers.preprocessing.data_layer import _DataLayer, bare_config, sparse_field
+from layerscope.layers.preprocessing.hashes import concatenated_fingerprint, fingerprint64
 from layerscope.layers.preprocessing.hashing import dtype_field, result_type
 from layerscope.layers.preprocessing.words import text_array
 from layerscope.structure import is_shape, leaves, map_structure
@@ -54,7 +54,7 @@ class HashedCrossing(_DataLayer):
         default="int", help="Numbers of buckets, or vectors with an entry per bucket."
     )
     sparse: bool = sparse_field()
-    dtype: str = dtype_field()
+    dtype: str = dtype_field()  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __post_init__(self) -> None:
         self.dtype = result_type(self.dtype, self.output_mode)
@@ -78,7 +78,7 @@ class HashedCrossing(_DataLayer):
             result = concatenated_fingerprint(result, part)
         return result % self.num_bins
 
-    def _common_shape(self, shapes: list[Shape]) -> Shape:
+    def _common_shape(self, shapes: list[Any]) -> Any:
         first = shapes[0]
         if len(first) > 2 or (len(first) == 2 and first[-1] != 1):
             raise ValueError(
@@ -94,8 +94,7 @@ class HashedCrossing(_DataLayer):
     def compute_output_shape(self, input_shape: Any) -> Shape:
         if is_shape(input_shape):
             raise ValueError(
-                "Expected as input a list/tuple of 2 tensors. "
-                f"Received: input_shape={input_shape}"
+                f"Expected as input a list/tuple of 2 tensors. Received: input_shape={input_shape}"
             )
         shape = self._common_shape([tuple(one) for one in input_shape])
         if self.output_mode == "int":
@@ -107,9 +106,7 @@ class HashedCrossing(_DataLayer):
         return KerasTensor(self.compute_output_shape(shapes), self.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["trainable"]
-        return {**config, "dtype": self.dtype}
+        return bare_config(super().get_config())
 
 
 def _several(inputs: Any) -> Any:

@@ -1,7 +1,7 @@
 """Hashes of text that are the same on every machine, and in TensorFlow.
 
-`fingerprint64` is FarmHash's, which TensorFlow puts words into buckets with; `siphash24` takes a key
-that an adversary does not know. Integers are unsigned, of 64 bits, little-endian.
+`fingerprint64` is the one of FarmHash, by which TensorFlow puts words into buckets; `siphash24`
+takes a key that an adversary does not know. Integers are unsigned, of 64 bits, little-endian.
 """
 
 from __future__ import annotations

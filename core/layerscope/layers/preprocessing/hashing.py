@@ -80,7 +80,7 @@ class Hashing(_DataLayer):
         default="int", help="Numbers of buckets, or vectors with an entry per bucket."
     )
     sparse: bool = sparse_field()
-    dtype: str = dtype_field()
+    dtype: str = dtype_field()  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __post_init__(self) -> None:
         self.dtype = result_type(self.dtype, self.output_mode)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,10 +16,14 @@ from layerscope.layers.preprocessing.data_layer import _DataLayer, batches_of, s
 from layerscope.layers.preprocessing.words import bucket_of, for_each_different
 from layerscope.tensor import KerasTensor, Shape
 
-_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
+_OLD_MODES: dict[Any, Any] = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 
 #: Number of what is masked and must not be counted.
 _NOWHERE = np.iinfo("int64").max
+
+
+def _as_mode(value: Any) -> Any:
+    return _OLD_MODES.get(value, value) if isinstance(value, str) else value
 
 
 def _as_list(value: Any) -> Any:
@@ -59,16 +63,17 @@ class _Lookup(_DataLayer):
     invert: bool = field(default=False, help="Whether to return tokens for numbers instead.")
     output_mode: Literal["int", "one_hot", "multi_hot", "count", "tf_idf"] = field(
         default="int",
-        converter=lambda value: _MODES.get(value, value) if isinstance(value, str) else value,
+        converter=_as_mode,
         help="Numbers of tokens, or vectors with an entry per token.",
     )
     pad_to_max_tokens: bool = field(
         default=False, help="Whether vectors are as long as `max_tokens` allows."
     )
     sparse: bool = sparse_field()
-    mask_token: Any
-    oov_token: Any
-    oov_method: str = "floormod"
+    #: Declared as arguments by the classes, each with tokens of its own type.
+    mask_token: Any = None
+    oov_token: Any = None
+    oov_method: Any = "floormod"
     salt: Any = None
 
     def __post_init__(self) -> None:
@@ -343,7 +348,7 @@ class _Lookup(_DataLayer):
                 "`set_vocabulary()` or `adapt()` first."
             )
         if self.output_mode != "int" and (
-            self._frozen_size is None and not self.pad_to_max_tokens or self._lacks_weights
+            (self._frozen_size is None and not self.pad_to_max_tokens) or self._lacks_weights
         ):
             raise RuntimeError(
                 f"When using `output_mode={self.output_mode}` and `pad_to_max_tokens=False`, you "

@@ -162,7 +162,8 @@ class Normalization(_Standardizing):
             )
         else:
             # Statistics that cannot be broadcast are refused here, not at the first call.
-            self._given(self.input_mean), self._given(self.input_variance)
+            for statistic in (self.input_mean, self.input_variance):
+                self._given(statistic)
 
     def adapt(self, data: Any) -> None:
         """Learn mean and variance from an array, or from an iterable of batches.
