@@ -86,11 +86,11 @@ def _taps(
         sources.append(row * width + column)
         weights.append(weight * inside)
         filler += weight * ~inside
-    flat = (images, height * width, -1)
+    flat = (images, height * width)
     return (
-        np.stack(sources, axis=-1).reshape(flat),
-        np.stack(weights, axis=-1).reshape(flat),
-        filler.reshape(flat),
+        np.stack([one.reshape(flat) for one in sources], axis=-1),
+        np.stack([one.reshape(flat) for one in weights], axis=-1),
+        filler.reshape(*flat, 1),
     )
 
 
@@ -207,7 +207,7 @@ def affine_transform(
     """
     transforms = np.atleast_2d(np.asarray(getattr(transform, "value", transform), float))
     batch = images.shape[0] if len(images.shape) == 4 else 1
-    if transforms.shape[1:] != (8,) or (None not in (batch,) and len(transforms) not in (1, batch)):
+    if transforms.shape[1:] != (8,) or (len(transforms) not in (1, batch or len(transforms))):
         raise ValueError(
             "Invalid transform shape: expected (8,), or (batch, 8) for a batch of images. "
             f"Received: transform.shape={np.shape(transform)}, images.shape={images.shape}"

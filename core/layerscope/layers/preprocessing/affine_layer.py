@@ -15,11 +15,15 @@ FillMode = Literal["reflect", "wrap", "constant", "nearest"]
 Interpolation = Literal["bilinear", "nearest"]
 
 
+_FILL_MODES: Any = supported("fill_mode", "reflect", "wrap", "constant", "nearest")
+_INTERPOLATIONS: Any = supported("interpolation", "nearest", "bilinear")
+
+
 def fill_mode_field(after: str | None = None) -> Any:
     """Declare the argument `fill_mode`."""
     return field(
         default="reflect",
-        converter=supported("fill_mode", "reflect", "wrap", "constant", "nearest"),
+        converter=_FILL_MODES,
         after=after,
         help="What is seen beyond the edges.",
     )
@@ -29,7 +33,7 @@ def interpolation_field(after: str | None = None) -> Any:
     """Declare the argument `interpolation`."""
     return field(
         default="bilinear",
-        converter=supported("interpolation", "nearest", "bilinear"),
+        converter=_INTERPOLATIONS,
         after=after,
         help="How the pixels in between are made.",
     )
@@ -75,9 +79,21 @@ def transforms(*coefficients: Any) -> np.ndarray:
 class _AffineLayer(_RandomImageLayer):
     """Base of layers that show images moved, by `affine_transform`."""
 
-    fill_mode: FillMode
-    interpolation: Interpolation
-    fill_value: float
+    fill_mode: FillMode = field(
+        default="reflect",
+        converter=_FILL_MODES,
+        kw_only=True,
+        help="What is seen beyond the edges.",
+    )
+    interpolation: Interpolation = field(
+        default="bilinear",
+        converter=_INTERPOLATIONS,
+        kw_only=True,
+        help="How the pixels in between are made.",
+    )
+    fill_value: float = field(
+        default=0.0, kw_only=True, help='Value beyond the edges, with fill mode "constant".'
+    )
 
     def _matrix(self, transformation: Any, shape: Any) -> np.ndarray:
         """Return where what each pixel shows comes from, (batch, 8)."""

@@ -54,10 +54,10 @@ class HashedCrossing(_DataLayer):
         default="int", help="Numbers of buckets, or vectors with an entry per bucket."
     )
     sparse: bool = sparse_field()
-    dtype: str = dtype_field()  # pyright: ignore[reportIncompatibleVariableOverride]
+    dtype: str = dtype_field()
 
     def __post_init__(self) -> None:
-        self.dtype = result_type(self.dtype, self.output_mode)
+        self.dtype = result_type(self.dtype, self.output_mode)  # pyright: ignore
 
     def _as_data(self, inputs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)):

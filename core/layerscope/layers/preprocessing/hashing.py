@@ -80,10 +80,10 @@ class Hashing(_DataLayer):
         default="int", help="Numbers of buckets, or vectors with an entry per bucket."
     )
     sparse: bool = sparse_field()
-    dtype: str = dtype_field()  # pyright: ignore[reportIncompatibleVariableOverride]
+    dtype: str = dtype_field()
 
     def __post_init__(self) -> None:
-        self.dtype = result_type(self.dtype, self.output_mode)
+        self.dtype = result_type(self.dtype, self.output_mode)  # pyright: ignore
         if self.output_mode == "int" and self.dtype not in ("int32", "int64"):
             raise ValueError(
                 "When `output_mode=\"int\"`, `dtype` should be an integer type, 'int32' or "

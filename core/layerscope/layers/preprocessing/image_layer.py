@@ -20,6 +20,16 @@ from layerscope.tensor import KerasTensor, Shape
 Transformation = Any
 
 
+#: Of no type, for type checkers to let classes declare the arguments anew in other places.
+_FORMAT_CHECK: Any = standardize_data_format
+_SEED_CHECK: Any = check_seed
+
+
+def seed_field() -> Any:
+    """Declare the argument `seed`, in its place behind others."""
+    return field(default=None, converter=check_seed, help="Makes the changes repeatable.")
+
+
 class _ImageLayer(_DataLayer):
     """Base of layers that change images, in training unless a layer says otherwise.
 
@@ -35,7 +45,7 @@ class _ImageLayer(_DataLayer):
 
     data_format: DataFormat | None = field(
         default=None,
-        converter=standardize_data_format,
+        converter=_FORMAT_CHECK,
         kw_only=True,
         help="Where the channels are; None: the ambient setting.",
     )
@@ -161,9 +171,8 @@ class _ImageLayer(_DataLayer):
             return self.transform_labels
 
         def alone(labels: Any, *args: Any, **options: Any) -> Any:
-            return ops.squeeze(
-                self.transform_labels(ops.expand_dims(labels, 0), *args, **options), 0
-            )
+            batch = self.transform_labels(ops.expand_dims(labels, 0), *args, **options)
+            return ops.squeeze(batch, 0)
 
         return alone
 
@@ -190,7 +199,7 @@ class _RandomImageLayer(_ImageLayer):
     """Base of layers that change images at random, from a generator of their own."""
 
     seed: Seed = field(
-        default=None, converter=check_seed, kw_only=True, help="Makes the changes repeatable."
+        default=None, converter=_SEED_CHECK, kw_only=True, help="Makes the changes repeatable."
     )
 
     def __post_init__(self) -> None:
@@ -218,13 +227,6 @@ def _batched_shape(shape: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 # --- arguments -------------------------------------------------------------------------------
-
-
-def seed_field(after: str | None = None) -> Any:
-    """Declare the argument `seed`, in its place behind another one of a base class."""
-    return field(
-        default=None, converter=check_seed, after=after, help="Makes the changes repeatable."
-    )
 
 
 def is_number(value: Any) -> bool:

@@ -34,10 +34,9 @@ class RandomCrop(_RandomImageLayer, _ImagesOfSize):
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"height": 2, "width": 3, "seed": 1}, (2, 4, 6, 2)),
         Example({"height": 5, "width": 3, "seed": 1}, (2, 4, 4, 1)),
-        Example(
-            {"height": 2, "width": 2, "seed": 1, "data_format": "channels_first"}, (2, 1, 3, 5)
-        ),
-    )
+        Example({"height": 2, "width": 2, "seed": 1, "data_format": "channels_first"},
+                (2, 1, 3, 5)),
+    )  # fmt: skip
     _positional: ClassVar[dict[str, str]] = {"name": "data_format"}
 
     seed: Seed = seed_field()
@@ -71,7 +70,8 @@ class RandomCrop(_RandomImageLayer, _ImagesOfSize):
         return top, left
 
     def _transform(self, images: Any, transformation: Any) -> Any:
-        part = self._cut(images, *transformation, self.height, self.width)
+        top, left = transformation
+        part = self._cut(images, top, left, self.height, self.width)
         if self._lengths(part.shape) == (self.height, self.width):
             return part
         return ops.image.resize(part, (self.height, self.width), data_format=self.data_format)

@@ -145,9 +145,7 @@ class CenterCrop(_ImagesOfSize):
     array([5., 6.], dtype=float32)
     """
 
-    formula: ClassVar[str] = (
-        r"y_{i,j} = x_{i + \lfloor (H-h)/2 \rfloor,\ j + \lfloor (W-w)/2 \rfloor}"
-    )
+    formula: ClassVar[str] = r"y_{i,j} = x_{i+u,\ j+v},\ u = \lfloor\tfrac{H-h}{2}\rfloor"
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"height": 2, "width": 3}, (2, 4, 6, 2)),
         Example({"height": 5, "width": 3}, (2, 4, 4, 1)),
