@@ -9,21 +9,26 @@ import numpy as np
 
 from layerscope import ops
 from layerscope.configurable import field
-from layerscope.layers.preprocessing.image_layer import _RandomImageLayer, is_number, supported
+from layerscope.layers.preprocessing.image_layer import (
+    _RandomImageLayer,
+    is_number,
+    overridable,
+    supported,
+)
 
 FillMode = Literal["reflect", "wrap", "constant", "nearest"]
 Interpolation = Literal["bilinear", "nearest"]
 
 
-_FILL_MODES: Any = supported("fill_mode", "reflect", "wrap", "constant", "nearest")
-_INTERPOLATIONS: Any = supported("interpolation", "nearest", "bilinear")
+_fill_mode = supported("fill_mode", "reflect", "wrap", "constant", "nearest")
+_interpolation = supported("interpolation", "nearest", "bilinear")
 
 
 def fill_mode_field(after: str | None = None) -> Any:
     """Declare the argument `fill_mode`."""
     return field(
         default="reflect",
-        converter=_FILL_MODES,
+        converter=_fill_mode,
         after=after,
         help="What is seen beyond the edges.",
     )
@@ -33,7 +38,7 @@ def interpolation_field(after: str | None = None) -> Any:
     """Declare the argument `interpolation`."""
     return field(
         default="bilinear",
-        converter=_INTERPOLATIONS,
+        converter=_interpolation,
         after=after,
         help="How the pixels in between are made.",
     )
@@ -81,15 +86,15 @@ class _AffineLayer(_RandomImageLayer):
 
     fill_mode: FillMode = field(
         default="reflect",
-        converter=_FILL_MODES,
         kw_only=True,
         help="What is seen beyond the edges.",
+        **overridable(_fill_mode),
     )
     interpolation: Interpolation = field(
         default="bilinear",
-        converter=_INTERPOLATIONS,
         kw_only=True,
         help="How the pixels in between are made.",
+        **overridable(_interpolation),
     )
     fill_value: float = field(
         default=0.0, kw_only=True, help='Value beyond the edges, with fill mode "constant".'

@@ -20,9 +20,9 @@ from layerscope.tensor import KerasTensor, Shape
 Transformation = Any
 
 
-#: Of no type, for type checkers to let classes declare the arguments anew in other places.
-_FORMAT_CHECK: Any = standardize_data_format
-_SEED_CHECK: Any = check_seed
+def overridable(converter: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a converter so that type checkers let a class declare its argument anew."""
+    return {"converter": converter}
 
 
 def seed_field() -> Any:
@@ -45,9 +45,9 @@ class _ImageLayer(_DataLayer):
 
     data_format: DataFormat | None = field(
         default=None,
-        converter=_FORMAT_CHECK,
         kw_only=True,
         help="Where the channels are; None: the ambient setting.",
+        **overridable(standardize_data_format),
     )
 
     def _accept_legacy_arguments(self, unknown: dict[str, Any]) -> dict[str, Any]:
@@ -199,7 +199,10 @@ class _RandomImageLayer(_ImageLayer):
     """Base of layers that change images at random, from a generator of their own."""
 
     seed: Seed = field(
-        default=None, converter=_SEED_CHECK, kw_only=True, help="Makes the changes repeatable."
+        default=None,
+        kw_only=True,
+        help="Makes the changes repeatable.",
+        **overridable(check_seed),
     )
 
     def __post_init__(self) -> None:
