@@ -58,7 +58,7 @@ def checked_factor(
 
     def convert(value: Any) -> Any:
         pair = isinstance(value, (tuple, list)) and len(value) == 2
-        entries = value if pair else (value,)
+        entries: Any = value if pair else (value,)
         if not all(is_number(one) and valid(one) for one in entries):
             raise ValueError(
                 f"The `{name}` argument should be a number (or a list of two numbers) in the "
