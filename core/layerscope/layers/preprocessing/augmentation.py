@@ -69,13 +69,12 @@ class _PolicyLayer(_RandomImageLayer):
         geometry = {**random, "interpolation": self.interpolation}
         colors = {**random, "value_range": self.value_range}
         factor = self.factor
+        bits: Any = max(1, int(8 * factor[1]))
         makers = {
             "random_shear": lambda: RandomShear(factor, factor, **geometry),
             "random_translation": lambda: RandomTranslation(factor, factor, **geometry),
             "random_rotation": lambda: RandomRotation(factor, **geometry),
-            "random_posterization": lambda: RandomPosterization(
-                max(1, int(8 * factor[1])), **colors
-            ),
+            "random_posterization": lambda: RandomPosterization(bits, **colors),
             "solarization": lambda: Solarization(factor, factor, **colors),
             "auto_contrast": lambda: AutoContrast(self.value_range, **common),
             "equalization": lambda: Equalization(self.value_range, **common),
