@@ -81,7 +81,10 @@ def group(generator: np.random.Generator) -> Configuration:
     axis = int(generator.choice([-1, len(shape) - 1, 1]))
     shape[axis] = groups * each
     groups = int(generator.choice([groups, groups, -1]))
-    return {"groups": groups, "axis": axis, **affine(generator)}, tuple(shape)
+    # Keras computes in float32 whatever the dtype, so float64 cannot decide: the variance's
+    # rounding has to be small beside epsilon.
+    epsilon = float(generator.choice([0.1, 0.5]))
+    return {"groups": groups, "axis": axis, **affine(generator), "epsilon": epsilon}, tuple(shape)
 
 
 CONFIGURATIONS = {
@@ -100,8 +103,7 @@ def test_layer(name: str, index: int, training: bool) -> None:
     # Of these only batch normalization knows the phase.
     options = {"training": training} if name == "BatchNormalization" else {}
     compared = comparison_of(CONFIGURATIONS, name, index, **options)
-    compared.check_forward()
-    compared.check_gradients()
+    compared.check_values()
     compared.check_config()
 
 
@@ -116,7 +118,8 @@ def test_config_before_and_after_building(name: str, axis: Any) -> None:
 
 
 def batch_normalization(index: int) -> Comparison:
-    return comparison_of(CONFIGURATIONS, "BatchNormalization", index)
+    # In float64: Keras's variance on torch, E[x²] − E[x]², loses digits where the mean is far off.
+    return comparison_of(CONFIGURATIONS, "BatchNormalization", index).in_double()
 
 
 @each_index
@@ -124,7 +127,7 @@ def test_batch_normalization_keeps_the_same_averages(index: int) -> None:
     compared = batch_normalization(index)
     ours, theirs, x = compared.ours, compared.theirs, compared.x
     for _ in range(2):
-        step = x + compared.generator.normal(size=x.shape).astype("float32")
+        step = x + compared.generator.normal(size=x.shape)
         close(ours(step, training=True), theirs(step, training=True))
         close(ours.get_weights(), theirs.get_weights())
     close(ours(x), theirs(x))
@@ -137,9 +140,9 @@ def test_batch_normalization_keeps_the_same_averages(index: int) -> None:
 def test_batch_normalization_with_a_mask(index: int) -> None:
     generator = generator_of("masked batches", index)
     # With one channel Keras 3.15 fails.
-    x = generator.normal(size=(3, 4, 2 + index % 3)).astype("float32")
+    x = generator.normal(size=(3, 4, 2 + index % 3))
     mask = generator.random((3, 4)) < 0.7
-    options = {"momentum": 0.5, **renorm(generator)}
+    options = {"momentum": 0.5, "dtype": "float64", **renorm(generator)}
     theirs, ours = (one.layers.BatchNormalization(**options) for one in (keras, ls))
     for _ in range(2):
         close(ours(x, training=True, mask=mask), theirs(x, training=True, mask=mask))
@@ -151,6 +154,8 @@ def test_two_training_steps_of_a_model(shape: tuple[int, ...]) -> None:
     generator = np.random.default_rng(0)
     x = generator.normal(1.0, 3.0, size=shape).astype("float32")
     y = generator.normal(size=(*shape[:-1], 2)).astype("float32")
+    # Some first weights bring a LeakyReLU's input so near its kink that rounding decides the side.
+    keras.utils.set_random_seed(0)
     models = []
     for library in (keras, ls):
         layers = library.layers
