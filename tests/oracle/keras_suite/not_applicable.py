@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 _ATTENTION = "attention layers are not part of the catalogue"
-_PREPROCESSING = "preprocessing layers are not part of the catalogue"
 _NO_SUCH_LAYER = "the layer is not part of the catalogue"
 _QUANTIZATION = "Layerscope has no quantization"
 _PRECISION = "Layerscope computes in float32 and float64, never in mixed precision"
@@ -21,7 +20,6 @@ _GENERATORS = "Layerscope trains on arrays, not on generators"
 NOT_APPLICABLE: dict[str, str] = {
     # --- files -----------------------------------------------------------------------------
     "layers/attention/*": _ATTENTION,
-    "layers/preprocessing/*": _PREPROCESSING,
     "layers/core/einsum_dense_test": _NO_SUCH_LAYER,
     "layers/core/reversible_embedding_test": _NO_SUCH_LAYER,
     "layers/normalization/spectral_normalization_test": _NO_SUCH_LAYER,

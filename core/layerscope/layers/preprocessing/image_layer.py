@@ -314,6 +314,14 @@ def rescaled(images: Any, source: Any, target: Any) -> Any:
     return unit * (target[1] - target[0]) + target[0]
 
 
+def like(images: Any, result: Any) -> Any:
+    """Return a result in the type of the images: whole numbers rounded, and within their range."""
+    if str(images.dtype).startswith("float"):
+        return result
+    limits = np.iinfo(str(images.dtype))
+    return ops.cast(ops.clip(ops.round(result), limits.min, limits.max), images.dtype)
+
+
 def for_each_image(values: np.ndarray) -> np.ndarray:
     """Return one value per image in a form that goes with a batch of images."""
     return np.reshape(values, (-1, 1, 1, 1))

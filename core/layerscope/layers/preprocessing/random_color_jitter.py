@@ -10,12 +10,27 @@ from layerscope.layers.layer import Example
 from layerscope.layers.layout import data_format_field
 from layerscope.layers.preprocessing.image_layer import (
     _RandomImageLayer,
+    limits_of,
     seed_field,
     value_range_field,
 )
 from layerscope.layers.preprocessing.random_colors import RandomHue, RandomSaturation
 from layerscope.layers.preprocessing.random_contrast import RandomBrightness, RandomContrast
 from layerscope.random import Seed, SeedGenerator
+
+
+def _factor_field(name: str, low: float) -> Any:
+    """Declare the factor of one of the layers, which is handed on as it is."""
+    check = limits_of(f"{name}_factor", low, 1)
+
+    def convert(value: Any) -> Any:
+        if value is not None:
+            check(value)
+        return value
+
+    return field(
+        default=None, converter=convert, help=f"Of `Random{name.title()}`; None: unchanged."
+    )
 
 
 class RandomColorJitter(_RandomImageLayer):
@@ -40,10 +55,10 @@ class RandomColorJitter(_RandomImageLayer):
     )  # fmt: skip
 
     value_range: tuple[float, float] = value_range_field()
-    brightness_factor: Any = field(default=None, help="Of `RandomBrightness`; None: unchanged.")
-    contrast_factor: Any = field(default=None, help="Of `RandomContrast`; None: unchanged.")
-    saturation_factor: Any = field(default=None, help="Of `RandomSaturation`; None: unchanged.")
-    hue_factor: Any = field(default=None, help="Of `RandomHue`; None: unchanged.")
+    brightness_factor: Any = _factor_field("brightness", -1)
+    contrast_factor: Any = _factor_field("contrast", 0)
+    saturation_factor: Any = _factor_field("saturation", -1)
+    hue_factor: Any = _factor_field("hue", 0)
     seed: Seed = seed_field()
     data_format: DataFormat | None = data_format_field()
 
@@ -67,7 +82,7 @@ class RandomColorJitter(_RandomImageLayer):
                     data_format=self.data_format,
                     dtype=self.dtype,
                 )
-                self._steps = [*self._steps, layer]
+                self._steps.append(layer)
             setattr(self, f"random_{name}", layer)
 
     def build(self, input_shape: Any) -> None:

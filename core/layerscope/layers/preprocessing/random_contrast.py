@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from layerscope import ops
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
 from layerscope.layers.preprocessing.image_layer import (
     _RandomImageLayer,
+    like,
     limits_of,
     seed_field,
     value_range_field,
@@ -58,7 +61,8 @@ class RandomBrightness(_RandomImageLayer):
     """Adds a number drawn for each image to all its pixels; not at inference.
 
     Shapes: input and output are the same, (batch, height, width, channels) or one image.
-    Source: Keras `RandomBrightness`.
+    Whole numbers
+    remain such. Source: Keras `RandomBrightness`.
 
     Examples
     --------
@@ -68,6 +72,7 @@ class RandomBrightness(_RandomImageLayer):
     array([0.75, 1.  ], dtype=float32)
     """
 
+    keeps_type = True
     formula: ClassVar[str] = r"y = x + f\,(b - a)"
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"factor": 0.3, "value_range": [-2, 2], "seed": 1}, (3, 4, 5, 2)),
@@ -85,4 +90,7 @@ class RandomBrightness(_RandomImageLayer):
         return {"rgb_delta": delta.astype(self.dtype)}
 
     def _transform(self, images: Any, transformation: Any) -> Any:
-        return ops.clip(images + transformation["rgb_delta"], *self.value_range)
+        delta = transformation["rgb_delta"]
+        if not str(images.dtype).startswith("float"):
+            delta = np.trunc(delta)
+        return like(images, ops.clip(images + delta, *self.value_range))

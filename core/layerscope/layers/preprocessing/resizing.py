@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from layerscope import ops
 from layerscope.config import DataFormat
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
 from layerscope.layers.layout import data_format_field
-from layerscope.layers.preprocessing.image_layer import _ImageLayer
+from layerscope.layers.preprocessing.image_layer import _ImageLayer, like
 
 
 class _ImagesOfSize(_ImageLayer):
@@ -49,9 +47,6 @@ class _ImagesOfSize(_ImageLayer):
             crop_to_aspect_ratio=True,
             data_format=self.data_format,
         )
-
-    def _keep_classes(self, resized: Any, original: Any) -> Any:
-        return resized if resized.dtype == original.dtype else ops.cast(resized, original.dtype)
 
 
 class Resizing(_ImagesOfSize):
@@ -102,9 +97,8 @@ class Resizing(_ImagesOfSize):
             )
 
     def _resized(self, images: Any, interpolation: str) -> Any:
-        whole = np.dtype(images.dtype).kind in "iu"
         resized = ops.image.resize(
-            ops.cast(images, self.dtype) if whole else images,
+            ops.cast(images, self.dtype),
             (self.height, self.width),
             interpolation=interpolation,
             antialias=self.antialias,
@@ -114,10 +108,7 @@ class Resizing(_ImagesOfSize):
             fill_value=self.fill_value,
             data_format=self.data_format,
         )
-        if not whole:
-            return resized
-        limits = np.iinfo(images.dtype)
-        return ops.cast(ops.clip(ops.round(resized), limits.min, limits.max), images.dtype)
+        return like(images, resized)
 
     def _transform(self, images: Any, transformation: Any) -> Any:
         return self._resized(images, self.interpolation)
