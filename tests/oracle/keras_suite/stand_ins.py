@@ -16,7 +16,7 @@ from oracle.keras_suite import test_case
 _AS_THEY_ARE = ("keras.src.backend.common.backend_utils",)
 
 #: Modules that only Keras's backends need.
-_FOREIGN = ("conftest", "jax", "keras", "ml_dtypes", "tensorflow", "torch")
+_FOREIGN = ("conftest", "grain", "jax", "keras", "ml_dtypes", "tensorflow", "torch")
 
 
 class Missing:
@@ -138,6 +138,7 @@ _MODULES["keras.src"] = Names(
     SimpleNamespace(**{path.removeprefix("keras.src."): found for path, found in _MODULES.items()}),
     layerscope,
 )
+_MODULES["keras"] = _MODULES["keras.src"]
 
 
 def importer(load: Callable[[str], Any]) -> Callable[..., Any]:

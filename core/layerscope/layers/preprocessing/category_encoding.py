@@ -45,10 +45,14 @@ class CategoryEncoding(_DataLayer):
         ge=1,
         slider=(1, 50),
         help="How many different numbers there are.",
-        refusal="`num_tokens` must be an integer >= 1. Received: num_tokens={value!r}.",
+        refusal="`num_tokens` must be >= 1. Received: num_tokens={value!r}.",
     )
     output_mode: Literal["multi_hot", "one_hot", "count"] = field(
-        default="multi_hot", converter=_as_mode, help="What the vectors hold."
+        default="multi_hot",
+        converter=_as_mode,
+        help="What the vectors hold.",
+        refusal="Unknown arg for output_mode: {value}. Expected 'multi_hot', 'one_hot' or 'count'. "
+        "Received: output_mode={value!r}",
     )
     sparse: bool = sparse_field()
 

@@ -27,7 +27,9 @@ class _DataLayer(Layer):
     def _as_data(self, inputs: Any) -> Any:
         """Return plain data as an array, real numbers in the layer's type."""
         plain = (bool, int, float, list, tuple, *((str, bytes) if self.takes_text else ()))
-        if not isinstance(inputs, plain) or _holds_tensors(inputs):
+        arrays = (np.ndarray, np.generic, Operators)
+        foreign = hasattr(inputs, "__array__") and not isinstance(inputs, arrays)
+        if not (foreign or isinstance(inputs, plain)) or _holds_tensors(inputs):
             return inputs
         array = np.asarray(inputs)
         real = array.dtype.kind == "f" and self.dtype in FLOAT_TYPES

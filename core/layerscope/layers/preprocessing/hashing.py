@@ -77,7 +77,10 @@ class Hashing(_DataLayer):
         default=None, converter=salt_converter("Hashing"), help="Key of the hash, two integers."
     )
     output_mode: Literal["int", "one_hot", "multi_hot", "count"] = field(
-        default="int", help="Numbers of buckets, or vectors with an entry per bucket."
+        default="int",
+        help="Numbers of buckets, or vectors with an entry per bucket.",
+        refusal="Invalid value for argument `output_mode`. Expected one of 'int', 'one_hot', "
+        "'multi_hot', 'count'. Received: output_mode={value!r}",
     )
     sparse: bool = sparse_field()
     dtype: str = dtype_field()

@@ -77,6 +77,15 @@ class IntegerLookup(_Lookup):
                 f"Received: salt={self.salt}, oov_method={self.oov_method}"
             )
 
+    def _read(self, path: str) -> list[Any]:
+        lines = super()._read(path)
+        try:
+            return [int(line) for line in lines]
+        except ValueError as error:
+            raise ValueError(
+                f"A vocabulary file must hold one whole number a line. Received: {path} ({error})"
+            ) from None
+
     def _known(self, values: Any) -> np.ndarray:
         array = np.asarray(values)
         if array.dtype.kind not in "biuf":

@@ -199,7 +199,7 @@ class _Lookup(_DataLayer):
                 f"output_mode={self.output_mode} and idf_weights={idf_weights}"
             )
 
-    def _read(self, path: str) -> list[str]:
+    def _read(self, path: str) -> list[Any]:
         if not Path(path).is_file():
             raise ValueError(f"Vocabulary file {path} does not exist.")
         return Path(path).read_text(encoding="utf-8").splitlines()

@@ -207,8 +207,8 @@ class Normalization(_Standardizing):
             inputs = batch[0] if isinstance(batch, tuple) else batch
             if not hasattr(inputs, "shape"):
                 raise TypeError(
-                    "adapt() expects an iterable that yields arrays. Got an element of type "
-                    f"{type(inputs).__name__}."
+                    "adapt() expects an iterable of arrays, which have a `.shape`. Got an element "
+                    f"of type {type(inputs).__name__}."
                 )
             yield np.asarray(ops.convert_to_numpy(inputs), np.float64)
 
