@@ -177,6 +177,9 @@ from layerscope.layers.preprocessing.rescaling import Rescaling as Rescaling
 from layerscope.layers.preprocessing.resizing import CenterCrop as CenterCrop
 from layerscope.layers.preprocessing.resizing import Resizing as Resizing
 from layerscope.layers.preprocessing.string_lookup import StringLookup as StringLookup
+from layerscope.layers.preprocessing.text_vectorization import (
+    TextVectorization as TextVectorization,
+)
 from layerscope.layers.preprocessing.tones import AutoContrast as AutoContrast
 from layerscope.layers.preprocessing.tones import Equalization as Equalization
 from layerscope.layers.preprocessing.tones import Solarization as Solarization

@@ -27,7 +27,14 @@ from layerscope.tensor import KerasTensor
 OTHER = {"Layer", "InputLayer", "Trainable", "Model", "Functional", "Sequential"}
 
 #: Layers whose results are categories, whatever their type: nothing to differentiate.
-OF_CATEGORIES = {"Discretization", "Hashing", "HashedCrossing", "IntegerLookup", "StringLookup"}
+OF_CATEGORIES = {
+    "Discretization",
+    "Hashing",
+    "HashedCrossing",
+    "IntegerLookup",
+    "StringLookup",
+    "TextVectorization",
+}
 
 #: Layers whose results are constant but for jumps, so without a gradient.
 IN_STEPS = {"RandomPosterization", "Equalization"}

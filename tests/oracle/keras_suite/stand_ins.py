@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 import layerscope
 from layerscope import masks, tensor
 from oracle.keras_suite import test_case
@@ -115,7 +117,12 @@ _MODULES: dict[str, Any] = {
         **dict.fromkeys(("activation", "elu", "leaky_relu", "prelu", "relu", "softmax"), _LAYERS),
     ),
     "keras.src.models": _MODELS,
-    "keras.src.ops": Names("keras.ops", layerscope.ops, random=_RANDOM),
+    "keras.src.ops": Names(
+        "keras.ops",
+        layerscope.ops,
+        numpy=Names("keras.ops.numpy", layerscope.ops, np),
+        random=_RANDOM,
+    ),
     "keras.src.random": _RANDOM,
     "keras.src.testing": _TESTING,
     **{

@@ -401,9 +401,14 @@ class _Lookup(_DataLayer):
         ValueError
             If the config names a file: what a config says must not have any file read.
         """
+        cls.refuse_file(config)
+        return super().from_config(config, custom_objects)
+
+    @staticmethod
+    def refuse_file(config: dict[str, Any]) -> None:
+        """Raise a ValueError if a config names a file."""
         if isinstance(config.get("vocabulary"), str):
             raise ValueError(
                 "Requested the loading of a vocabulary file that a config names, which could be "
                 f"any file. Vocabulary file: {config['vocabulary']!r}"
             )
-        return super().from_config(config, custom_objects)

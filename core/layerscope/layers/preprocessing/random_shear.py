@@ -53,7 +53,7 @@ class RandomShear(_AffineLayer):
 
     formula: ClassVar[str] = r"y_{i,j} = x_{i + u j,\ j + v i}"
     examples: ClassVar[tuple[Example, ...]] = (
-        Example({"x_factor": 0.2, "y_factor": 0.1, "seed": 1}, (3, 4, 5, 2)),
+        Example({"x_factor": [0, 0.2], "y_factor": [0.1, 0.1], "seed": 1}, (3, 4, 5, 2)),
         Example({"x_factor": [0.2, 0.5], "fill_mode": "constant", "seed": 1,
                  "data_format": "channels_first"}, (3, 1, 4, 5)),
     )  # fmt: skip
