@@ -294,8 +294,11 @@ def test_what_does_not_fit(writer: Any, reader: Any, tmp_path: Path) -> None:
 
 
 #: Cells need states, Keras's `Wrapper` computes nothing, it knows none of the functions that a
-#: `Lambda` may name here, and its `RandomCrop` cuts nothing at inference.
-NOT_ALONE = ("Cell", "Cells", "Wrapper", "Lambda", "RandomCrop")
+#: `Lambda` may name here, its `RandomCrop` cuts nothing at inference, its `Equalization` cannot be
+#: connected, and what `StringLookup` returns need not be numbers.
+NOT_ALONE = (
+    "Cell", "Cells", "Wrapper", "Lambda", "RandomCrop", "Equalization", "StringLookup"
+)  # fmt: skip
 
 
 def single_layers() -> list[Any]:

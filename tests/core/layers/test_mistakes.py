@@ -509,6 +509,18 @@ PREPROCESSING = {
         argument("oov_method", "md5"),
         argument("salt", 3),
     ],
+    "TextVectorization": [
+        argument("max_tokens", 1),
+        argument("standardize", "upper"),
+        argument("split", "sentence"),
+        argument("ngrams", "two"),
+        argument("ngrams", (1, 2.5)),
+        argument("ragged", True),
+        argument("output_sequence_length", 5, output_mode="count"),
+        argument("output_sequence_length", "long"),
+        argument("idf_weights", [0.5, 0.5]),
+        given((2, 3), "text.*float32"),
+    ],
     "Resizing": picture(
         2,
         argument("height", 0),

@@ -276,13 +276,16 @@ class TextVectorization(_DataLayer):
         return shape[:-1] if len(shape) > 1 else shape
 
     def _split(self, texts: np.ndarray) -> list[list[str]]:
-        if callable(self.split):
-            return [text_array(words, self.encoding).tolist() for words in self.split(texts)]
-        return [SPLITS[self.split](text) for text in texts.tolist()]
+        split: Any = self.split
+        if isinstance(split, str):
+            return [SPLITS[split](text) for text in texts.tolist()]
+        return [text_array(words, self.encoding).tolist() for words in split(texts)]
 
     def _joined(self, words: list[str]) -> list[str]:
         """Return the groups of neighbouring words, shorter groups first."""
-        lengths = self.ngrams if isinstance(self.ngrams, tuple) else range(1, self.ngrams + 1)
+        lengths: Any = self.ngrams
+        if not isinstance(lengths, tuple):
+            lengths = range(1, lengths + 1)
         return [
             " ".join(words[at : at + length])
             for length in lengths
@@ -296,9 +299,7 @@ class TextVectorization(_DataLayer):
             words = words[..., None]
         found = self._lookup(words)
         length = self.output_sequence_length
-        if self.output_mode != "int":
-            return found.astype(floatx())
-        if length is None:
+        if self.output_mode != "int" or length is None:
             return found
         missing = max(0, length - found.shape[-1])
         return np.pad(found[..., :length], [(0, 0)] * (found.ndim - 1) + [(0, missing)])
@@ -317,7 +318,7 @@ class TextVectorization(_DataLayer):
         return self._lookup.compute_output_shape(shape)
 
     def compute_output_spec(self, inputs: Any) -> KerasTensor:
-        kind = "int64" if self.output_mode == "int" else floatx()
+        kind = floatx() if self.output_mode == "tf_idf" else "int64"
         return KerasTensor(self.compute_output_shape(inputs.shape), kind)
 
     # --- configs ---------------------------------------------------------------------------
