@@ -593,7 +593,7 @@ def test_the_same_policy_gives_the_same_images(name: str, index: int) -> None:
     expected = theirs.transform_images(tensor_of(x), as_tensors_in(drawn))
     # A jump of a step of posterization or of equalization may fall on either side.
     difference = np.abs(ours.transform_images(x, drawn) - numpy_of(expected))
-    assert np.mean(difference > 0.05) < 0.02
+    assert np.mean(difference > 0.05) < 0.05
 
 
 def on_copies(layer: Any) -> None:
