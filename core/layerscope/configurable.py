@@ -33,7 +33,8 @@ class Field:
     ----------
     name : argument name.
     kind : ``"int" "float" "bool" "choice" "text" "ints" "activation" "initializer" "regularizer"
-        "constraint" "layer"`` or ``"any"``; derived from the annotation.
+        "constraint" "layer" "cell" "cells"`` or ``"any"``; derived from the annotation unless
+        declared.
     default : default value, ``REQUIRED`` when the caller must give one.
     converter : brings what a caller may pass to the annotated type, which is checked afterwards.
     optional : whether None is valid.
@@ -209,6 +210,7 @@ def field(
     slider: tuple[float, float] | None = ...,
     kw_only: bool = ...,
     per_axis: bool = ...,
+    kind: str = ...,
     after: str | None = ...,
     refusal: str | None = ...,
 ) -> T: ...
@@ -226,6 +228,7 @@ def field(
     slider: tuple[float, float] | None = ...,
     kw_only: bool = ...,
     per_axis: bool = ...,
+    kind: str = ...,
     after: str | None = ...,
     refusal: str | None = ...,
 ) -> Any: ...
@@ -244,6 +247,7 @@ def field(*, default: Any = REQUIRED, **options: Any) -> Any:
     slider : range a control offers.
     kw_only : may only be passed by name.
     per_axis : for integers: one per spatial axis, of which the class's `rank` tells the number.
+    kind : what is wanted, where the annotation cannot say it: ``"cell"``, ``"cells"``.
     after : argument of a base class that this one follows; None: the order of declaration.
     refusal : error for an invalid ``{value}``, where Keras has its own words for it.
     """
@@ -283,7 +287,7 @@ def _resolve(field: Field, name: str, hint: Any) -> Field:
         hint = remaining[0] if len(remaining) == 1 else typing.Union[tuple(remaining)]  # noqa: UP007
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
-    found: dict[str, Any] = {"kind": "any"}
+    found: dict[str, Any] = {"kind": field.kind}
     if arguments == (float, np.ndarray):
         found = {"kind": "float", "arrays": True}
     elif arguments == (int, tuple[int, ...]):

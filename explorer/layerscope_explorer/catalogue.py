@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from layerscope import registry
-from layerscope.configurable import Configurable, Field, fields_of
+from layerscope.configurable import REQUIRED, Configurable, Field, fields_of
+from layerscope_explorer.data import InputData
 from layerscope_explorer.theme import SECTION_COLORS
 
-__all__ = ["Catalogue", "canonical", "layerscope_catalogue", "summary_of"]
+__all__ = ["Catalogue", "canonical", "layerscope_catalogue", "summary_of", "takes_several_inputs"]
 
-NOT_IN_PALETTE = frozenset({"Layer", "InputLayer", "Wrapper", "RNN", "Sequential", "Functional"})
+NOT_IN_PALETTE = frozenset({"Layer", "InputLayer", "Sequential", "Functional"})
 SECTION_ORDER = tuple(SECTION_COLORS)
 
 
@@ -44,8 +46,9 @@ class Catalogue:
     layers
         Layer classes by name, in the order the palette shows them.
     parts
-        For each kind ("activation", "initializer", "regularizer", "constraint") the choices by
-        name. A class that is configurable brings a nested form; anything else is a plain name.
+        For each kind ("activation", "initializer", "regularizer", "constraint", "layer", "cell")
+        the choices by name. A class that is configurable brings a nested form; anything else is a
+        plain name.
     """
 
     layers: Mapping[str, type]
@@ -59,8 +62,8 @@ class Catalogue:
         ]
 
     def layer(self, class_name: str) -> type | None:
-        """Return the layer class of this name, or None."""
-        return self.layers.get(class_name)
+        """Return the layer class of this name, or None; ``"Input"`` is what the data declares."""
+        return InputData if class_name == "Input" else self.layers.get(class_name)
 
     def choices(self, kind: str) -> list[str]:
         """Return the names an argument of this kind can take."""
@@ -83,6 +86,46 @@ class Catalogue:
         # The session's own seed decides, so that Undo and a shared link repeat a picture.
         return tuple(field for field in fields_of(thing) if field.name != "seed")
 
+    def starting(self, kind: str, name: str, only: str = "") -> dict[str, Any]:
+        """Return first values for the arguments of a choice that have no default.
+
+        Parameters
+        ----------
+        only
+            One argument, where not all are asked for.
+        """
+        thing: Any = self.parts.get(kind, {}).get(name)
+        found = starting_values(thing) if inspect.isclass(thing) else {}
+        return {key: value for key, value in found.items() if only in ("", key)}
+
+
+def starting_value(declared: Field) -> Any:
+    """Return a sensible first value for an argument without a default, None if none is obvious."""
+    if declared.kind == "activation":
+        return "relu"
+    if declared.kind == "choice":
+        return declared.choices[0]
+    if declared.slider is None:
+        return None
+    low, high = declared.slider
+    if declared.kind == "float":
+        return round((low + high) / 2 + 1e-9, 1)
+    middle = max(round((max(low, 1) * max(high, 1)) ** 0.5), 1)
+    return [middle] * (declared.length or 1) if declared.kind == "ints" else middle
+
+
+def starting_values(cls: Any) -> dict[str, Any]:
+    """Return values, as plain data, for the arguments of a class that have no default."""
+    found = {}
+    for declared in fields_of(cls) if issubclass(cls, Configurable) else ():
+        if declared.default is REQUIRED:
+            value = starting_value(declared)
+            # What no slider can suggest, such as a shape, comes from the class's own example.
+            examples = getattr(cls, "examples", ())
+            example = examples[0].arguments.get(declared.name) if examples else None
+            found[declared.name] = example if value is None else value
+    return json.loads(json.dumps(found))
+
 
 def section_of(cls: type) -> str:
     """Return the catalogue section a layer class declares."""
@@ -103,23 +146,37 @@ def layerscope_catalogue() -> Catalogue:
         if inspect.isclass(thing)
         and issubclass(thing, layers.Layer)
         and thing.__name__ not in NOT_IN_PALETTE
-        and not _takes_several_inputs(thing)
     }
+    layers_by_name = dict(sorted(public.items(), key=_palette_order))
     return Catalogue(
-        layers=dict(sorted(public.items(), key=_palette_order)),
+        layers=layers_by_name,
         parts={
             "activation": activations.ACTIVATIONS,
             "initializer": _parts_below(Initializer),
             "regularizer": _parts_below(Regularizer),
             "constraint": _parts_below(Constraint),
+            "layer": {name: cls for name, cls in layers_by_name.items() if _can_be_wrapped(cls)},
+            "cell": {name: cls for name, cls in layers_by_name.items() if is_cell(cls)},
         },
     )
 
 
-def _takes_several_inputs(cls: type) -> bool:
-    """Tell whether a layer has no place in a stack, where each has one input."""
+@cache
+def takes_several_inputs(cls: type) -> bool:
+    """Tell whether a layer is called on a list of inputs."""
     examples = getattr(cls, "examples", ())
     return bool(examples) and all(isinstance(one.input_shape, list) for one in examples)
+
+
+@cache
+def is_cell(cls: Any) -> bool:
+    """Tell whether a layer computes one step of a sequence, from an input and states."""
+    names = {declared.name for declared in fields_of(cls)}
+    return hasattr(cls, "get_initial_state") and "return_sequences" not in names
+
+
+def _can_be_wrapped(cls: type) -> bool:
+    return not takes_several_inputs(cls) and not is_cell(cls) and cls.__name__ != "Lambda"
 
 
 def _palette_order(entry: tuple[str, type]) -> tuple[int, str]:

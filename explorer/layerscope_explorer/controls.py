@@ -1,26 +1,22 @@
-"""Controls as plain data: what a field offers, what a person typed, what is stored."""
+"""Controls as plain data: what a field offers, and how it shows what is stored."""
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from layerscope.configurable import REQUIRED, Field
 from layerscope_explorer.catalogue import Catalogue
+from layerscope_explorer.parts import ADD, NONE_CHOICE, PART_KINDS, Part
 from layerscope_explorer.strings import text
 
-__all__ = ["NONE_CHOICE", "PART_KINDS", "Part", "control_of", "groups_of", "read"]
+__all__ = ["control_of", "groups_of"]
 
 # How far apart the ends of a slider must be for decades to matter more than differences.
 LOG_RATIO = 100
 #: Arguments that are no single value a person could type, or that change nothing here.
-HIDDEN = frozenset(
-    {"name", "dtype", "weights", "use_cudnn", "cell", "arguments", "mask", "output_shape"}
-)
-PART_KINDS = ("activation", "initializer", "regularizer", "constraint")
+HIDDEN = frozenset({"name", "dtype", "weights", "use_cudnn", "arguments", "mask", "output_shape"})
 _GROUP_OF_KIND = {
     "activation": "activation",
     "initializer": "initializers",
@@ -29,116 +25,6 @@ _GROUP_OF_KIND = {
 }
 _GROUPS = ("main", "activation", "initializers", "regularizers", "constraints")
 _OPEN_GROUPS = frozenset({"main", "activation", "initializers"})
-NONE_CHOICE = ""
-_LONGEST_LITERAL = 200
-
-
-@dataclass(frozen=True)
-class Part:
-    """A picked activation, initializer, regularizer or constraint, with its own arguments."""
-
-    name: str
-    config: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, value: Any, kind: str, catalogue: Catalogue) -> Part | None:
-        """Return the part a stored value stands for: a name, a serialized dict, an object.
-
-        Examples
-        --------
-        >>> Part.of("relu", "activation", Catalogue({}, {"activation": {"relu": None}}))
-        Part(name='relu', config={})
-        """
-        if value is REQUIRED or (value is None and kind != "activation"):
-            return None
-        # Keras reads an activation of None as the identity.
-        value = "linear" if value is None else value
-        config: Mapping[str, Any] = {}
-        if isinstance(value, Mapping):
-            name, config = str(value.get("class_name", "")), value.get("config") or {}
-        elif isinstance(value, str):
-            name = value
-        else:
-            name = getattr(value, "__name__", type(value).__name__)
-        return cls(catalogue.choice(kind, name) or name, dict(config))
-
-    def stored(self, kind: str, catalogue: Catalogue) -> Any:
-        """Return the JSON value: a plain name, or class name and config if it has arguments."""
-        if catalogue.fields(kind, self.name):
-            return {"class_name": self.name, "config": dict(self.config)}
-        return self.name
-
-
-def _missing(field: Field) -> ValueError:
-    return ValueError(text("inspector.value_missing", name=field.name))
-
-
-def _read_number(field: Field, raw: Any) -> Any:
-    if raw is None or raw == "":
-        if field.optional:
-            return None
-        raise _missing(field)
-    if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-        key = "inspector.integer_invalid" if field.kind == "int" else "inspector.number_invalid"
-        raise ValueError(text(key, name=field.name, value=raw))
-    if field.kind == "int":
-        if not float(raw).is_integer():
-            raise ValueError(text("inspector.integer_invalid", name=field.name, value=raw))
-        return int(raw)
-    return float(raw)
-
-
-def _read_integers(field: Field, raw: Any) -> Any:
-    words = str(raw or "").strip().strip("()[]").replace("×", ",").split(",")
-    entries = [word.strip() for word in words if word.strip()]
-    if not entries:
-        if field.optional:
-            return None
-        raise _missing(field)
-    try:
-        numbers = [int(entry) for entry in entries]
-    except ValueError:
-        message = text("inspector.integers_invalid", name=field.name, value=raw)
-        raise ValueError(message) from None
-    # One number stands for all axes, as everywhere in Keras; stored in one spelling.
-    return numbers * field.length if field.length and len(numbers) == 1 else numbers
-
-
-def read(field: Field, raw: Any) -> Any:
-    """Return the JSON value for what a control sent, checked by its field.
-
-    Raises
-    ------
-    ValueError
-        If it is not valid; the message is fit to be shown beside the control.
-    """
-    if field.kind in ("int", "float"):
-        value = _read_number(field, raw)
-    elif field.kind == "ints":
-        value = _read_integers(field, raw)
-    elif field.kind in ("text", "choice"):
-        value = None if raw in (None, NONE_CHOICE) and field.optional else raw
-    elif field.kind == "any":
-        value = _read_literal(field, raw)
-    else:
-        value = raw
-    field.check(value)
-    return value
-
-
-def _read_literal(field: Field, raw: Any) -> Any:
-    """Return what a text such as ``((1, 2), (3, 0))`` or ``None`` stands for, as a JSON value."""
-    if not isinstance(raw, str):
-        return raw
-    if not raw.strip():
-        return None
-    try:
-        # Literals only: nothing is ever run.
-        value = ast.literal_eval(raw[:_LONGEST_LITERAL])
-        return json.loads(json.dumps(value))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        message = text("inspector.literal_invalid", name=field.name, value=raw)
-        raise ValueError(message) from None
 
 
 def _slider_range(field: Field) -> tuple[float, float] | None:
@@ -234,7 +120,7 @@ def control_of(
         "changed": field.default is not REQUIRED and _shown(field, value) != _shown_default(field),
         "error": "",
         "heard": 0,
-        "nested": False,
+        "nested": 0,
     }
     if field.kind in ("int", "float"):
         described |= _number_control(field)
@@ -263,28 +149,58 @@ def _part_control(field: Field, value: Any, catalogue: Catalogue) -> dict[str, A
         # A custom object of the visitor's own: shown as it is, not silently replaced.
         names = [*names, part.name]
     optional = field.kind != "activation" and (field.optional or field.default is None)
-    return _select_control(names, optional) | {
+    control = _select_control(names, optional) | {
         "value": part.name if part else NONE_CHOICE,
         "changed": field.default is not REQUIRED and part != default,
     }
+    # These are picked by their looks.
+    drawn = field.kind in ("activation", "initializer", "regularizer", "constraint")
+    return control | ({"control": "picker", "kind": field.kind} if drawn else {})
 
 
-def _nested_controls(field: Field, value: Any, catalogue: Catalogue) -> list[dict[str, Any]]:
+def _controls_inside(
+    field: Field, value: Any, path: str, catalogue: Catalogue
+) -> list[dict[str, Any]]:
+    """Return the controls of an argument's own arguments, and of theirs."""
     part = Part.of(value, field.kind, catalogue)
     if part is None:
         return []
     controls = []
     for inner in catalogue.fields(field.kind, part.name):
-        if inner.kind in ("any", "layer", "object"):
+        if inner.kind in ("any", "object") or inner.name in HIDDEN:
             continue
         stored = part.config.get(inner.name, inner.default)
-        control = control_of(inner, stored, path=f"{field.name}.{inner.name}", catalogue=catalogue)
-        controls.append(control | {"nested": True})
+        controls += _controls_of(inner, stored, f"{path}.{inner.name}", catalogue)
+    for control in controls:
+        control["nested"] += 1
     return controls
 
 
+def _controls_of(field: Field, value: Any, path: str, catalogue: Catalogue) -> list[dict[str, Any]]:
+    """Return an argument's control with those of what was picked for it."""
+    if field.kind == "cells":
+        return _list_controls(field, value, path, catalogue)
+    control = control_of(field, value, path=path, catalogue=catalogue)
+    inside = _controls_inside(field, value, path, catalogue) if field.kind in PART_KINDS else []
+    return [control, *inside]
+
+
+def _list_controls(
+    field: Field, value: Any, path: str, catalogue: Catalogue
+) -> list[dict[str, Any]]:
+    """Return the controls of each cell in a list, and one that adds another."""
+    found = []
+    one = replace(field, kind="cell", optional=True)
+    for place, cell in enumerate(value):
+        inside = _controls_of(one, cell, f"{path}.{place}", catalogue)
+        inside[0] |= {"name": text("inspector.cell", number=place + 1), "changed": False}
+        found += inside
+    more = control_of(one, None, path=f"{path}.{ADD}", catalogue=catalogue)
+    return [*found, more | {"name": text("inspector.add_cell"), "changed": False}]
+
+
 def _is_editable(field: Field) -> bool:
-    return field.name not in HIDDEN and field.kind not in ("layer", "object")
+    return field.name not in HIDDEN and field.kind != "object"
 
 
 def groups_of(
@@ -295,9 +211,7 @@ def groups_of(
     for field in filter(_is_editable, fields):
         value = config.get(field.name, field.default)
         group = found[_GROUP_OF_KIND.get(field.kind, "main")]
-        group.append(control_of(field, value, catalogue=catalogue))
-        if field.kind in PART_KINDS:
-            group.extend(_nested_controls(field, value, catalogue))
+        group += _controls_of(field, value, field.name, catalogue)
     return [
         {
             "label": text(f"inspector.{name}"),

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from layerscope.structure import is_shape
 from layerscope.tensor import Shape
-from layerscope_explorer.snapshot import Fix, Health, Histogram, Problem
+from layerscope_explorer.snapshot import Health, Histogram, Problem
 from layerscope_explorer.strings import text
 
 #: Shares of a layer's units above which it is worth a look, and broken.
@@ -67,8 +66,7 @@ def explain(layer: Any, layer_id: str, name: str, shape: Shape, error: ValueErro
 def _wrong_rank(layer_id: str, name: str, wanted: int, shape: Shape) -> Problem:
     if wanted == 2:
         message = text("diagnosis.needs_flat", name=name, have=shape_words(shape))
-        label = text("diagnosis.insert", layer="Flatten")
-        return Problem(layer_id, message, None, (Fix(label, "Flatten", layer_id),))
+        return Problem(layer_id, message)
     kinds = {3: "sequence", 4: "image", 5: "volume"}
     if wanted in kinds:
         message = text(f"diagnosis.needs_{kinds[wanted]}", name=name, have=shape_words(shape))
@@ -97,11 +95,14 @@ def empty_output(layer_id: str, name: str, shape: Shape, out: Shape) -> Problem 
     return Problem(layer_id, text("diagnosis.empty", name=name, out=shape_words(out)))
 
 
-def several_outputs(layer_id: str, name: str, out: Any) -> Problem | None:
-    """Say that the next layer could not take what a layer gives, if that is not one array."""
-    if is_shape(out):
-        return None
-    return Problem(layer_id, text("diagnosis.several", name=name, count=len(out)))
+def not_above(layer_id: str, name: str, source: str) -> Problem:
+    """Say that a layer takes the output of one that is not above it."""
+    return Problem(layer_id, text("diagnosis.not_above", name=name, source=source))
+
+
+def nothing_to_share(layer_id: str, name: str) -> Problem:
+    """Say that the layer whose weights this one shares computes nothing."""
+    return Problem(layer_id, text("diagnosis.nothing_to_share", name=name))
 
 
 def too_big(layer_id: str, name: str, what: str, count: int, limit: int) -> Problem:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,47 +16,25 @@ from zlib import crc32
 
 import numpy as np
 
-from layerscope import initializers, random
-from layerscope.activations import linear
-from layerscope.configurable import REQUIRED, fields_of
+from layerscope import losses, random
+from layerscope.autodiff import GradientTape
 from layerscope.layers.layer import Layer
 from layerscope.layers.weight_owner import weightless
-from layerscope.masks import get_keras_mask, set_keras_mask
-from layerscope.tensor import Shape, Variable
+from layerscope.structure import is_shape
+from layerscope.tensor import Shape
 from layerscope_explorer import diagnosis
-from layerscope_explorer.catalogue import layerscope_catalogue
-from layerscope_explorer.curves import Curve, curve_of, flat_shares, is_elementwise
-from layerscope_explorer.data import Data
-from layerscope_explorer.densities import density_of, point_mass_of
-from layerscope_explorer.diagnosis import Signal, sizes
-from layerscope_explorer.document import Document, LayerSpec
+from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
+from layerscope_explorer.data import Data, data_of
+from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.histograms import histogram
 from layerscope_explorer.limits import MAX_OUTPUT, MAX_PARAMETERS
-from layerscope_explorer.snapshot import (
-    ActivationView,
-    Histogram,
-    LayerView,
-    Problem,
-    Snapshot,
-    WeightView,
-)
+from layerscope_explorer.measure import bare_view, input_view, view_of
+from layerscope_explorer.snapshot import LayerView, Problem, Snapshot
+from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
 from layerscope_explorer.strings import text
-
-# What a layer does to masks is for its card to say, not for the server's log.
-warnings.filterwarnings("ignore", "Layer .* was passed an input with a mask", module=__name__)
 
 #: Weights by layer id, in the order of `Layer.get_weights`.
 Weights = Mapping[str, Sequence[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One layer of the stack, working: the layer, what it gave for the sample, how it looks."""
-
-    key: str
-    layer: Layer
-    output: np.ndarray
-    view: LayerView
 
 
 class _Stop(Exception):
@@ -70,7 +47,9 @@ class _Stop(Exception):
 
 def layer_seed(document: Document, layer_id: str) -> int:
     """Return the seed of one layer: moving or editing others leaves it as it is."""
-    return crc32(f"{document.seed}/{layer_id}".encode())
+    roll = document.layer(layer_id).roll
+    again = f"/{roll}" if roll else ""
+    return crc32(f"{document.seed}/{layer_id}{again}".encode())
 
 
 def make_layer(document: Document, spec: LayerSpec, name: str) -> Layer:
@@ -93,17 +72,28 @@ def make_layer(document: Document, spec: LayerSpec, name: str) -> Layer:
     return copy_context().run(construct)
 
 
+@dataclass(frozen=True)
+class _Value:
+    """What one place in the stack gives: its array, its symbolic shape, and what made it."""
+
+    key: str
+    shape: Shape
+    array: Array
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A finished layer: its step, and how it looks by itself."""
+
+    step: Step
+    view: LayerView
+
+
 class Engine:
-    """Makes snapshots of one session's documents.
+    """Makes snapshots of one session's documents."""
 
-    Parameters
-    ----------
-    data : what the stack is shown.
-    """
-
-    def __init__(self, data: Data) -> None:
-        self.data = data
-        self._steps: dict[str, Step] = {}
+    def __init__(self) -> None:
+        self._done: dict[str, _Done] = {}
         self._revision = 0
 
     def snapshot(self, document: Document, weights: Weights | None = None) -> Snapshot:
@@ -113,273 +103,221 @@ class Engine:
         ----------
         document : the stack.
         weights : trained weights by layer id; where shapes differ the initial ones are kept.
+
+        Raises
+        ------
+        ValueError
+            If there is no such data.
         """
         start = time.perf_counter()
         self._revision += 1
-        names = document.names()
-        shape: Shape = (None, *self.data.shape)
-        output = self.data.sample
-        key, total, problem = f"{document.seed}", 0, None
-        views: list[LayerView] = []
-        steps: dict[str, Step] = {}
-        for spec in document.layers:
-            name = names[spec.id]
-            if problem is not None:
-                views.append(_unreached(spec, name))
-                continue
-            trained = (weights or {}).get(spec.id)
-            key = f"{key}|{spec.id}{spec.key}{name}{id(trained) if trained is not None else ''}"
-            step = self._steps.get(key)
-            if step is None:
-                try:
-                    step = _run(document, spec, name, key, shape, output, trained, total)
-                except _Stop as stop:
-                    problem = stop.problem
-                    views.append(replace(_unreached(spec, name), problem=problem, health="bad"))
-                    continue
-            steps[key] = step
-            total += step.view.params
-            shape = step.view.output_shape or shape
-            output = step.output
-            views.append(step.view)
+        data = data_of(document.input.arguments)
+        run = _Run(document, data, weights or {}, self._done)
+        views = [run.view(spec) for spec in document.layers]
         # Only what this snapshot used is kept: memory stays that of one stack.
-        self._steps = steps
+        self._done = run.done
+        steps = [one.step for one in run.done.values()]
+        last, loss = _end_of(steps, data)
+        gradients = all_gradients(steps, last)
+        stack = Stack(document, data, tuple(steps), gradients)
+        views = [_with_gradient(view, gradients.get(view.id)) for view in views]
         return Snapshot(
             revision=self._revision,
-            input_shape=self.data.shape,
+            document=document,
+            stack=stack,
+            input=_with_gradient(input_view(document, data), gradients.get(INPUT)),
             layers=tuple(views),
-            total_params=total,
-            sentence=_sentence(views, problem, total, self.data),
+            total_params=run.params,
+            loss=loss,
+            sentence=_sentence(views, run.problem, run.params, data),
             milliseconds=1000 * (time.perf_counter() - start),
         )
 
 
-def _unreached(spec: LayerSpec, name: str) -> LayerView:
-    return LayerView(
-        id=spec.id,
-        name=name,
-        class_name=spec.class_name,
-        section=getattr(layerscope_catalogue().layer(spec.class_name), "section", "other"),
-        detail=detail_of(spec),
-        output_shape=None,
-        params=0,
-        weights=(),
-        activation=None,
-        output=None,
-        health="off",
-        health_note=text("diagnosis.off"),
-        problem=None,
-        milliseconds=0.0,
-    )
+class _Run:
+    """One walk down a document, layer by layer."""
+
+    def __init__(
+        self, document: Document, data: Data, weights: Weights, known: Mapping[str, _Done]
+    ) -> None:
+        self.document, self.data, self.weights = document, data, weights
+        self.known = known
+        self.names = document.names()
+        self.done: dict[str, _Done] = {}
+        self.params = 0
+        self.problem: Problem | None = None
+        start = f"{document.seed}|{document.phase}|{dict(document.input.arguments)}"
+        first = _Value(start, (None, *data.shape), data.sample)
+        self._values: dict[str, _Value] = {INPUT: first}
+        self._last = first
+        self._layers: dict[str, Layer] = {}
+        self._last_id = INPUT
+
+    def view(self, spec: LayerSpec) -> LayerView:
+        """Compute the next layer and return how it looks."""
+        name = self.names[spec.id]
+        if self.problem is not None:
+            return bare_view(spec, name, self.document, text("diagnosis.off"))
+        if spec.bypassed:
+            self._values[spec.id] = self._last
+            shape = self._last.shape
+            note = text("diagnosis.bypassed")
+            return replace(bare_view(spec, name, self.document, note), output_shape=shape)
+        try:
+            found = self._compute(spec, name)
+        except _Stop as stop:
+            self.problem = stop.problem
+            bare = bare_view(spec, name, self.document, text("diagnosis.off"))
+            return replace(bare, problem=stop.problem, health="bad")
+        step = found.step
+        self.done[step.key] = found
+        self.params += found.view.params
+        self._layers[spec.id] = step.layer
+        self._last = _Value(step.key, step.output_shape, step.output)
+        self._values[spec.id] = self._last
+        self._last_id = spec.id
+        return found.view
+
+    def _compute(self, spec: LayerSpec, name: str) -> _Done:
+        input_ids = self._input_ids(spec, name)
+        inputs = [self._values[one] for one in input_ids]
+        trained = self.weights.get(spec.shares or spec.id)
+        key = "|".join(
+            [
+                *(one.key for one in inputs),
+                f"{spec.id}{spec.key}{name}{','.join(spec.sources)}",
+                self._owner_key(spec) + (str(id(trained)) if trained is not None else ""),
+            ]
+        )
+        # A digest, or the keys of deep stacks would grow with every layer.
+        key = f"{spec.id}:{hash(key)}"
+        if (found := self.known.get(key)) is not None:
+            return found
+        step = self._step(spec, name, key, input_ids, inputs, trained)
+        return _Done(step, view_of(step, self.document))
+
+    def _owner_key(self, spec: LayerSpec) -> str:
+        return self._values[spec.shares].key if spec.shares in self._values else ""
+
+    def _input_ids(self, spec: LayerSpec, name: str) -> tuple[str, ...]:
+        """Return whose outputs a layer takes: that above it first."""
+        for source in spec.sources:
+            if source not in self._values:
+                raise _Stop(diagnosis.not_above(spec.id, name, self.names.get(source, source)))
+        return (self._last_id, *spec.sources)
+
+    def _step(
+        self,
+        spec: LayerSpec,
+        name: str,
+        key: str,
+        input_ids: tuple[str, ...],
+        inputs: Sequence[_Value],
+        trained: Sequence[np.ndarray] | None,
+    ) -> Step:
+        """Make one layer, show it the data."""
+        layer = self._layer(spec, name)
+        shapes = tuple(one.shape for one in inputs)
+        shape: Any = list(shapes) if takes_several_inputs(type(layer)) else shapes[0]
+        out = self._check(spec, layer, name, shape)
+        arrays = tuple(one.array for one in inputs)
+        try:
+            if not layer.built or layer._build_shapes is None:
+                layer.build(shape)
+            if trained is not None and _fits(layer, trained):
+                layer.set_weights(trained)
+            found = forward(layer, arrays, self.document.phase == "training")
+        except (ValueError, TypeError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
+            raise self._explained(spec, layer, name, shape, error) from None
+        return Step(key, spec, name, layer, input_ids, shapes, out, arrays, **found)
+
+    def _layer(self, spec: LayerSpec, name: str) -> Layer:
+        if spec.shares:
+            if spec.shares not in self._layers:
+                raise _Stop(diagnosis.nothing_to_share(spec.id, name))
+            return self._layers[spec.shares]
+        try:
+            return make_layer(self.document, spec, name)
+        except (ValueError, TypeError) as error:
+            raise _Stop(diagnosis.bad_argument(spec.id, name, error)) from None
+
+    def _check(self, spec: LayerSpec, layer: Layer, name: str, shape: Any) -> Shape:
+        """Return the output's shape, or stop before anything large is allocated."""
+        try:
+            if layer.input_spec is not None and is_shape(shape):
+                layer.input_spec.check(shape, 0, name)
+            with weightless():
+                twin = (
+                    self._layer(spec, name)
+                    if spec.shares
+                    else make_layer(self.document, spec, name)
+                )
+                if not spec.shares:
+                    twin.build(shape)
+                out = twin.compute_output_shape(shape)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            raise self._explained(spec, layer, name, shape, error) from None
+        outs = _flat(out)
+        first = shape if is_shape(shape) else shape[0]
+        for one in outs:
+            if problem := diagnosis.empty_output(spec.id, name, first, one):
+                raise _Stop(problem)
+        params = self.params + (0 if spec.shares else twin.count_params())
+        if params > MAX_PARAMETERS:
+            raise _Stop(diagnosis.too_big(spec.id, name, "parameters", params, MAX_PARAMETERS))
+        samples = len(self.data.sample)
+        size = samples * sum(math.prod(length or 1 for length in one[1:]) for one in outs)
+        if size > MAX_OUTPUT:
+            raise _Stop(diagnosis.too_big(spec.id, name, "values", size, MAX_OUTPUT))
+        return outs[0]
+
+    def _explained(
+        self, spec: LayerSpec, layer: Layer, name: str, shape: Any, error: Exception
+    ) -> _Stop:
+        reason = ValueError(str(error))
+        return _Stop(diagnosis.explain(layer, spec.id, name, shape, reason))
 
 
-def _run(
-    document: Document,
-    spec: LayerSpec,
-    name: str,
-    key: str,
-    shape: Shape,
-    inputs: np.ndarray,
-    trained: Sequence[np.ndarray] | None,
-    params_before: int,
-) -> Step:
-    """Make one layer, show it the data and measure it."""
-    try:
-        layer = make_layer(document, spec, name)
-    except (ValueError, TypeError) as error:
-        raise _Stop(diagnosis.bad_argument(spec.id, name, error)) from None
-    out_shape = _check(document, spec, layer, name, shape, len(inputs), params_before)
-    start = time.perf_counter()
-    try:
-        layer.build(shape)
-        if trained is not None and _fits(layer, trained):
-            layer.set_weights(trained)
-        with np.errstate(all="ignore"):
-            before, output = _forward(layer, inputs)
-    except (ValueError, TypeError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
-        problem = diagnosis.explain(layer, spec.id, name, shape, ValueError(str(error)))
-        raise _Stop(problem) from None
-    milliseconds = 1000 * (time.perf_counter() - start)
-    view = _view(spec, layer, name, out_shape, before, output, milliseconds)
-    return Step(key, layer, output, view)
-
-
-def _check(
-    document: Document,
-    spec: LayerSpec,
-    layer: Layer,
-    name: str,
-    shape: Shape,
-    n_samples: int,
-    params_before: int,
-) -> Shape:
-    """Return the output's shape, or stop before anything large is allocated."""
-    try:
-        if layer.input_spec is not None:
-            layer.input_spec.check(shape, 0, name)
-        out = layer.compute_output_shape(shape)
-        with weightless():
-            twin = make_layer(document, spec, name)
-            twin.build(shape)
-    except (ValueError, NotImplementedError) as error:
-        problem = diagnosis.explain(layer, spec.id, name, shape, ValueError(str(error)))
-        raise _Stop(problem) from None
-    if problem := diagnosis.several_outputs(spec.id, name, out):
-        raise _Stop(problem)
-    if problem := diagnosis.empty_output(spec.id, name, shape, out):
-        raise _Stop(problem)
-    params = params_before + twin.count_params()
-    if params > MAX_PARAMETERS:
-        raise _Stop(diagnosis.too_big(spec.id, name, "parameters", params, MAX_PARAMETERS))
-    size = n_samples * math.prod(length or 1 for length in out[1:])
-    if size > MAX_OUTPUT:
-        raise _Stop(diagnosis.too_big(spec.id, name, "values", size, MAX_OUTPUT))
-    return out
+def _flat(shapes: Any) -> list[Shape]:
+    """Return the shapes in a structure of them, such as a cell's output and its states."""
+    return [shapes] if is_shape(shapes) else [one for inner in shapes for one in _flat(inner)]
 
 
 def _fits(layer: Layer, weights: Sequence[np.ndarray]) -> bool:
     return [one.shape for one in layer.weights] == [np.shape(one) for one in weights]
 
 
-def activation_of(layer: Layer) -> Callable[[Any], Any] | None:
-    """Return what a layer applies last to every unit, None if it has nothing of the kind."""
-    if layer.section == "activation" and not layer.weights:
-        return layer
-    # A recurrent layer applies its activation at every step, inside.
-    return None if layer.section == "recurrent" else getattr(layer, "activation", None)
+# --- the loss -----------------------------------------------------------------------------------
 
 
-def _forward(layer: Layer, inputs: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return the layer's pre-activation, if it has one, and its output."""
-    activation: Any = activation_of(layer)
-    if activation is layer:
-        return inputs, np.asarray(layer(inputs))
-    if activation is None or activation is linear:
-        return None, np.asarray(layer(inputs))
-    # The activation comes last, so the layer without it gives the pre-activation.
-    layer.activation = linear  # type: ignore[attr-defined]
-    try:
-        before = np.asarray(layer(inputs))
-    finally:
-        layer.activation = activation  # type: ignore[attr-defined]
-    output = np.asarray(activation(before))
-    set_keras_mask(output, get_keras_mask(before))
-    return before, output
+def _end_of(steps: Sequence[Step], data: Data) -> tuple[Array | None, float | None]:
+    """Return each sample's gradient of its loss at the stack's end, and the loss itself.
+
+    Where the data has no classes, or the output cannot tell them, it is a random direction.
+    """
+    if not steps:
+        return None, None
+    output = steps[-1].output
+    if output.dtype.kind != "f":
+        return None, None
+    labels = data.labels
+    if labels is None or output.shape != (len(labels), data.classes):
+        direction = np.random.default_rng(0).standard_normal(output.shape, dtype=np.float32)
+        return direction.astype(output.dtype, copy=False), None
+    logits = getattr(getattr(steps[-1].layer, "activation", None), "__name__", "") != "softmax"
+    with np.errstate(all="ignore"), GradientTape() as tape:
+        watched = tape.watch(output)
+        loss = losses.sparse_categorical_crossentropy(labels, watched, from_logits=logits)
+    return tape.gradient(loss, watched), float(np.mean(loss.value))
 
 
-def _view(
-    spec: LayerSpec,
-    layer: Layer,
-    name: str,
-    out_shape: Shape,
-    before: np.ndarray | None,
-    output: np.ndarray,
-    milliseconds: float,
-) -> LayerView:
-    distribution = histogram(output)
-    activation, dead, saturated = _activation_view(layer, before)
-    health, note = diagnosis.health_of(Signal(distribution, dead, saturated))
-    return LayerView(
-        id=spec.id,
-        name=name,
-        class_name=spec.class_name,
-        section=layer.section,
-        detail=detail_of(spec),
-        output_shape=out_shape,
-        params=layer.count_params(),
-        weights=tuple(_weight_view(weight) for weight in layer.weights),
-        activation=activation,
-        output=distribution,
-        health=health,
-        health_note=note,
-        problem=None,
-        milliseconds=milliseconds,
-    )
-
-
-def _weight_view(weight: Variable) -> WeightView:
-    initializer = weight.initializer
-    fan_in, fan_out = initializers.compute_fans(weight.shape)
-    return WeightView(
-        name=weight.name,
-        shape=weight.shape,
-        trainable=weight.trainable,
-        histogram=histogram(weight.value),
-        density=density_of(initializer, weight.shape),
-        point_mass=point_mass_of(initializer, weight.shape),
-        initializer=type(initializer).__name__,
-        fan_in=fan_in,
-        fan_out=fan_out,
-    )
-
-
-#: Curves reach at least this far on both sides of zero.
-_REACH = 3.0
-
-
-def _activation_view(
-    layer: Layer, before: np.ndarray | None
-) -> tuple[ActivationView | None, float, float]:
-    activation = activation_of(layer)
-    if activation is None:
-        return None, 0.0, 0.0
-    inputs: Histogram | None = None
-    dead = saturated = 0.0
-    reach, units = _REACH, 1
-    elementwise = is_elementwise(activation)
-    if before is not None:
-        inputs = histogram(before)
-        units = 1 if elementwise else before.shape[-1]
-        if np.isfinite(inputs.low + inputs.high):
-            # Steps of powers of two keep the axis still while a value is dragged.
-            widest = max(abs(inputs.low), abs(inputs.high), _REACH)
-            reach = min(_REACH * 2 ** math.ceil(math.log2(widest / _REACH)), 1e6)
-        if elementwise and not inputs.nonfinite:
-            dead, saturated = flat_shares(activation, before)
-    with np.errstate(all="ignore"):
-        curve: Curve = curve_of(activation, -reach, reach, units)
-    view = ActivationView(
-        name=getattr(activation, "__name__", layer.name),
-        x=curve.x,
-        y=curve.y,
-        derivative=curve.derivative,
-        inputs=inputs,
-        dead=dead,
-        saturated=saturated,
-    )
-    return view, dead, saturated
+def _with_gradient(view: LayerView, gradients: Gradients | None) -> LayerView:
+    if gradients is None or gradients.output is None:
+        return view
+    return replace(view, gradient=histogram(gradients.output))
 
 
 # --- words --------------------------------------------------------------------------------------
-
-_COUNTED = ("units", "filters")
-_SIZES = ("kernel_size", "pool_size", "target_shape")
-
-
-def detail_of(spec: LayerSpec) -> str:
-    """Return a layer's telling arguments in a few words: ``16 filters, 3×3, relu``."""
-    cls = layerscope_catalogue().layer(spec.class_name)
-    words = []
-    for declared in fields_of(cls) if cls else ():
-        chosen = declared.name in spec.arguments or declared.name in _SIZES
-        value = spec.arguments.get(declared.name, declared.default)
-        if chosen and value is not None and value is not REQUIRED:
-            words.append(_words(declared.name, declared.kind, value))
-    return ", ".join(word for word in words if word)
-
-
-def _words(name: str, kind: str, value: Any) -> str:
-    """Return one argument in a few words, nothing for those that need a form to be read."""
-    if kind in ("activation", "choice"):
-        return str(value)
-    if name in _COUNTED:
-        return f"{value} {name if value != 1 else name[:-1]}"
-    if kind == "ints":
-        lengths = value if isinstance(value, (list, tuple)) else [value]
-        return sizes(lengths) if name in _SIZES else f"{name} {sizes(lengths)}"
-    if kind in ("int", "float"):
-        return f"{name} {value:g}"
-    return f"{name} {value}".lower() if kind == "bool" else ""
 
 
 def _sentence(views: Sequence[LayerView], problem: Problem | None, total: int, data: Data) -> str:
@@ -390,8 +328,9 @@ def _sentence(views: Sequence[LayerView], problem: Problem | None, total: int, d
         return text("session.empty")
     broken = [view for view in views if view.health == "bad"]
     last = views[-1]
-    if not broken and last.output_shape is not None and last.output_shape[1:] != (data.classes,):
-        have = diagnosis.shape_words(last.output_shape)
+    wrong_end = data.classes and last.output_shape and last.output_shape[1:] != (data.classes,)
+    if not broken and wrong_end:
+        have = diagnosis.shape_words(last.output_shape or ())
         return text("session.not_classes", name=last.name, have=have, classes=data.classes)
     for view in (*broken, *(view for view in views if view.health == "warn")):
         return text("session.unhealthy", name=view.name, note=view.health_note)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import panel as pn
 
 from layerscope.configurable import Field, fields_of
-from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue, summary_of
+from layerscope_explorer.catalogue import (
+    Catalogue,
+    layerscope_catalogue,
+    summary_of,
+    takes_several_inputs,
+)
 from layerscope_explorer.components.field_form import FieldForm
-from layerscope_explorer.controls import NONE_CHOICE, PART_KINDS, Part, groups_of, read
+from layerscope_explorer.controls import control_of, groups_of
+from layerscope_explorer.data import ARGUMENTS
+from layerscope_explorer.document import INPUT
+from layerscope_explorer.parts import NONE_CHOICE, RESET, updated
 from layerscope_explorer.snapshot import LayerView
 from layerscope_explorer.strings import text
 from layerscope_explorer.theme import section_color
+from layerscope_explorer.thumbnails import thumbnails
 
 __all__ = ["LayerForm", "form"]
 
@@ -43,6 +51,7 @@ class LayerForm(pn.viewable.Viewer):
             self._set,
             self._reset,
             formula=self._formula,
+            thumbnails=thumbnails(),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -56,7 +65,11 @@ class LayerForm(pn.viewable.Viewer):
     def _fields(self) -> dict[str, Field]:
         view = self._view()
         cls: Any = self._catalogue.layer(view.class_name) if view else None
-        return {field.name: field for field in fields_of(cls)} if cls else {}
+        fields = {field.name: field for field in fields_of(cls)} if cls else {}
+        if view is not None and view.id == INPUT:
+            kind = self._session.layer_config(INPUT).get("data", "digits")
+            return {name: fields[name] for name in ARGUMENTS[kind]}
+        return fields
 
     def _view(self) -> LayerView | None:
         snapshot = self._session.snapshot
@@ -120,10 +133,11 @@ class LayerForm(pn.viewable.Viewer):
     def _groups(self, view: LayerView) -> list[dict[str, Any]] | None:
         try:
             config = self._session.layer_config(view.id)
+            groups = self._source_group(view)
         except LookupError:
             # The document moved on and its snapshot is still on the way.
             return None
-        groups = groups_of(tuple(self._fields().values()), config, self._catalogue)
+        groups += groups_of(tuple(self._fields().values()), config, self._catalogue)
         problem = view.problem
         for group in groups:
             for control in group["fields"]:
@@ -136,62 +150,73 @@ class LayerForm(pn.viewable.Viewer):
         return groups
 
     def _set(self, path: str, raw: Any) -> None:
-        name, _, inner = path.partition(".")
+        if path.startswith(_SOURCE):
+            self._set_source(int(path.removeprefix(_SOURCE)), raw)
+            return
+        name, *inside = path.split(".")
         field = self._fields().get(name)
         if field is None:
             return
         try:
-            value = self._nested_value(field, inner, raw) if inner else self._value(field, raw)
-            self._send(name, value)
-            self._rejected.pop(path, None)
-        except ValueError as error:
-            self._rejected[path] = (raw, str(error))
-        self._refresh()
-
-    def _send(self, name: str, value: Any) -> None:
-        self._editing = True
-        try:
+            stored = self._session.layer_config(self._session.selected).get(name, field.default)
+            value = updated(field, stored, inside, raw, self._catalogue)
+            self._editing = True
             self._session.set_argument(self._session.selected, name, value)
+            self._forget(path)
+        except ValueError as error:
+            if raw is not RESET:
+                self._rejected[path] = (raw, str(error))
         finally:
             self._editing = False
-
-    def _value(self, field: Field, raw: Any) -> Any:
-        if field.kind not in PART_KINDS:
-            return read(field, raw)
-        self._forget_nested(field.name)
-        if raw in (None, NONE_CHOICE):
-            return None
-        return Part(str(raw), {}).stored(field.kind, self._catalogue)
-
-    def _nested_value(self, field: Field, inner_name: str, raw: Any) -> Any:
-        config = self._session.layer_config(self._session.selected)
-        part = Part.of(config.get(field.name, field.default), field.kind, self._catalogue)
-        if part is None:
-            raise ValueError(text("inspector.value_missing", name=field.name))
-        fields = {inner.name: inner for inner in self._catalogue.fields(field.kind, part.name)}
-        changed = {**part.config, inner_name: read(fields[inner_name], raw)}
-        return replace(part, config=changed).stored(field.kind, self._catalogue)
-
-    def _reset(self, path: str) -> None:
-        name, _, inner = path.partition(".")
-        field = self._fields().get(name)
-        if field is None:
-            return
-        self._rejected.pop(path, None)
-        if not inner:
-            self._forget_nested(name)
-            self._session.reset_argument(self._session.selected, name)
-        else:
-            config = self._session.layer_config(self._session.selected)
-            part = Part.of(config.get(name, field.default), field.kind, self._catalogue)
-            if part is not None:
-                kept = {key: value for key, value in part.config.items() if key != inner}
-                self._send(name, replace(part, config=kept).stored(field.kind, self._catalogue))
         self._refresh()
 
-    def _forget_nested(self, name: str) -> None:
-        for path in [path for path in self._rejected if path.startswith(f"{name}.")]:
-            del self._rejected[path]
+    def _set_source(self, place: int, raw: Any) -> None:
+        """Take another layer's output, or none, at a place of the list."""
+        layer_id = self._session.selected
+        sources = list(self._session.document.layer(layer_id).sources)
+        sources[place : place + 1] = [] if raw == NONE_CHOICE else [str(raw)]
+        self._session.set_sources(layer_id, sources)
+        self._refresh()
+
+    def _reset(self, path: str) -> None:
+        name, *inside = path.split(".")
+        if inside:
+            self._forget(path)
+            self._set(path, RESET)
+        elif name in self._fields():
+            self._forget(path)
+            self._session.reset_argument(self._session.selected, name)
+            self._refresh()
+
+    def _forget(self, path: str) -> None:
+        """Forget what was rejected at a control and inside it."""
+        inside = [one for one in self._rejected if one == path or one.startswith(f"{path}.")]
+        for one in inside:
+            del self._rejected[one]
+
+    def _source_group(self, view: LayerView) -> list[dict[str, Any]]:
+        """Return the choice of what a layer of several inputs takes beside the card above."""
+        cls: Any = self._catalogue.layer(view.class_name)
+        if cls is None or not takes_several_inputs(cls):
+            return []
+        document = self._session.document
+        names = document.names()
+        above = [INPUT, *(one.id for one in document.layers[: document.index(view.id)])]
+        options = [[NONE_CHOICE, text("inspector.no_source")]]
+        options += [[one, names[one]] for one in reversed(above)]
+        places = [*document.layer(view.id).sources, NONE_CHOICE]
+        field = Field("source", default="", kind="choice", help=text("inspector.source_help"))
+        controls = [
+            control_of(field, source, path=f"{_SOURCE}{place}")
+            | {"options": options, "changed": False, "heard": 0}
+            | {"name": text("inspector.source" if source else "inspector.more_source")}
+            for place, source in enumerate(places)
+        ]
+        return [{"label": text("inspector.sources"), "open": True, "fields": controls}]
+
+
+#: Paths of the controls that choose whose output a layer takes.
+_SOURCE = "source:"
 
 
 def _notice(view: LayerView | None, groups: Sequence[Mapping[str, Any]]) -> str:

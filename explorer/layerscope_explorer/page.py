@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.resources import files
 from typing import Any, ClassVar
 
@@ -11,16 +12,16 @@ import panel_material_ui as pmui
 import param
 
 from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
+from layerscope_explorer.components.lens_tabs import LensTabs
 from layerscope_explorer.components.palette import Palette
 from layerscope_explorer.components.shortcuts import Shortcuts
 from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
 from layerscope_explorer.components.topbar import TopBar
 from layerscope_explorer.forms import LayerForm
-from layerscope_explorer.lenses.activation import ActivationLens
-from layerscope_explorer.lenses.outputs import OutputsLens
+from layerscope_explorer.lenses import LAYER_LENSES
+from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
-from layerscope_explorer.lenses.weights import WeightsLens
 from layerscope_explorer.strings import text
 from layerscope_explorer.theme import THEME_CONFIG, detach_busy
 from layerscope_explorer.training_panel import TrainingPanel
@@ -94,9 +95,8 @@ class Workbench(pn.viewable.Viewer):
         self.palette = Palette(session, catalogue.palette(), margin=0)
         self.stack = LayerStack(session, self.palette.open_at, **fill)
         self.inspector = LayerForm(session, catalogue)
-        self.training = TrainingPanel(session, TrainingLens(session))
         self.status = StatusLine(session, **fill)
-        self.shortcuts = Shortcuts(session, margin=0)
+        self.shortcuts = Shortcuts(session, list(self._lens_makers()), margin=0)
         inspector = Region("inspector", self.inspector, label=text("page.inspector"))
         self.inspector.form.param.watch(
             lambda event: setattr(
@@ -117,20 +117,38 @@ class Workbench(pn.viewable.Viewer):
         )
 
     def _lenses(self) -> Region:
+        """Return the signal through the whole stack, and one lens at a time on the layer."""
         session = self.session
-        weights = Region("lens-card", WeightsLens(session), label=text("page.weights_lens"))
-        outputs = Region("lens-card", OutputsLens(session), label=text("page.outputs_lens"))
-        activation = Region(
-            "lens-card", ActivationLens(session), label=text("page.activation_lens")
+        self._open: dict[str, Region] = {}
+        labels = [(name, text(f"page.{name}_lens")) for name in self._lens_makers()]
+        tabs = LensTabs(
+            session, labels, text("page.lens_tabs"), margin=0, sizing_mode="stretch_width"
         )
-        training = Region("lens-card", self.training, label=text("page.training_lens"))
-        # Two columns rather than a grid: cards of unlike height would leave holes in its rows.
-        return Region(
-            "lenses",
-            Region("lens-column", weights, outputs),
-            Region("lens-column", activation, training),
-            label=text("page.lenses"),
-        )
+        self._lens_place = Region("lens-place", tabs)
+        session.param.watch(lambda event: self._show_lens(event.new), "lens")
+        signal = Region("lens-card", SignalLens(session), label=text("page.signal_lens"))
+        session.open_lens(labels[0][0])
+        return Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+
+    def _lens_makers(self) -> dict[str, Callable[[], Any]]:
+        """Return what makes each lens, by name, in the order of the tabs."""
+        session = self.session
+        lenses: dict[str, Any] = {lens.key: partial(lens, session) for lens in LAYER_LENSES}
+        return {**lenses, "train": self._training}
+
+    def _training(self) -> TrainingPanel:
+        self.training = TrainingPanel(self.session, TrainingLens(self.session))
+        return self.training
+
+    def _show_lens(self, name: str) -> None:
+        """Show one lens; it is made when it is first opened, so that the page opens quickly."""
+        if name not in self._open:
+            made = self._lens_makers()[name]()
+            label = text(f"page.{name}_lens")
+            self._open[name] = Region("lens-card", made, label=label)
+            self._lens_place.append(self._open[name])
+        for known, region in self._open.items():
+            region.css_classes = ["ls-lens-card", *(["ls-closed"] * (known != name))]
 
     def __panel__(self) -> Region:
         """Return the workbench with its own top bar, for a notebook cell."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache, partial
 from typing import Any
@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 import param
 
-from layerscope_explorer import document as edits
-from layerscope_explorer.data import Data, digits_data
-from layerscope_explorer.document import Document, History, digits_stack
+from layerscope_explorer import edits
+from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
+from layerscope_explorer.codec import from_json, to_json
+from layerscope_explorer.data import data_of
+from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine
-from layerscope_explorer.snapshot import Fix, Snapshot, TrainingState
+from layerscope_explorer.history import History
+from layerscope_explorer.presets import OPENING, PRESETS
+from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
+from layerscope_explorer.steps import Stack
 from layerscope_explorer.strings import text
 from layerscope_explorer.trainer import Trainer
 from layerscope_explorer.workers import InlineScheduler, Scheduler
@@ -25,11 +30,14 @@ FRAME = 66
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 100
 
+#: What a lens computes of one layer beyond the snapshot: (stack, layer id, options) -> found.
+StudyFunction = Callable[[Stack, str, Mapping[str, Any]], Any]
+
 
 @cache
-def opening_snapshot() -> Snapshot:
-    """Return the pictures of the stack every page opens with; computed once per process."""
-    return Engine(digits_data()).snapshot(digits_stack())
+def opening_snapshot(preset: str = OPENING) -> Snapshot:
+    """Return the pictures of a preset's stack; computed once per process."""
+    return Engine().snapshot(PRESETS[preset]())
 
 
 class Session(param.Parameterized):
@@ -41,42 +49,66 @@ class Session(param.Parameterized):
     Parameters
     ----------
     scheduler : where heavy work runs.
-    start : stack to open with; default: a small network for the digits.
+    start : stack to open with, or its finished pictures; default: the opening demo's.
     """
 
     document: Any = param.Parameter(doc="The stack, an immutable Document.")
     selected: Any = param.String(default="", doc="Id of the layer that is looked at.")
+    lens: Any = param.String(default="", doc="Name of the lens that is open.")
     snapshot: Any = param.Parameter(doc="Newest pictures, a Snapshot.")
+    study: Any = param.Parameter(doc="What the open lens found, a Study; None if it asks nothing.")
     training: Any = param.Parameter(default=TrainingState(), doc="Where training is.")
     stale: Any = param.Boolean(default=False, doc="Newer pictures are under way.")
-    undo_name: Any = param.String(default="", doc="What Undo would take back.")
-    redo_name: Any = param.String(default="", doc="What Redo would make again.")
+    history: Any = param.Parameter(doc="The edits so far and those undone, a History.")
 
-    def __init__(self, scheduler: Scheduler | None = None, start: Document | None = None) -> None:
-        document = start or digits_stack()
-        super().__init__(document=document)
-        self._data: Data = digits_data()
+    def __init__(
+        self, scheduler: Scheduler | None = None, start: Document | Snapshot | None = None
+    ) -> None:
+        start = start or opening_snapshot()
+        document = start.document if isinstance(start, Snapshot) else start
+        super().__init__(document=document, history=History(document))
         self._scheduler: Scheduler = scheduler or InlineScheduler()
-        self._engine = Engine(self._data)
-        self._history = History(document)
+        self._engine = Engine()
+        self._studies: dict[str, StudyFunction] = {}
+        self._options: dict[str, dict[str, Any]] = {}
         self._trained: dict[str, Sequence[np.ndarray]] = {}
         self._trainer: Trainer | None = None
         self._stop_ticking: Callable[[], None] | None = None
+        self._shown_weights: Mapping[str, Sequence[np.ndarray]] = self._trained
         self._computing = self._again = self._closed = False
-        if start is None:
-            self.snapshot = opening_snapshot()
+        if isinstance(start, Snapshot):
+            self.snapshot = start
         else:
             self._refresh()
-        if document.layers:
-            self.selected = document.layers[0].id
+        self.selected = _worth_a_look(document, self.snapshot)
 
     # --- edits ---------------------------------------------------------------------------
 
     def add_layer(self, class_name: str, index: int | None = None) -> None:
-        """Insert a layer and select it."""
+        """Insert a layer and select it; one of several inputs also takes one that fits."""
         document = edits.add_layer(self.document, class_name, index)
+        added = f"layer{document.next_id - 1}"
+        if sources := self._fitting_sources(document, added):
+            document = edits.set_sources(document, added, sources)
         self._edit(text("session.edit_add", name=class_name), document)
-        self.selected = f"layer{document.next_id - 1}"
+        self.selected = added
+
+    def _fitting_sources(self, document: Document, layer_id: str) -> list[str]:
+        """Return what a new layer of several inputs should take beside the card above it.
+
+        The nearest layer of the same shape further up, which makes a residual; else that card
+        once more.
+        """
+        layer = document.layer(layer_id)
+        cls = layerscope_catalogue().layer(layer.class_name)
+        if cls is None or not takes_several_inputs(cls):
+            return []
+        above = [INPUT, *(one.id for one in document.layers[: document.index(layer_id)])]
+        shapes = {view.id: view.output_shape for view in self.snapshot.layers}
+        shapes[INPUT] = (None, *self.snapshot.input_shape)
+        *further, last = above
+        fitting = [one for one in reversed(further) if shapes.get(one) == shapes.get(last)]
+        return [fitting[0] if fitting else last]
 
     def remove_layer(self, layer_id: str) -> None:
         """Take a layer out; its neighbour becomes the selected one."""
@@ -89,21 +121,67 @@ class Session(param.Parameterized):
 
     def duplicate_layer(self, layer_id: str) -> None:
         """Insert a copy of a layer after it and select the copy."""
-        name = self.document.names()[layer_id]
-        document = edits.duplicate_layer(self.document, layer_id)
-        self._edit(text("session.edit_duplicate", name=name), document)
-        self.selected = f"layer{document.next_id - 1}"
+        self._edit_layer("edit_duplicate", layer_id, edits.duplicate_layer)
+        self.selected = f"layer{self.document.next_id - 1}"
+
+    def share_layer(self, layer_id: str) -> None:
+        """Use a layer once more at the end, with the same weights, and select that."""
+        self._edit_layer("edit_share", layer_id, edits.share_layer)
+        self.selected = f"layer{self.document.next_id - 1}"
+
+    def unshare_layer(self, layer_id: str) -> None:
+        """Give a layer that shares another's weights its own."""
+        self._edit_layer("edit_unshare", layer_id, edits.unshare_layer)
 
     def move_layer(self, layer_id: str, index: int) -> None:
         """Put a layer at another position."""
+        self._edit_layer("edit_move", layer_id, edits.move_layer, index)
+
+    def bypass_layer(self, layer_id: str) -> None:
+        """Let values pass a layer by, or through it again if they do already."""
+        bypassed = not self.document.layer(layer_id).bypassed
+        key = "edit_bypass" if bypassed else "edit_unbypass"
+        self._edit_layer(key, layer_id, edits.set_bypassed, bypassed)
+
+    def reroll_layer(self, layer_id: str) -> None:
+        """Draw the weights of one layer anew."""
+        self._edit_layer("edit_reroll", layer_id, edits.reroll_layer)
+
+    def set_sources(self, layer_id: str, sources: Sequence[str]) -> None:
+        """Choose whose outputs a layer takes beside that of the card above it.
+
+        Raises
+        ------
+        ValueError
+            If it takes one input only, or there is no such layer above it.
+        """
+        self._edit_layer("edit_sources", layer_id, edits.set_sources, sources)
+
+    def _edit_layer(
+        self, key: str, layer_id: str, edit: Callable[..., Document], *values: Any
+    ) -> None:
         name = self.document.names()[layer_id]
-        document = edits.move_layer(self.document, layer_id, index)
-        self._edit(text("session.edit_move", name=name), document)
+        self._edit(text(f"session.{key}", name=name), edit(self.document, layer_id, *values))
 
     def apply_fix(self, fix: Fix) -> None:
-        """Make the repair a problem offers."""
-        at = self.document.index(fix.before)
-        self._edit(fix.label, edits.add_layer(self.document, fix.class_name, at))
+        """Make the repair that a problem, or an unhealthy layer, offers."""
+        # A repair of an older stack would undo what was edited since.
+        if self.snapshot.document == self.document:
+            self._edit(fix.label, fix.document)
+
+    def set_json(self, source: str) -> None:
+        """Take over a document written as JSON.
+
+        Raises
+        ------
+        ValueError
+            If it is none; the message says what is wrong with it.
+        """
+        self._edit(text("session.edit_document"), from_json(source), "json")
+
+    def json(self) -> str:
+        """Return the document as JSON for a person to read."""
+        return to_json(self.document, indent=2)
 
     def set_argument(self, layer_id: str, argument: str, value: Any) -> None:
         """Give a layer's argument a value.
@@ -127,7 +205,7 @@ class Session(param.Parameterized):
 
     def layer_config(self, layer_id: str) -> dict[str, Any]:
         """Return the arguments of a layer that differ from their defaults."""
-        return dict(self.document.layer(layer_id).arguments)
+        return dict(self.document.owner(layer_id).arguments)
 
     def set_seed(self, seed: int) -> None:
         """Choose the seed of all randomness.
@@ -142,6 +220,17 @@ class Session(param.Parameterized):
     def reroll(self) -> None:
         """Draw new weights by choosing another seed."""
         self.set_seed(secrets.randbelow(10_000))
+
+    def set_phase(self, phase: str) -> None:
+        """Choose whether pictures show a step of training or inference.
+
+        Raises
+        ------
+        ValueError
+            If it is neither.
+        """
+        document = edits.set_phase(self.document, phase)
+        self._edit(text("session.edit_phase", phase=text(f"page.phase_{phase}")), document)
 
     def set_training(self, option: str, value: Any) -> None:
         """Change how the stack is trained; takes effect with the next training.
@@ -161,48 +250,88 @@ class Session(param.Parameterized):
         spec = self.document.training
         return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
 
-    def select(self, layer_id: str) -> None:
-        """Look at a layer."""
-        if any(layer.id == layer_id for layer in self.document.layers):
-            with self._scheduler.together():
-                self.selected = layer_id
-
     def undo(self) -> None:
         """Take the last edit back."""
-        self._adopt(self._history.undo())
+        self.go(-1)
 
     def redo(self) -> None:
         """Make the last undone edit again."""
-        self._adopt(self._history.redo())
+        self.go(1)
+
+    def go(self, steps: int) -> None:
+        """Go `steps` edits on in the history; back where that is negative."""
+        self._adopt(self.history.go(steps))
 
     def _edit(self, name: str, document: Document, merge_key: str = "") -> None:
-        self._adopt(self._history.edit(name, document, merge_key))
+        self._adopt(self.history.edit(name, document, merge_key))
 
     def _adopt(self, history: History) -> None:
         """Make a history's document the current one."""
         before, after = self.document, history.document
-        self._history = history
-        if before.layers != after.layers or before.seed != after.seed:
+        recompute = _computes(before) != _computes(after)
+        if recompute:
             self._stop_training()
             self._forget_changed(before, after)
-        past, future = history.past, history.future
         with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
             self.document = after
-            self.undo_name = past[-1].name if past else ""
-            self.redo_name = future[0].name if future else ""
-            if self.selected not in {layer.id for layer in after.layers}:
-                self.selected = after.layers[0].id if after.layers else ""
-        if before.layers != after.layers or before.seed != after.seed:
+            self.history = history
+            if self.selected not in {INPUT, *(layer.id for layer in after.layers)}:
+                self.selected = after.layers[0].id if after.layers else INPUT
+        if recompute:
             self._refresh()
 
     def _forget_changed(self, before: Document, after: Document) -> None:
         """Keep what layers learned, but for those that were edited or removed."""
         if before.seed != after.seed:
-            self._trained.clear()
+            self._trained = {}
             return
-        keys = {layer.id: layer.key for layer in before.layers}
+        keys = {layer.id: layer.key for layer in before.layers if not layer.shares}
         kept = {layer.id for layer in after.layers if keys.get(layer.id) == layer.key}
         self._trained = {key: value for key, value in self._trained.items() if key in kept}
+
+    # --- what is looked at ---------------------------------------------------------------
+
+    def select(self, layer_id: str) -> None:
+        """Look at a layer, or at the data."""
+        if layer_id == INPUT or any(layer.id == layer_id for layer in self.document.layers):
+            with self._scheduler.together():
+                self.selected = layer_id
+            self._study_again()
+
+    def open_lens(self, name: str) -> None:
+        """Look through another lens."""
+        with self._scheduler.together():
+            self.lens = name
+        self._study_again()
+
+    def register_study(self, lens: str, study: StudyFunction, **options: Any) -> None:
+        """Let a lens have something computed whenever it is open.
+
+        Parameters
+        ----------
+        lens : its name.
+        study : called off the event loop with the stack, the selected layer's id and the lens's
+            options; must only read.
+        options : what the lens starts with.
+        """
+        self._studies[lens] = study
+        self._options[lens] = dict(options)
+
+    def set_option(self, lens: str, **options: Any) -> None:
+        """Change what a lens's study is given."""
+        self._options[lens].update(options)
+        self._study_again()
+
+    def options(self, lens: str) -> Mapping[str, Any]:
+        """Return what a lens's study is given."""
+        return dict(self._options[lens])
+
+    def _study_again(self) -> None:
+        """Ask for what the open lens shows of the selected layer."""
+        if self.lens in self._studies:
+            self._refresh()
+        elif self.study is not None:
+            self.study = None
 
     # --- pictures ------------------------------------------------------------------------
 
@@ -217,8 +346,21 @@ class Session(param.Parameterized):
     def _compute(self) -> None:
         """Start on pictures of the newest document and weights."""
         self._computing, self._again = True, False
-        work = partial(self._engine.snapshot, self.document, dict(self._trained))
+        lens, layer_id = self.lens, self.selected
+        look = None
+        if lens in self._studies:
+            look = partial(_looked, lens, layer_id, self._studies[lens], dict(self._options[lens]))
+        # Where only the lens changed, the pictures of the stack stay as they are.
+        known = None if self._needs_pictures() else self.snapshot
+        self._shown_weights = self._trained
+        work = partial(_work, self._engine, self.document, dict(self._trained), known, look)
         self._scheduler.run(work, self._drawn)
+
+    def _needs_pictures(self) -> bool:
+        shown: Snapshot | None = self.snapshot
+        if shown is None or self._trained is not self._shown_weights:
+            return True
+        return _computes(shown.document) != _computes(self.document)
 
     def _mark_stale(self, document: Document) -> None:
         """Dim the pictures if those of `document` are still under way."""
@@ -226,7 +368,7 @@ class Session(param.Parameterized):
             with self._scheduler.together():
                 self.stale = True
 
-    def _drawn(self, future: Future[Snapshot]) -> None:
+    def _drawn(self, future: Future[tuple[Snapshot, Study | None]]) -> None:
         """Show finished pictures, and go on if there is something newer."""
         self._computing = False
         if self._closed:
@@ -235,7 +377,7 @@ class Session(param.Parameterized):
         with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
             # A defect in the engine must not take the page down: the last good picture stays.
             if error is None:
-                self.snapshot = future.result()
+                self.snapshot, self.study = future.result()
             self.stale = self.stale and self._again
         if self._again:
             self._refresh()
@@ -248,7 +390,8 @@ class Session(param.Parameterized):
         """Start training, from what was learned before."""
         self._stop_training()
         try:
-            self._trainer = Trainer(self.document, self._data, self._trained)
+            data = data_of(self.document.input.arguments)
+            self._trainer = Trainer(self.document, data, self._trained)
         except ValueError as error:
             self.training = TrainingState(status="failed", message=str(error))
             return
@@ -277,7 +420,7 @@ class Session(param.Parameterized):
     def reset_weights(self) -> None:
         """Forget what was learned: back to the initial weights of the seed."""
         self._stop_training()
-        self._trained.clear()
+        self._trained = {}
         self.training = TrainingState()
         self._refresh()
 
@@ -320,3 +463,41 @@ class Session(param.Parameterized):
         if self._trainer is not None:
             self._trainer.stop()
             self._trainer = None
+
+
+def _worth_a_look(document: Document, snapshot: Snapshot | None) -> str:
+    """Return the first layer that has weights, else the first, else the data."""
+    weighted = [view.id for view in snapshot.layers if view.params] if snapshot else []
+    return next(iter([*weighted, *(layer.id for layer in document.layers), INPUT]))
+
+
+def _computes(document: Document) -> tuple[Any, ...]:
+    """Return the parts of a document that its pictures depend on."""
+    return document.layers, document.input, document.seed, document.phase
+
+
+def _work(
+    engine: Engine,
+    document: Document,
+    weights: Mapping[str, Sequence[np.ndarray]],
+    known: Snapshot | None,
+    look: Callable[[Snapshot], Study] | None,
+) -> tuple[Snapshot, Study | None]:
+    """Compute a stack's pictures, unless they are known, and what the open lens asks of them."""
+    snapshot = engine.snapshot(document, weights) if known is None else known
+    return snapshot, None if look is None else look(snapshot)
+
+
+def _looked(
+    lens: str,
+    layer_id: str,
+    study: StudyFunction,
+    options: Mapping[str, Any],
+    snapshot: Snapshot,
+) -> Study:
+    """Return what a lens finds; what it cannot find must not cost the picture of the stack."""
+    try:
+        with np.errstate(all="ignore"):
+            return Study(lens, layer_id, study(snapshot.stack, layer_id, options))
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        return Study(lens, layer_id, error=str(error))

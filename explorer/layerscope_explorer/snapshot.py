@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from layerscope_explorer.document import Document
+    from layerscope_explorer.steps import Stack
 
 __all__ = [
     "ActivationView",
@@ -17,6 +21,7 @@ __all__ = [
     "LayerView",
     "Problem",
     "Snapshot",
+    "Study",
     "TrainingState",
     "TrainingStatus",
     "WeightView",
@@ -111,11 +116,10 @@ class ActivationView:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A one-click repair: insert a `class_name` layer before the layer `before`."""
+    """A one-click repair: the stack as it would be, and what to call the edit."""
 
     label: str
-    class_name: str
-    before: str
+    document: Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +140,25 @@ class LayerView:
     ----------
     section
         The catalogue section ("core", "convolution", "pooling", ...).
+    detail
+        Its telling arguments in a few words.
     output_shape
-        With the batch axis as None; the whole shape is None when a problem above (or in
-        this layer) means it was not reached.
+        With the batch axis as None; None when a problem above (or in this layer) means it was not
+        reached. Of several outputs the first, which is what the next layer takes.
+    more_outputs
+        Shapes of the others.
+    params
+        Of the layer's own weights; 0 where it shares another's.
     activation
         None when the layer has no activation.
+    output, gradient
+        Distributions of what it gives, and of the loss's derivative with respect to that.
     health
-        "off" means not reached.
+        "off" means not reached, or bypassed.
+    cures
+        One-click repairs of what is unhealthy.
+    sources, shares
+        Names of further layers it takes the outputs of, and of the one whose weights it has.
     milliseconds
         Time of the layer's forward pass on the sample batch.
     """
@@ -152,15 +168,41 @@ class LayerView:
     class_name: str
     section: str
     detail: str
-    output_shape: tuple[int | None, ...] | None
-    params: int
-    weights: tuple[WeightView, ...]
-    activation: ActivationView | None
-    output: Histogram | None
-    health: Health
-    health_note: str
-    problem: Problem | None
-    milliseconds: float
+    output_shape: tuple[int | None, ...] | None = None
+    more_outputs: tuple[tuple[int | None, ...], ...] = ()
+    params: int = 0
+    weights: tuple[WeightView, ...] = ()
+    activation: ActivationView | None = None
+    output: Histogram | None = None
+    gradient: Histogram | None = None
+    health: Health = "off"
+    health_note: str = ""
+    cures: tuple[Fix, ...] = ()
+    problem: Problem | None = None
+    sources: tuple[str, ...] = ()
+    shares: str = ""
+    bypassed: bool = False
+    milliseconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What one lens asked for about one layer, beyond what every snapshot holds.
+
+    Attributes
+    ----------
+    lens, layer_id
+        Who asked, about which layer.
+    found
+        What the lens's `study` function returned.
+    error
+        Why it failed, when it did.
+    """
+
+    lens: str
+    layer_id: str
+    found: Any = None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +211,15 @@ class Snapshot:
 
     Attributes
     ----------
-    input_shape
-        Without the batch axis.
+    document
+        What it is a picture of.
+    stack
+        The working layers with their arrays, which the lenses' studies read.
+    input
+        The data, seen as a layer.
+    loss
+        What the gradients are derivatives of: its value on the sample; None where the data has no
+        classes to compare with, and the gradients are those of a random direction.
     sentence
         The status of the stack in one plain sentence.
     milliseconds
@@ -178,14 +227,24 @@ class Snapshot:
     """
 
     revision: int
-    input_shape: tuple[int, ...]
+    document: Document
+    stack: Stack
+    input: LayerView
     layers: tuple[LayerView, ...]
     total_params: int
+    loss: float | None
     sentence: str
     milliseconds: float
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the batch axis."""
+        return tuple(length or 0 for length in (self.input.output_shape or ())[1:])
+
     def layer(self, layer_id: str) -> LayerView | None:
-        """Return the layer with this id, or None."""
+        """Return the layer with this id, the data for ``"input"``, or None."""
+        if layer_id == self.input.id:
+            return self.input
         return next((layer for layer in self.layers if layer.id == layer_id), None)
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from layerscope import Input, Sequential, optimizers
+from layerscope import Model, optimizers
+from layerscope.layers.layer import Layer
 from layerscope.models.training import StepEvent
 from layerscope_explorer.data import Data
 from layerscope_explorer.document import Document
-from layerscope_explorer.engine import Weights, make_layer
+from layerscope_explorer.engine import Weights
+from layerscope_explorer.model import model_of
 from layerscope_explorer.snapshot import Float32Array, TrainingState, TrainingStatus
 from layerscope_explorer.strings import text
 from layerscope_explorer.workers import SlicedJob
@@ -48,8 +50,7 @@ class Trainer:
         weights: Weights | None = None,
     ) -> None:
         self.spec = document.training
-        self._ids = [layer.id for layer in document.layers]
-        self._model = _model_of(document, data, weights)
+        self._model, self._layers = _compiled(document, data, weights)
         self._losses: list[float] = []
         self._accuracies: list[float] = []
         self._validation: list[tuple[int, float, float]] = []
@@ -121,8 +122,8 @@ class Trainer:
         self._message = "" if error is None else str(error)
 
     def _copy(self) -> dict[str, list[np.ndarray]]:
-        pairs = zip(self._ids, self._model.layers, strict=True)
-        return {layer_id: layer.get_weights() for layer_id, layer in pairs if layer.weights}
+        layers = self._layers.items()
+        return {layer_id: layer.get_weights() for layer_id, layer in layers if layer.weights}
 
     def final_weights(self) -> Weights:
         """Return the weights as they are now."""
@@ -150,34 +151,30 @@ class Trainer:
         )
 
 
-def _model_of(document: Document, data: Data, weights: Weights | None) -> Sequential:
+def _compiled(
+    document: Document, data: Data, weights: Weights | None
+) -> tuple[Model, dict[str, Layer]]:
     """Build and compile the stack, with the weights its pictures show."""
-    names = document.names()
-    model = Sequential([Input(data.shape)])
-    for spec in document.layers:
-        model.add(make_layer(document, spec, names[spec.id]))
-    if not document.layers:
-        raise ValueError(text("session.empty"))
-    if model.output_shape != (None, data.classes):
-        last = document.layers[-1]
-        have = ", ".join(map(str, model.output_shape[1:]))
-        raise ValueError(
-            text("session.not_classes", name=names[last.id], have=f"({have})", classes=data.classes)
-        )
-    for spec, layer in zip(document.layers, model.layers, strict=True):
-        found = (weights or {}).get(spec.id)
-        if found is not None and [one.shape for one in layer.weights] == [w.shape for w in found]:
-            layer.set_weights(found)
+    if data.y is None:
+        raise ValueError(text("session.no_classes"))
+    model, layers = model_of(document, data, weights)
+    shape: Any = model.output_shape
+    last = [spec for spec in document.layers if not spec.bypassed][-1]
+    if shape != (None, data.classes):
+        have = f"({', '.join(map(str, shape[1:]))})"
+        name = document.names()[last.id]
+        raise ValueError(text("session.not_classes", name=name, have=have, classes=data.classes))
     optimizer: Any = optimizers.get(document.training.optimizer)
     optimizer.learning_rate = document.training.learning_rate
     # The loss is cross-entropy on whatever the last layer gives: logits unless it is a softmax.
-    logits = getattr(getattr(model.layers[-1], "activation", None), "__name__", "") != "softmax"
+    end = layers[last.shares or last.id]
+    logits = getattr(getattr(end, "activation", None), "__name__", "") != "softmax"
     loss: Mapping[str, Any] = {
         "class_name": "SparseCategoricalCrossentropy",
         "config": {"from_logits": logits},
     }
     model.compile(optimizer, dict(loss), metrics=["accuracy"])
-    return model
+    return model, layers
 
 
 def _evenly(count: int) -> np.ndarray:

@@ -10,8 +10,9 @@ import panel as pn
 from layerscope.configurable import Field
 from layerscope_explorer.components.field_form import FieldForm
 from layerscope_explorer.components.transport import Transport
-from layerscope_explorer.controls import control_of, read
+from layerscope_explorer.controls import control_of
 from layerscope_explorer.document import OPTIMIZERS, TrainingSpec
+from layerscope_explorer.parts import read
 from layerscope_explorer.strings import text
 
 __all__ = ["OPTIONS", "TrainingPanel"]

@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 
 from layerscope_explorer.data import digits_data
-from layerscope_explorer.document import Document, add_layer, digits_stack, set_training
+from layerscope_explorer.document import Document
+from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
+from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.session import opening_snapshot
 from layerscope_explorer.trainer import Trainer
 
@@ -23,5 +25,5 @@ def warm_up() -> None:
     for optimizer in ("Adam", "SGD"):
         trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())
         next(trainer.steps())
-    Engine(digits_data()).snapshot(document)
+    Engine().snapshot(document)
     opening_snapshot()

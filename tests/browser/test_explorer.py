@@ -36,7 +36,8 @@ def select(page: Any, position: int) -> None:
     name = card(page, position).locator(".ls-name").inner_text()
     shown = page.get_by_label("Inspector", exact=True).locator(".ls-subtitle")
     eventually(lambda: shown.inner_text() == name, f"{name} in the inspector")
-    eventually(lambda: name in words(page, "Weights"), f"{name} in the lenses")
+    opened = page.locator(".ls-lens-card:not(.ls-closed) .ls-caption").last
+    eventually(lambda: name in opened.inner_text(), f"{name} in the open lens")
 
 
 def lens(page: Any, title: str) -> Any:
@@ -65,19 +66,39 @@ def add_layer(page: Any, name: str) -> None:
     page.keyboard.press("Enter")
 
 
+def pick(page: Any, argument: str, choice: str) -> None:
+    """Choose in a picker with drawings."""
+    place = page.locator(f".ls-arg-{argument}").first
+    place.locator(".ls-picker").click()
+    place.locator(f".ls-option[data-name='{choice}']").click()
+
+
+def open_lens(page: Any, name: str) -> None:
+    page.locator(f".ls-tab-{name}").click()
+
+
+def on_digits(visit: Visit) -> Any:
+    """Open the network for the digits instead of the opening demo."""
+    open_explorer(visit.page, visit.page.url.partition("?")[0] + "?demo=digits")
+    return visit.page
+
+
 def status(page: Any) -> str:
     return page.locator(".ls-status .ls-sentence").inner_text()
 
 
-def test_opens_with_a_stack_computed_on_real_data(visit: Visit) -> None:
+def test_opens_with_a_signal_that_dies(visit: Visit) -> None:
     page = visit.page
-    assert chips(page) == ["6 × 6 × 16", "3 × 3 × 16", "144", "64", "10"]
-    # The first layer's outputs on the digits have a spread: they were computed.
-    assert re.search(r"sd 0\.\d+", words(page, "Outputs"))
+    assert chips(page) == [*["64"] * 9, "10"]
+    said = words(page, "Signal")
+    assert re.search(r"from 0\.99\d at input", said), said
+    bad = page.locator('.ls-card[data-health="bad"]').count()
+    assert bad >= 3
+    assert status(page)
 
 
 def test_add_move_duplicate_remove_and_undo(visit: Visit) -> None:
-    page = visit.page
+    page = on_digits(visit)
     add_layer(page, "drop")
     eventually(lambda: len(chips(page)) == 6, "a sixth card")
     assert "Dropout" in card(page, 5).inner_text()
@@ -92,7 +113,7 @@ def test_add_move_duplicate_remove_and_undo(visit: Visit) -> None:
 
 
 def test_drag_reorders(visit: Visit) -> None:
-    page = visit.page
+    page = on_digits(visit)
     grip = card(page, 4).locator(".ls-grip").bounding_box()
     target = card(page, 3).bounding_box()
     page.mouse.move(grip["x"] + 5, grip["y"] + 10)
@@ -103,31 +124,33 @@ def test_drag_reorders(visit: Visit) -> None:
 
 
 def test_changing_units_and_activation_shows_at_once(visit: Visit) -> None:
-    page = visit.page
+    page = on_digits(visit)
     select(page, 3)
     before = picture(page, "Weights")
     set_number(page, "units", "24")
     eventually(lambda: chips(page)[3] == "24", "the shape chip")
     assert "3,480" in card(page, 3).inner_text().replace("\u2009", ",")
     eventually(lambda: picture(page, "Weights") != before, "another histogram")
+    open_lens(page, "activation")
+    eventually(lambda: "relu" in words(page, "Activation"), "the activation")
     before = picture(page, "Activation")
-    page.locator(".ls-arg-activation select").select_option("tanh")
+    pick(page, "activation", "tanh")
     eventually(lambda: "tanh" in card(page, 3).inner_text(), "tanh on the card")
     eventually(lambda: picture(page, "Activation") != before, "another curve")
     assert "tanh" in words(page, "Activation")
 
 
 def test_initializer_regularizer_and_constraint_can_be_picked(visit: Visit) -> None:
-    page = visit.page
+    page = on_digits(visit)
     select(page, 3)
-    page.locator(".ls-arg-kernel_initializer select").first.select_option("RandomNormal")
+    pick(page, "kernel_initializer", "RandomNormal")
     eventually(lambda: "RandomNormal" in words(page, "Weights"), "its density")
     for group, argument, choice in (
         ("Regularizers", "kernel_regularizer", "L2"),
         ("Constraints", "kernel_constraint", "MaxNorm"),
     ):
         page.locator(".ls-group-label", has_text=group).first.click()
-        page.locator(f".ls-arg-{argument} select").first.select_option(choice)
+        pick(page, argument, choice)
         eventually(
             lambda argument=argument: (
                 "ls-changed"
@@ -138,7 +161,7 @@ def test_initializer_regularizer_and_constraint_can_be_picked(visit: Visit) -> N
 
 
 def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(visit: Visit) -> None:
-    page = visit.page
+    page = on_digits(visit)
     select(page, 0)
     set_number(page, "kernel_size", "9, 9")
     eventually(lambda: "does not fit" in status(page), "the explanation")
@@ -156,14 +179,15 @@ def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(visit: V
 
 
 def test_training_lowers_the_loss_pauses_and_stops(visit: Visit) -> None:
-    page = visit.page
+    page = on_digits(visit)
     select(page, 3)
-    untrained = picture(page, "Weights")
+    untrained = picture(page, "Signal")
+    open_lens(page, "train")
     set_number(page, "epochs", "30")
     page.locator(".ls-train").click()
     progress = page.locator(".ls-transport .ls-words")
     eventually(lambda: "poch 2" in progress.inner_text(), "the second epoch")
-    eventually(lambda: picture(page, "Weights") != untrained, "the weights moving")
+    eventually(lambda: picture(page, "Signal") != untrained, "the signal changing")
     page.get_by_role("button", name="Pause", exact=True).click()
     eventually(lambda: "aused" in progress.inner_text(), "the pause")
     time.sleep(0.3)  # the step that was running may still be shown
@@ -173,7 +197,7 @@ def test_training_lowers_the_loss_pauses_and_stops(visit: Visit) -> None:
     page.get_by_role("button", name="Resume", exact=True).click()
     eventually(lambda: progress.inner_text() != held, "training going on")
     eventually(lambda: "inished" in progress.inner_text(), "the end", 60)
-    said = words(page, "Learning curves")
+    said = words(page, "Train")
     found = re.search(r"loss went from ([\d.]+) to ([\d.]+)", said)
     assert found, said
     first, last = map(float, found.groups())
@@ -181,7 +205,8 @@ def test_training_lowers_the_loss_pauses_and_stops(visit: Visit) -> None:
 
 
 def test_stop_ends_training_and_reset_forgets_it(visit: Visit) -> None:
-    page = visit.page
+    page = on_digits(visit)
+    open_lens(page, "train")
     page.locator(".ls-arg-epochs input.ls-number").fill("400")
     page.locator(".ls-arg-epochs input.ls-number").press("Enter")
     page.locator(".ls-train").click()
@@ -196,14 +221,15 @@ def test_stop_ends_training_and_reset_forgets_it(visit: Visit) -> None:
 def test_another_session_stays_responsive_while_one_trains(
     visit: Visit, chromium: Any, server: Server
 ) -> None:
-    page = visit.page
+    page = on_digits(visit)
+    open_lens(page, "train")
     set_number(page, "epochs", "400")
     page.locator(".ls-train").click()
     progress = page.locator(".ls-transport .ls-words")
     eventually(lambda: "of 400" in progress.inner_text(), "training")
     other = watch(chromium.new_page(viewport={"width": 1440, "height": 900}))
     try:
-        open_explorer(other.page, server.url)
+        open_explorer(other.page, f"{server.url}?demo=digits")
         select(other.page, 3)
         for units in ("20", "30", "40"):
             set_number(other.page, "units", units)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import gc
 import json
 import weakref
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import panel as pn
-import param
 import pytest
-from bokeh.document import Document
+from bokeh.document import Document as BokehDocument
 
 from layerscope.configurable import REQUIRED, Field, fields_of
 from layerscope_explorer import strings
@@ -21,103 +19,34 @@ from layerscope_explorer.components.palette import Palette, groups_of
 from layerscope_explorer.components.shortcuts import toggle_training
 from layerscope_explorer.components.stack import LayerStack, format_shape, rows_of
 from layerscope_explorer.components.transport import position_of
-from layerscope_explorer.controls import Part, control_of, read
+from layerscope_explorer.controls import control_of
+from layerscope_explorer.document import Document
+from layerscope_explorer.edits import add_layer
 from layerscope_explorer.forms import form
 from layerscope_explorer.page import build_page
-from layerscope_explorer.snapshot import (
-    Fix,
-    Histogram,
-    LayerView,
-    Problem,
-    Snapshot,
-    TrainingState,
-    WeightView,
-)
+from layerscope_explorer.parts import Part, read
+from layerscope_explorer.session import Session
+from layerscope_explorer.snapshot import Fix, Problem, TrainingState
 from layerscope_explorer.theme import SECTION_COLORS, section_color
+from layerscope_explorer.thumbnails import thumbnail
 
 CATALOGUE = layerscope_catalogue()
 
 
-def histogram() -> Histogram:
-    edges = np.linspace(-1, 1, 11, dtype=np.float32)
-    return Histogram(np.full(10, 0.5, np.float32), edges, 0.0, 0.58, -1.0, 1.0, 100, 100)
+def dense_session() -> Session:
+    """Return a session of a flat input and one dense layer, which is selected."""
+    document = add_layer(Document(), "Flatten")
+    document = add_layer(document, "Dense", None, {"units": 4, "activation": "relu"})
+    session = Session(start=document)
+    session.select("layer2")
+    return session
 
 
-def layer(layer_id: str, class_name: str = "Dense", problem: Problem | None = None) -> LayerView:
-    x = np.linspace(-1, 1, 5, dtype=np.float32)
-    weight = WeightView("kernel", (3, 4), True, histogram(), (x, x * 0 + 0.5), None, "He", 3, 4)
-    return LayerView(
-        id=layer_id,
-        name=layer_id,
-        class_name=class_name,
-        section="core",
-        detail="4 units",
-        output_shape=None if problem else (None, 4),
-        params=12,
-        weights=() if problem else (weight,),
-        activation=None,
-        output=None,
-        health="bad" if problem else "ok",
-        health_note="",
-        problem=problem,
-        milliseconds=0.1,
-    )
-
-
-def snapshot(*layers: LayerView) -> Snapshot:
-    return Snapshot(1, (3,), layers, 12 * len(layers), "All is well.", 1.0)
-
-
-@dataclass(frozen=True)
-class FakeDocument:
-    revision: int = 0
-    seed: int = 7
-
-
-class FakeSession(param.Parameterized):
-    """Just enough of a session: it keeps configs and remembers what it was told."""
-
-    document = param.Parameter(default=FakeDocument())
-    selected = param.String(default="dense")
-    snapshot = param.Parameter()
-    training = param.Parameter(default=TrainingState())
-    stale = param.Boolean(default=False)
-    undo_name = param.String(default="")
-    redo_name = param.String(default="")
-
-    def __init__(self, *layers: LayerView, **configs: dict[str, Any]) -> None:
-        super().__init__(snapshot=snapshot(*layers))
-        self.configs = configs
-        self.told: list[tuple[Any, ...]] = []
-        self.training_options: dict[str, Any] = {}
-
-    def layer_config(self, layer_id: str) -> dict[str, Any]:
-        return dict(self.configs[layer_id])
-
-    def set_argument(self, layer_id: str, argument: str, value: Any) -> None:
-        json.dumps(value)
-        self.configs[layer_id][argument] = value
-        self._tell("set", layer_id, argument, value)
-
-    def reset_argument(self, layer_id: str, argument: str) -> None:
-        self.configs[layer_id].pop(argument, None)
-        self._tell("reset", layer_id, argument)
-
-    def select(self, layer_id: str) -> None:
-        self.selected = layer_id
-
-    def _tell(self, *words: Any) -> None:
-        self.told.append(words)
-        self.document = FakeDocument(len(self.told))
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return lambda *arguments: self.told.append((name, *arguments))
-
-
-def dense_session() -> FakeSession:
-    return FakeSession(layer("dense"), dense={"units": 4, "activation": "relu"})
+def broken_session() -> Session:
+    """Return a session whose second layer cannot take what the first gives."""
+    session = Session(start=add_layer(add_layer(Document(), "Flatten"), "Conv2D"))
+    session.select("layer2")
+    return session
 
 
 def controls(inspector: Any) -> dict[str, dict[str, Any]]:
@@ -144,36 +73,58 @@ class TestStrings:
 
 class TestRows:
     def test_rows_are_json_in_stack_order(self) -> None:
-        rows = rows_of(snapshot(layer("dense"), layer("dense_1")))
-        assert [row["id"] for row in json.loads(json.dumps(rows))] == ["dense", "dense_1"]
-        assert rows[0]["shape"] == "4"
-        heights = [int(height) for height in f"{rows[0]['spark']} {rows[0]['theory']}".split()]
+        rows = rows_of(dense_session().snapshot)
+        assert [row["id"] for row in json.loads(json.dumps(rows))] == ["layer1", "layer2"]
+        assert rows[1]["shape"] == "4"
+        heights = [int(height) for height in f"{rows[1]['spark']} {rows[1]['theory']}".split()]
         assert max(heights) == 100
+        assert rows[1]["drawing"] == thumbnail("activation", "relu")
 
     def test_a_problem_brings_its_sentence_and_fixes(self) -> None:
-        problem = Problem("dense", "needs a flat input", None, (Fix("Flat", "Flatten", "dense"),))
-        row = rows_of(snapshot(layer("dense", problem=problem)))[0]
-        assert (row["error"], row["fixes"], row["shape"]) == ("needs a flat input", ["Flat"], "—")
+        session = broken_session()
+        view = session.snapshot.layer("layer2")
+        fix = Fix("Mend it", session.document)
+        broken = replace(view, problem=replace(view.problem, fixes=(fix,)))
+        row = rows_of(replace(session.snapshot, layers=(broken,)))[0]
+        assert (row["error"], row["fixes"]) == (view.problem.message, ["Mend it"])
+        assert row["shape"] == "—"
 
     def test_shapes_leave_out_the_batch(self) -> None:
         assert format_shape((None, None, 8)) == "? × 8"
 
-    def test_messages_become_commands(self) -> None:
-        fix = Fix("Flat", "Flatten", "dense")
-        session = FakeSession(layer("dense", problem=Problem("dense", "no", None, (fix,))))
+    def test_messages_become_edits(self) -> None:
+        session = dense_session()
         opened: list[int] = []
         stack = LayerStack(session, opened.append)
-        say(stack, type="remove", id="dense")
-        say(stack, type="move", id="dense", index=2)
-        say(stack, type="fix", id="dense", index=0)
-        say(stack, type="fix", id="dense", index=9)
+        say(stack, type="move", id="layer2", index=0)
+        assert [layer.id for layer in session.document.layers] == ["layer2", "layer1"]
+        say(stack, type="bypass", id="layer1")
+        assert session.document.layer("layer1").bypassed
+        say(stack, type="share", id="layer2")
+        assert session.document.layers[-1].shares == "layer2"
+        say(stack, type="unshare", id="layer3")
+        say(stack, type="reroll", id="layer2")
+        assert session.document.layer("layer2").roll == 1
+        say(stack, type="remove", id="layer2")
+        assert [layer.id for layer in session.document.layers] == ["layer1", "layer3"]
+        say(stack, type="fix", id="layer1", index=9)
         say(stack, type="palette", index=1)
-        assert session.told == [
-            ("remove_layer", "dense"),
-            ("move_layer", "dense", 2),
-            ("apply_fix", fix),
-        ]
         assert opened == [1]
+
+    def test_a_fix_of_a_card_is_made_unless_the_stack_moved_on(self) -> None:
+        session = broken_session()
+        mended = Document()
+        view = session.snapshot.layer("layer2")
+        problem = replace(view.problem, fixes=(Fix("Mend it", mended),))
+        session.snapshot = replace(session.snapshot, layers=(replace(view, problem=problem),))
+        stack = LayerStack(session, lambda index: None)
+        session.document = replace(session.document, seed=5)
+        say(stack, type="fix", id="layer2", index=0)
+        assert session.document.seed == 5
+        session.document = session.snapshot.document
+        say(stack, type="fix", id="layer2", index=0)
+        assert session.document == mended
+        assert session.history.past[-1].name == "Mend it"
 
 
 class TestPalette:
@@ -188,7 +139,7 @@ class TestPalette:
         palette.open_at(3)
         assert palette.active
         say(palette, type="add", name="Flatten")
-        assert session.told == [("add_layer", "Flatten", 3)]
+        assert session.document.layers[2].class_name == "Flatten"
         assert not palette.active
 
 
@@ -199,7 +150,7 @@ class TestControls:
         for field in fields_of(cls):
             value = None if field.default is REQUIRED else field.default
             control = control_of(field, value, catalogue=CATALOGUE)
-            assert control["control"] in {"number", "text", "switch", "select"}
+            assert control["control"] in {"number", "text", "switch", "select", "picker"}
             assert not control["changed"]
             json.dumps(control)
 
@@ -255,15 +206,16 @@ class TestForm:
         session = dense_session()
         inspector = form(session, CATALOGUE)
         say(inspector.form, type="set", path="units", value=9, count=1)
-        assert session.told == [("set", "dense", "units", 9)]
+        assert session.document.layer("layer2").arguments["units"] == 9
         assert controls(inspector)["units"]["value"] == 9
         assert controls(inspector)["units"]["heard"] == 1
 
     def test_an_invalid_value_stays_with_its_reason(self) -> None:
         session = dense_session()
+        before = session.document
         inspector = form(session, CATALOGUE)
         say(inspector.form, type="set", path="units", value=-3, count=1)
-        assert session.told == []
+        assert session.document == before
         assert controls(inspector)["units"]["value"] == -3
         assert "units" in controls(inspector)["units"]["error"]
         say(inspector.form, type="set", path="units", value=5, count=2)
@@ -275,34 +227,83 @@ class TestForm:
         say(inspector.form, type="set", path="kernel_initializer", value="RandomNormal", count=1)
         say(inspector.form, type="set", path="kernel_initializer.stddev", value=0.2, count=1)
         stored = {"class_name": "RandomNormal", "config": {"stddev": 0.2}}
-        assert session.configs["dense"]["kernel_initializer"] == stored
+        assert session.layer_config("layer2")["kernel_initializer"] == stored
         assert controls(inspector)["kernel_initializer.stddev"]["changed"]
         say(inspector.form, type="reset", path="kernel_initializer.stddev", count=2)
-        assert session.configs["dense"]["kernel_initializer"]["config"] == {}
+        assert session.layer_config("layer2")["kernel_initializer"]["config"] == {}
         say(inspector.form, type="reset", path="kernel_initializer", count=2)
         assert "kernel_initializer.stddev" not in controls(inspector)
 
+    def test_a_wrapper_s_layer_is_edited_inside(self) -> None:
+        session = dense_session()
+        session.add_layer("TimeDistributed", 0)
+        inspector = form(session, CATALOGUE)
+        say(inspector.form, type="set", path="layer", value="Conv2D", count=1)
+        say(inspector.form, type="set", path="layer.filters", value=5, count=1)
+        say(inspector.form, type="set", path="layer.kernel_initializer", value="Ones", count=1)
+        inner = session.document.layers[0].arguments["layer"]
+        assert inner["class_name"] == "Conv2D"
+        assert inner["config"]["filters"] == 5
+        assert inner["config"]["kernel_initializer"] == "Ones"
+        say(inspector.form, type="set", path="layer.filters", value=0, count=2)
+        assert "filters" in controls(inspector)["layer.filters"]["error"]
+
+    def test_cells_are_added_edited_and_taken_away(self) -> None:
+        session = dense_session()
+        session.add_layer("StackedRNNCells", 1)
+        inspector = form(session, CATALOGUE)
+        say(inspector.form, type="set", path="cells.add", value="GRUCell", count=1)
+        say(inspector.form, type="set", path="cells.2.units", value=7, count=1)
+        say(inspector.form, type="set", path="cells.0", value="", count=1)
+        cells = session.document.layers[1].arguments["cells"]
+        assert [cell["class_name"] for cell in cells] == ["SimpleRNNCell", "GRUCell"]
+        assert cells[1]["config"]["units"] == 7
+        say(inspector.form, type="set", path="cells.0", value="", count=2)
+        say(inspector.form, type="set", path="cells.0", value="", count=3)
+        assert len(session.document.layers[1].arguments["cells"]) == 1
+        assert controls(inspector)["cells.0"]["error"]
+
+    def test_a_merging_layer_chooses_its_sources(self) -> None:
+        session = dense_session()
+        session.add_layer("Concatenate", 2)
+        inspector = form(session, CATALOGUE)
+        say(inspector.form, type="set", path="source:0", value="layer1", count=1)
+        say(inspector.form, type="set", path="source:1", value="input", count=1)
+        assert session.document.layers[2].sources == ("layer1", "input")
+        say(inspector.form, type="set", path="source:0", value="", count=1)
+        assert session.document.layers[2].sources == ("input",)
+
+    def test_the_kind_of_data_decides_which_arguments_it_has(self) -> None:
+        session = dense_session()
+        session.select("input")
+        inspector = form(session, CATALOGUE)
+        assert list(controls(inspector)) == ["data"]
+        say(inspector.form, type="set", path="data", value="tokens", count=1)
+        assert list(controls(inspector)) == ["data", "shape", "vocabulary"]
+        say(inspector.form, type="set", path="shape", value="3, 4", count=1)
+        assert "axes" in controls(inspector)["shape"]["error"]
+        assert session.snapshot.input.output_shape == (None, 16)
+
     def test_the_stack_s_complaint_stands_at_the_guilty_control(self) -> None:
-        session = FakeSession(
-            layer("dense", problem=Problem("dense", "too many", "units")), dense={"units": 4}
-        )
-        assert controls(form(session, CATALOGUE))["units"]["error"] == "too many"
+        session = dense_session()
+        inspector = form(session, CATALOGUE)
+        view = session.snapshot.layer("layer2")
+        broken = replace(view, problem=Problem("layer2", "too many", "units"))
+        session.snapshot = replace(session.snapshot, layers=(broken,))
+        assert controls(inspector)["units"]["error"] == "too many"
 
     def test_a_complaint_about_no_control_is_a_notice(self) -> None:
-        session = FakeSession(
-            layer("dense", problem=Problem("dense", "needs a flat input")), dense={"units": 4}
-        )
+        session = broken_session()
         inspector = form(session, CATALOGUE)
-        assert inspector.form.notice == "needs a flat input"
-        session.snapshot = snapshot(layer("dense"))
+        assert "needs images" in inspector.form.notice
+        session.remove_layer("layer1")
         assert inspector.form.notice == ""
 
     def test_a_layer_that_is_gone_from_the_document_is_no_error(self) -> None:
         session = dense_session()
         inspector = form(session, CATALOGUE)
-        session.configs.clear()
-        session.document = FakeDocument(99)
-        session.snapshot = snapshot()
+        session.document = Document()
+        session.snapshot = replace(session.snapshot, layers=())
         assert inspector.form.groups == []
         assert inspector.form.empty
 
@@ -311,11 +312,16 @@ class TestTraining:
     @pytest.mark.parametrize(
         ("status", "command"), [("idle", "train"), ("running", "pause"), ("paused", "resume")]
     )
-    def test_one_key_does_the_sensible_thing(self, status: Any, command: str) -> None:
+    def test_one_key_does_the_sensible_thing(
+        self, status: Any, command: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         session = dense_session()
         session.training = TrainingState(status)
+        told: list[str] = []
+        for name in ("train", "pause", "resume"):
+            monkeypatch.setattr(session, name, lambda name=name: told.append(name))
         toggle_training(session)
-        assert session.told == [(command,)]
+        assert told == [command]
 
     def test_progress_counts_whole_epochs_and_steps(self) -> None:
         state = TrainingState("running", epoch=2, epochs=4, step=5, steps_per_epoch=10)
@@ -332,7 +338,7 @@ class TestTheme:
 
 class TestPage:
     def test_the_page_renders(self) -> None:
-        root = build_page(dense_session(), CATALOGUE).get_root(Document())
+        root = build_page(dense_session(), CATALOGUE).get_root(BokehDocument())
         assert len(root.references()) > 50
 
     def test_nothing_of_the_process_watches_a_page(self) -> None:

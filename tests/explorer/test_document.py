@@ -6,32 +6,53 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerscope_explorer import document as edits
-from layerscope_explorer.catalogue import layerscope_catalogue
-from layerscope_explorer.document import Document, History, digits_stack
+from layerscope_explorer import edits
+from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
+from layerscope_explorer.codec import from_json, to_json
+from layerscope_explorer.document import INPUT, PHASES, Document
+from layerscope_explorer.history import History
 from layerscope_explorer.limits import MAX_LAYERS
+from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
 
-LAYERS = sorted(layerscope_catalogue().layers)
+CATALOGUE = layerscope_catalogue()
+LAYERS = sorted(CATALOGUE.layers)
 
 
 @st.composite
 def edit(draw: st.DrawFn, document: Document) -> Document:
     """One random edit of a document."""
     ids = [layer.id for layer in document.layers]
-    kinds = ["add", "seed", *(["remove", "duplicate", "move", "argument"] if ids else [])]
-    kind = draw(st.sampled_from(kinds))
-    if kind == "add":
-        index = draw(st.integers(0, len(ids)))
-        return edits.add_layer(document, draw(st.sampled_from(LAYERS)), index)
-    if kind == "seed":
-        return edits.set_seed(document, draw(st.integers(0, 2**31 - 1)))
+    on_layers = ["remove", "duplicate", "move", "argument", "share", "bypass", "reroll", "sources"]
+    kind = draw(st.sampled_from(["add", "seed", "phase", "input", *(on_layers if ids else [])]))
+    match kind:
+        case "add":
+            index = draw(st.integers(0, len(ids)))
+            return edits.add_layer(document, draw(st.sampled_from(LAYERS)), index)
+        case "seed":
+            return edits.set_seed(document, draw(st.integers(0, 2**31 - 1)))
+        case "phase":
+            return edits.set_phase(document, draw(st.sampled_from(PHASES)))
+        case "input":
+            kinds = st.sampled_from(["digits", "noise", "waves", "tokens"])
+            return edits.set_argument(document, INPUT, "data", draw(kinds))
     layer_id = draw(st.sampled_from(ids))
-    if kind == "remove":
-        return edits.remove_layer(document, layer_id)
-    if kind == "duplicate":
-        return edits.duplicate_layer(document, layer_id)
-    if kind == "move":
-        return edits.move_layer(document, layer_id, draw(st.integers(-2, len(ids) + 2)))
+    layer = document.layer(layer_id)
+    match kind:
+        case "remove":
+            return edits.remove_layer(document, layer_id)
+        case "duplicate":
+            return edits.duplicate_layer(document, layer_id)
+        case "move":
+            return edits.move_layer(document, layer_id, draw(st.integers(-2, len(ids) + 2)))
+        case "share":
+            return edits.share_layer(document, layer_id, draw(st.integers(0, len(ids))))
+        case "bypass":
+            return edits.set_bypassed(document, layer_id, not layer.bypassed)
+        case "reroll":
+            return edits.reroll_layer(document, layer_id)
+        case "sources" if takes_several_inputs(CATALOGUE.layers[layer.class_name]):
+            above = [INPUT, *ids[: ids.index(layer_id)]]
+            return edits.set_sources(document, layer_id, [draw(st.sampled_from(above))])
     return edits.set_argument(document, layer_id, "trainable", draw(st.booleans()))
 
 
@@ -67,11 +88,75 @@ def test_undo_and_redo_walk_through_every_document(
 @given(histories())
 def test_text_form_keeps_the_document(made: tuple[History, list[Document]]) -> None:
     document = made[0].document
-    back = edits.from_json(edits.to_json(document))
-    assert [(one.class_name, dict(one.arguments)) for one in back.layers] == [
-        (one.class_name, dict(one.arguments)) for one in document.layers
-    ]
+    back = from_json(to_json(document))
+    assert (back.layers, back.input, back.phase) == (
+        document.layers,
+        document.input,
+        document.phase,
+    )
     assert (back.seed, back.training) == (document.seed, document.training)
+    assert to_json(back) == to_json(document)
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories())
+def test_shared_layers_and_sources_stay_true(made: tuple[History, list[Document]]) -> None:
+    for document in made[1]:
+        ids = [layer.id for layer in document.layers]
+        assert len(set(ids)) == len(ids)
+        for layer in document.layers:
+            assert set(layer.sources) <= {INPUT, *ids}
+            if layer.shares:
+                owner = document.layer(layer.shares)
+                assert not owner.shares
+                assert owner.class_name == layer.class_name
+                assert ids.index(owner.id) < ids.index(layer.id)
+                assert not layer.arguments
+
+
+def test_a_document_of_version_1_still_opens() -> None:
+    old = {
+        "version": 1,
+        "seed": 3,
+        "layers": [["layer1", "Flatten", {}], ["layer4", "Dense", {"units": 7}]],
+        "training": {"epochs": 4},
+    }
+    document = from_json(json.dumps(old))
+    assert [(one.id, one.class_name) for one in document.layers] == [
+        ("layer1", "Flatten"),
+        ("layer4", "Dense"),
+    ]
+    assert document.layer("layer4").arguments == {"units": 7}
+    assert (document.seed, document.training.epochs, document.next_id) == (3, 4, 5)
+
+
+def test_the_first_of_shared_layers_has_the_arguments() -> None:
+    document = edits.share_layer(digits_stack(), "layer4")
+    document = edits.set_argument(document, "layer6", "units", 7)
+    assert document.layer("layer4").arguments["units"] == 7
+    document = edits.remove_layer(document, "layer4")
+    assert document.layer("layer6").arguments["units"] == 7
+    assert document.layer("layer6").shares == ""
+
+
+def test_sources_are_above_and_for_layers_of_several_inputs() -> None:
+    document = edits.add_layer(digits_stack(), "Add", 4)
+    document = edits.set_sources(document, "layer6", ["layer3", INPUT])
+    assert document.layer("layer6").sources == ("layer3", INPUT)
+    with pytest.raises(ValueError, match="not above"):
+        edits.set_sources(document, "layer6", ["layer5"])
+    with pytest.raises(ValueError, match="one input"):
+        edits.set_sources(document, "layer4", ["layer3"])
+    assert edits.remove_layer(document, "layer3").layer("layer6").sources == (INPUT,)
+
+
+def test_data_has_the_arguments_of_its_kind() -> None:
+    document = edits.set_argument(why_did_it_die(), INPUT, "data", "tokens")
+    assert dict(document.input.arguments) == {"data": "tokens", "shape": [16]}
+    with pytest.raises(ValueError, match="axes"):
+        edits.set_argument(document, INPUT, "shape", [3, 4])
+    with pytest.raises(ValueError, match="too large"):
+        edits.set_argument(on_noise(document, 3), INPUT, "shape", [10_000, 10_000])
 
 
 def test_values_dragged_one_after_another_are_one_step_back() -> None:
@@ -143,11 +228,11 @@ def test_invalid_values_are_refused_with_the_reason(
 )
 def test_broken_text_is_refused_in_words(source: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        edits.from_json(source)
+        from_json(source)
 
 
 def test_names_are_those_of_the_model() -> None:
     document = digits_stack()
     assert list(document.names().values()) == [
-        "conv2d", "max_pooling2d", "flatten", "dense", "dense_1",
+        "input", "conv2d", "max_pooling2d", "flatten", "dense", "dense_1",
     ]  # fmt: skip

@@ -1,24 +1,27 @@
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 import pytest
 
 import layerscope as ls
-from layerscope_explorer import document as edits
+from layerscope.structure import leaves
+from layerscope_explorer import edits
 from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise
 from layerscope_explorer.data import digits_data
-from layerscope_explorer.document import Document, digits_stack
-from layerscope_explorer.engine import Engine, _forward, make_layer
+from layerscope_explorer.document import INPUT, Document
+from layerscope_explorer.engine import Engine, make_layer
 from layerscope_explorer.lenses.activation import sentence
 from layerscope_explorer.limits import MAX_PARAMETERS
+from layerscope_explorer.model import model_of
+from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
+from layerscope_explorer.steps import call_layer, forward
 
 
 def picture(document: Document, engine: Engine | None = None):
-    return (engine or Engine(digits_data())).snapshot(document)
+    return (engine or Engine()).snapshot(document)
 
 
 def test_numbers_are_the_models_own() -> None:
@@ -44,19 +47,81 @@ def test_numbers_are_the_models_own() -> None:
 def test_what_is_shown_is_what_the_layer_gives(name: str) -> None:
     cls: Any = layerscope_catalogue().layer(name)
     for example in cls.examples:
-        if isinstance(example.input_shape, list) or example.arguments.get("return_state"):
-            continue
-        layer = cls(**example.arguments)
-        x = np.random.default_rng(0).normal(size=example.input_shape).astype("float32")
+        shape = example.input_shape
+        shapes: Any = shape if isinstance(shape, list) else [shape]
+        generator = np.random.default_rng(0)
+        inputs = [generator.normal(size=one).astype("float32") for one in shapes]
         if example.integers is not None:
-            x = np.abs(x).astype("int32")
+            inputs = [np.abs(one).astype("int32") for one in inputs]
         elif example.words is not None:
-            x = np.random.default_rng(0).choice(example.words, example.input_shape)
-        layer(x)
-        # A layer that draws goes on drawing.
-        expected = copy.deepcopy(layer)(x)
-        if isinstance(expected, np.ndarray) and expected.dtype.kind != "U":
-            np.testing.assert_allclose(_forward(layer, x)[1], expected, rtol=1e-6)
+            inputs = [generator.choice(example.words, one) for one in shapes]
+        layer = cls(**example.arguments)
+        layer.build(shape)
+        expected = leaves(call_layer(layer, inputs, training=False))
+        for _ in range(2):
+            found = forward(layer, inputs, training=False)
+            for one, other in zip((found["output"], *found["more_outputs"]), expected, strict=True):
+                if one.dtype.kind == "U":
+                    np.testing.assert_array_equal(one, other)
+                else:
+                    np.testing.assert_allclose(one, other, rtol=1e-6)
+        # What is random in training is drawn the same again.
+        first, again = (forward(layer, inputs, training=True)["output"] for _ in range(2))
+        np.testing.assert_array_equal(first, again)
+
+
+def test_gradients_are_the_models_own() -> None:
+    document = edits.add_layer(why_did_it_die(), "Add", 4, None, ["layer2"])
+    document = edits.share_layer(document, "layer3", 6)
+    for spec in document.layers:
+        if spec.class_name == "Dense" and not spec.shares:
+            document = edits.set_argument(document, spec.id, "kernel_initializer", "glorot_normal")
+    stack: Any = picture(document).stack
+    data = stack.data
+    model, layers = model_of(document, data)
+    assert data.labels is not None
+    with ls.GradientTape() as tape:
+        x = tape.watch(data.sample)
+        loss = ls.losses.sparse_categorical_crossentropy(data.labels, model(x, training=True))
+    weights = layers["layer3"].trainable_weights
+    of_input, *of_weights = tape.gradient(loss, [x, *weights])
+    found = stack.gradients[INPUT].output
+    np.testing.assert_allclose(found, of_input, rtol=1e-3, atol=1e-6)
+    shared = ["layer3", *(one.id for one in document.layers if one.shares)]
+    sums = [sum(stack.gradients[one].weights[k] for one in shared) for k in range(2)]
+    for one, other in zip(sums, of_weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_bypassed_and_shared_layers() -> None:
+    plain: Any = picture(why_did_it_die())
+    document = edits.set_bypassed(why_did_it_die(), "layer3", True)
+    passed: Any = picture(document)
+    assert passed.layers[2].bypassed
+    assert passed.layers[2].output is None
+    assert passed.layers[2].output_shape == (None, 64)
+    assert passed.layers[3].output.std > 5 * plain.layers[3].output.std
+    shared = picture(edits.share_layer(why_did_it_die(), "layer3", 4))
+    assert shared.total_params == plain.total_params
+    steps = {step.spec.id: step for step in shared.stack}
+    assert steps["layer11"].layer is steps["layer3"].layer
+
+
+def test_the_phase_decides_what_noise_does() -> None:
+    document = edits.add_layer(digits_stack(), "Dropout", 4, {"rate": 0.5})
+    training: Any = picture(document)
+    inference: Any = picture(edits.set_phase(document, "inference"))
+    zeros = [float(np.mean(one.stack.step("layer6").output == 0)) for one in (training, inference)]
+    assert zeros[0] > zeros[1] + 0.2
+
+
+@pytest.mark.parametrize("shape", [(5,), (6, 3), (5, 5, 2), (3, 4, 4, 2)])
+def test_noise_of_any_shape_can_be_shown(shape: tuple[int, ...]) -> None:
+    snapshot: Any = picture(on_noise(edits.add_layer(Document(), "Dense"), *shape))
+    assert snapshot.input.output_shape == (None, *shape)
+    assert snapshot.layers[0].output_shape[:-1] == (None, *shape[:-1])
+    assert snapshot.loss is None
+    assert snapshot.layers[0].gradient is not None
 
 
 def test_masks_reach_the_layers_below() -> None:
@@ -81,12 +146,11 @@ def test_masks_reach_the_layers_below() -> None:
 
 
 def test_only_what_changed_is_computed_again() -> None:
-    engine = Engine(digits_data())
+    engine = Engine()
     first = engine.snapshot(digits_stack())
     second = engine.snapshot(edits.set_argument(digits_stack(), "layer4", "units", 32))
-    assert [a is b for a, b in zip(first.layers, second.layers, strict=True)] == [
-        True, True, True, False, False,
-    ]  # fmt: skip
+    pairs = zip(first.stack.steps, second.stack.steps, strict=True)
+    assert [a is b for a, b in pairs] == [True, True, True, False, False]
 
 
 def test_a_layers_weights_do_not_depend_on_its_neighbours() -> None:
@@ -159,7 +223,7 @@ def test_dead_and_exploding_layers_are_marked() -> None:
 
 @pytest.mark.parametrize("class_name", sorted(layerscope_catalogue().layers))
 def test_every_layer_anywhere_gives_a_picture_or_a_plain_reason(class_name: str) -> None:
-    engine = Engine(digits_data())
+    engine = Engine()
     for position in range(6):
         snapshot = engine.snapshot(edits.add_layer(digits_stack(), class_name, position))
         view = snapshot.layers[position]
@@ -171,15 +235,15 @@ def test_every_layer_anywhere_gives_a_picture_or_a_plain_reason(class_name: str)
             assert view.health in ("ok", "warn", "bad")
 
 
-def test_the_palette_has_layers_of_one_input() -> None:
+def test_the_palette_has_every_layer() -> None:
     offered = set(layerscope_catalogue().layers)
-    assert {"Masking", "Embedding", "TimeDistributed", "Lambda"} <= offered
-    assert not {"Add", "Concatenate", "Dot"} & offered
+    assert {"Masking", "Embedding", "TimeDistributed", "Lambda", "Add", "RNN", "Dot"} <= offered
 
 
 def test_numbers_without_a_vector_are_a_plain_reason() -> None:
     arguments = {"input_dim": 1, "output_dim": 2}
-    view = picture(edits.add_layer(digits_stack(), "Embedding", 0, arguments)).layers[0]
+    document = edits.set_argument(digits_stack(), INPUT, "data", "tokens")
+    view = picture(edits.add_layer(document, "Embedding", 0, arguments)).layers[0]
     assert view.problem is not None
     assert "has no vector for" in view.problem.message
 
@@ -191,17 +255,19 @@ def test_a_function_that_cannot_be_followed_is_a_plain_reason() -> None:
     assert "`output_shape`" in view.problem.message
 
 
-def test_a_layer_of_several_outputs_is_a_plain_reason() -> None:
+def test_of_several_outputs_the_first_goes_on() -> None:
     document = Document()
     for class_name, arguments in (
         ("Flatten", {}),
         ("RepeatVector", {"n": 2}),
         ("GRU", {"units": 2, "return_state": True}),
+        ("Dense", {"units": 3}),
     ):
         document = edits.add_layer(document, class_name, arguments=arguments)
-    view = picture(document).layers[2]
-    assert view.problem is not None
-    assert "2 outputs" in view.problem.message
+    views = picture(document).layers
+    assert views[2].output_shape == (None, 2)
+    assert views[2].more_outputs == ((None, 2),)
+    assert views[3].output_shape == (None, 3)
 
 
 def test_an_activation_layer_shows_its_curve() -> None:
@@ -220,9 +286,9 @@ def test_empty_stack_has_a_picture_too() -> None:
 
 def test_trained_weights_are_shown_and_wrong_shapes_ignored() -> None:
     ones = [np.ones((144, 64), np.float32), np.zeros(64, np.float32)]
-    snapshot = Engine(digits_data()).snapshot(digits_stack(), {"layer4": ones})
+    snapshot = Engine().snapshot(digits_stack(), {"layer4": ones})
     assert snapshot.layers[3].weights[0].histogram.mean == 1.0
-    snapshot = Engine(digits_data()).snapshot(digits_stack(), {"layer4": ones[:1]})
+    snapshot = Engine().snapshot(digits_stack(), {"layer4": ones[:1]})
     assert snapshot.layers[3].weights[0].histogram.mean != 1.0
 
 

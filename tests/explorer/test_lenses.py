@@ -17,10 +17,6 @@ from layerscope import initializers
 from layerscope_explorer.densities import density_of, point_mass_of
 from layerscope_explorer.histograms import histogram
 from layerscope_explorer.lenses import (
-    ActivationLens,
-    OutputsLens,
-    TrainingLens,
-    WeightsLens,
     activation,
     distribution,
     figure,
@@ -28,11 +24,15 @@ from layerscope_explorer.lenses import (
     training,
     weights,
 )
+from layerscope_explorer.lenses.activation import ActivationLens
+from layerscope_explorer.lenses.outputs import OutputsLens
+from layerscope_explorer.lenses.training import TrainingLens
+from layerscope_explorer.lenses.weights import WeightsLens
+from layerscope_explorer.session import Session
 from layerscope_explorer.snapshot import (
     ActivationView,
     LayerView,
     Problem,
-    Snapshot,
     TrainingState,
     WeightView,
 )
@@ -46,6 +46,11 @@ class FakeSession(param.Parameterized):
     selected: Any = param.String()
     training: Any = param.Parameter()
     stale: Any = param.Boolean()
+    study: Any = param.Parameter()
+    lens: Any = param.String()
+
+    def register_study(self, *names: Any, **options: Any) -> None:
+        pass
 
 
 def weight(name="kernel", shape=(64, 32), initializer=None, values=None) -> WeightView:
@@ -98,7 +103,7 @@ def layer(**changes: Any) -> LayerView:
 
 
 def session_of(*layers: LayerView) -> FakeSession:
-    snapshot = Snapshot(1, (28, 28), layers, 0, "", 1.0)
+    snapshot = replace(Session().snapshot, layers=layers)
     return FakeSession(snapshot=snapshot, selected=layers[0].id, training=TrainingState())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerscope_explorer.document import digits_stack
+from layerscope_explorer.presets import digits_stack, why_did_it_die
 from layerscope_explorer.session import Session
 from layerscope_explorer.workers import InlineScheduler, SlicedJob
 
@@ -35,28 +35,36 @@ def train_to_end(session: Session, seconds: float = 60) -> None:
         session.tick()
 
 
-def test_opens_with_pictures() -> None:
+def digits_session(scheduler: InlineScheduler | None = None) -> Session:
+    return Session(scheduler, digits_stack())
+
+
+def test_opens_with_pictures_of_a_dying_signal() -> None:
     session = Session()
+    assert session.document == why_did_it_die()
     assert [layer.output_shape for layer in session.snapshot.layers][-1] == (None, 10)
-    assert session.selected == "layer1"
+    assert session.selected == "layer2"
+    spread = [session.snapshot.input.output.std, session.snapshot.layers[8].output.std]
+    assert spread[0] == pytest.approx(1.0, abs=0.01)
+    assert spread[1] < 1e-8
 
 
 def test_edits_change_pictures_and_can_be_undone_by_name() -> None:
-    session = Session()
+    session = digits_session()
     before = session.document
     session.set_argument("layer4", "units", 24)
     assert session.snapshot.layer("layer4").output_shape == (None, 24)
-    assert session.undo_name == "Change units of dense"
+    assert session.history.past[-1].name == "Change units of dense"
     session.undo()
     assert session.document == before
     assert session.snapshot.layer("layer4").output_shape == (None, 64)
-    assert session.redo_name == "Change units of dense"
+    assert session.history.future[0].name == "Change units of dense"
     session.redo()
     assert session.snapshot.layer("layer4").output_shape == (None, 24)
 
 
 def test_selection_follows_what_is_added_and_removed() -> None:
-    session = Session()
+    session = digits_session()
     session.add_layer("Dropout", 4)
     assert session.selected == "layer6"
     session.remove_layer("layer6")
@@ -67,7 +75,8 @@ def test_selection_follows_what_is_added_and_removed() -> None:
 
 def test_while_one_picture_is_computed_many_edits_lead_to_one_more() -> None:
     scheduler = SlowScheduler()
-    session = Session(scheduler)
+    session = digits_session(scheduler)
+    scheduler.step()
     for units in range(20, 30):
         session.set_argument("layer4", "units", units)
     assert len(scheduler.waiting) == 1
@@ -81,8 +90,10 @@ def test_while_one_picture_is_computed_many_edits_lead_to_one_more() -> None:
 
 def test_a_defect_in_the_engine_keeps_the_last_good_picture() -> None:
     scheduler = SlowScheduler()
-    session = Session(scheduler)
+    session = digits_session(scheduler)
+    scheduler.step()
     good = session.snapshot
+    assert good is not None
     session.set_argument("layer4", "units", 20)
     _, done = scheduler.waiting.pop()
     broken: Future[Any] = Future()
@@ -96,7 +107,7 @@ def test_a_defect_in_the_engine_keeps_the_last_good_picture() -> None:
 
 
 def test_training_learns_and_its_weights_are_shown() -> None:
-    session = Session()
+    session = digits_session()
     initial = session.snapshot.layer("layer4").weights[0].histogram
     session.set_training("epochs", 2)
     session.train()
@@ -116,7 +127,7 @@ def test_training_learns_and_its_weights_are_shown() -> None:
 def test_training_is_the_same_from_the_same_seed() -> None:
     curves = []
     for _ in range(2):
-        session = Session()
+        session = digits_session()
         session.set_training("epochs", 1)
         session.train()
         train_to_end(session)
@@ -125,7 +136,7 @@ def test_training_is_the_same_from_the_same_seed() -> None:
 
 
 def test_pause_holds_and_resume_goes_on() -> None:
-    session = Session()
+    session = digits_session()
     session.set_training("epochs", 30)
     session.train()
     time.sleep(0.3)
@@ -148,7 +159,7 @@ def test_pause_holds_and_resume_goes_on() -> None:
 
 
 def test_an_edit_ends_training_and_keeps_what_other_layers_learned() -> None:
-    session = Session()
+    session = digits_session()
     session.set_training("epochs", 1)
     session.train()
     train_to_end(session)
@@ -163,7 +174,7 @@ def test_an_edit_ends_training_and_keeps_what_other_layers_learned() -> None:
 
 
 def test_a_stack_that_cannot_be_trained_says_why() -> None:
-    session = Session()
+    session = digits_session()
     session.remove_layer("layer5")
     session.train()
     assert session.training.status == "failed"
@@ -171,7 +182,7 @@ def test_a_stack_that_cannot_be_trained_says_why() -> None:
 
 
 def test_divergence_ends_training_in_words() -> None:
-    session = Session()
+    session = digits_session()
     session.set_argument("layer5", "activation", "linear")
     session.set_training("optimizer", "SGD")
     session.set_training("learning_rate", 10.0)
@@ -185,7 +196,7 @@ def test_divergence_ends_training_in_words() -> None:
 
 
 def test_a_closed_session_starts_nothing_more() -> None:
-    session = Session()
+    session = digits_session()
     session.set_training("epochs", 300)
     session.train()
     trainer = session._trainer
@@ -225,8 +236,66 @@ def test_long_jobs_take_turns() -> None:
 
 
 def test_sessions_share_nothing_that_one_could_change() -> None:
-    one, two = Session(), Session()
+    one, two = digits_session(), digits_session()
     one.set_argument("layer4", "units", 7)
     one.set_seed(5)
     assert two.document == digits_stack()
     assert two.snapshot.layer("layer4").output_shape == (None, 64)
+
+
+def test_a_lens_has_something_computed_of_the_selected_layer() -> None:
+    session = Session()
+    seen: list[tuple[str, Any]] = []
+
+    def study(stack: Any, layer_id: str, options: Any) -> float:
+        seen.append((layer_id, options["power"]))
+        return float(stack.output(layer_id).std() ** options["power"])
+
+    session.register_study("spread", study, power=1)
+    session.open_lens("spread")
+    assert session.study.lens == "spread"
+    assert session.study.found == pytest.approx(session.snapshot.layer("layer2").output.std, 1e-3)
+    picture = session.snapshot
+    session.set_option("spread", power=2)
+    session.select("layer3")
+    # The stack's own pictures are not computed again for a look.
+    assert session.snapshot is picture
+    assert seen == [("layer2", 1), ("layer2", 2), ("layer3", 2)]
+    session.set_argument("layer2", "units", 5)
+    assert seen[-1] == ("layer3", 2)
+    session.open_lens("other")
+    assert session.study is None
+
+
+def test_what_a_lens_cannot_find_costs_no_picture() -> None:
+    session = Session()
+
+    def study(stack: Any, layer_id: str, options: Any) -> float:
+        raise ValueError("nothing to be found")
+
+    session.register_study("broken", study)
+    session.open_lens("broken")
+    assert session.study.error == "nothing to be found"
+    session.set_argument("layer2", "units", 5)
+    assert session.snapshot.layer("layer2").output_shape == (None, 5)
+
+
+def test_a_merging_layer_starts_as_a_residual() -> None:
+    session = Session()
+    session.add_layer("Add", 4)
+    layer = session.document.layers[4]
+    assert layer.sources == ("layer3",)
+    assert session.snapshot.layer(layer.id).output_shape == (None, 64)
+    session.add_layer("Subtract")
+    assert session.snapshot.layers[-1].problem is None
+
+
+def test_history_can_be_walked_by_steps() -> None:
+    session = Session()
+    for units in (3, 4, 5):
+        session.set_argument(f"layer{units}", "units", units)
+    last = session.document
+    session.go(-3)
+    assert session.document == why_did_it_die()
+    session.go(3)
+    assert session.document == last

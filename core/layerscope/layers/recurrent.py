@@ -95,7 +95,9 @@ class RNN(Layer):
         ),
     )
 
-    cell: Any = field(converter=as_cell, help="What computes one step, or a list of such cells.")
+    cell: Any = field(
+        converter=as_cell, kind="cell", help="What computes one step, or a list of such cells."
+    )
     return_sequences: bool = field(
         default=False, help="Whether to return the output of every step instead of the last."
     )

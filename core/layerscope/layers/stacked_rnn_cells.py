@@ -71,7 +71,7 @@ class StackedRNNCells(Layer):
         Example({"cells": [{"class_name": "GRUCell", "config": {"units": 2}}]}, (3, 2)),
     )
 
-    cells: list[Any] = field(converter=as_cells, help="The cells, first to last.")
+    cells: list[Any] = field(converter=as_cells, kind="cells", help="The cells, first to last.")
 
     def __post_init__(self) -> None:
         self.input_spec = getattr(self.cells[0], "input_spec", None)

@@ -72,6 +72,109 @@ function makeSlider(control, field, onMove) {
   }
 }
 
+const THUMBNAIL = {width: 48, height: 24}
+
+function drawing(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+  svg.setAttribute("viewBox", `0 0 ${THUMBNAIL.width} ${THUMBNAIL.height}`)
+  svg.setAttribute("class", "ls-drawing")
+  svg.setAttribute("aria-hidden", "true")
+  const line = document.createElementNS(svg.namespaceURI, "path")
+  line.setAttribute("d", path)
+  svg.append(line)
+  return svg
+}
+
+/* A choice by looks: a button with a drawing that opens a list of all of them. */
+function makePicker(field, drawings, {onPick, onPreview}) {
+  const place = element("div", "ls-picker-place")
+  const button = element("button", "ls-picker")
+  button.type = "button"
+  button.setAttribute("role", "combobox")
+  button.setAttribute("aria-haspopup", "listbox")
+  button.setAttribute("aria-expanded", "false")
+  const list = element("div", "ls-options")
+  list.setAttribute("role", "listbox")
+  list.setAttribute("aria-label", field.name)
+  list.tabIndex = -1
+  list.hidden = true
+  place.append(button, list)
+  const labels = new Map(field.options)
+  const options = new Map()
+  let value = field.value
+  let marked = value
+
+  const face = (node, name) => {
+    node.replaceChildren(drawing(drawings[name] ?? ""), element("span", "ls-picked", labels.get(name) ?? name))
+  }
+  const mark = name => {
+    if (!options.has(name)) return
+    marked = name
+    for (const [key, option] of options) option.classList.toggle("ls-marked", key === name)
+    options.get(name).scrollIntoView({block: "nearest"})
+    button.setAttribute("aria-activedescendant", options.get(name).id)
+    onPreview(name === value ? null : name)
+  }
+  const close = () => {
+    if (list.hidden) return
+    list.hidden = true
+    button.setAttribute("aria-expanded", "false")
+    button.removeAttribute("aria-activedescendant")
+    onPreview(null)
+  }
+  const open = () => {
+    list.hidden = false
+    button.setAttribute("aria-expanded", "true")
+    const room = window.innerHeight - button.getBoundingClientRect().bottom
+    list.classList.toggle("ls-above", room < 300)
+    mark(value)
+  }
+  const pick = name => { close(); if (name !== value) { show(name); onPick(name) } }
+  const show = name => {
+    value = name
+    face(button, name)
+    for (const [key, option] of options) option.setAttribute("aria-selected", String(key === name))
+  }
+  for (const [name] of field.options) {
+    const option = element("div", "ls-option")
+    option.id = `ls-option-${field.path}-${name}`
+    option.setAttribute("role", "option")
+    option.dataset.name = name
+    face(option, name)
+    option.addEventListener("pointerdown", event => event.preventDefault())
+    option.addEventListener("pointermove", () => { if (marked !== name) mark(name) })
+    option.addEventListener("click", () => pick(name))
+    options.set(name, option)
+    list.append(option)
+  }
+  button.addEventListener("click", () => (list.hidden ? open() : close()))
+  button.addEventListener("blur", close)
+  list.addEventListener("pointerleave", () => onPreview(null))
+  let typed = "", typedAt = 0
+  button.addEventListener("keydown", event => {
+    const names = [...options.keys()]
+    const at = names.indexOf(list.hidden ? value : marked)
+    const step = {ArrowDown: 1, ArrowUp: -1}[event.key]
+    if (list.hidden && (step || event.key === "Enter" || event.key === " ")) open()
+    else if (step) mark(names[Math.min(Math.max(at + step, 0), names.length - 1)])
+    else if (event.key === "Home") mark(names[0])
+    else if (event.key === "End") mark(names[names.length - 1])
+    else if (!list.hidden && (event.key === "Enter" || event.key === " ")) pick(marked)
+    else if (!list.hidden && event.key === "Escape") close()
+    else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      typed = event.timeStamp - typedAt < 700 ? typed + event.key.toLowerCase() : event.key.toLowerCase()
+      typedAt = event.timeStamp
+      const found = names.find(name => (labels.get(name) ?? name).toLowerCase().startsWith(typed))
+      if (found === undefined) return
+      if (list.hidden) open()
+      mark(found)
+    } else return
+    event.preventDefault()
+    event.stopPropagation()
+  })
+  return {place, button, show}
+}
+
 export function render({model}) {
   const strings = model.strings
   const root = element("div", "ls-form")
@@ -171,6 +274,16 @@ export function render({model}) {
       input.addEventListener("change", () => send(control, "set", input.checked))
       control.draw = value => { input.checked = Boolean(value) }
     },
+    picker(control, field) {
+      const drawings = model.thumbnails[field.kind] ?? {}
+      const picker = makePicker(field, drawings, {
+        onPick: name => send(control, "set", name),
+        onPreview: name => model.send_msg({type: "preview", path: control.path, value: name}),
+      })
+      control.side.append(picker.place)
+      control.input = picker.button
+      control.draw = value => picker.show(value ?? "")
+    },
     select(control, field) {
       const input = element("select", "ls-select")
       for (const [value, label] of field.options) {
@@ -188,7 +301,10 @@ export function render({model}) {
 
   function makeControl(field) {
     const row = element("div", `ls-field ls-arg-${field.path.replaceAll(".", "-")} ls-${field.control}-field`)
-    if (field.nested) row.classList.add("ls-nested")
+    if (field.nested) {
+      row.classList.add("ls-nested")
+      row.style.setProperty("--depth", field.nested)
+    }
     const line = element("div", "ls-line")
     const dot = element("button", "ls-dot")
     dot.type = "button"

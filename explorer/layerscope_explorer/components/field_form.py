@@ -42,6 +42,7 @@ class FieldForm(pn.custom.JSComponent):
     formula = Child(default=None, doc="Shown between summary and groups.")
     groups = param.List(default=[], item_type=dict, doc="See `controls.groups_of`.")
     content = param.String(default="{}", doc="Owner, notice, empty and groups as JSON.")
+    thumbnails = param.Dict(default={}, doc="Drawings of what can be picked, by kind and name.")
     expanded = param.Boolean(default=False, doc="Whether the form is open where it is a sheet.")
     inline = param.Boolean(default=False, doc="Whether controls sit side by side.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")

@@ -14,6 +14,7 @@ function shortcut(event) {
   }
   if (event.altKey || event.shiftKey || event.repeat) return null
   if (key === "r") return "reroll"
+  if (/^[1-9]$/.test(key)) return `lens ${key}`
   return event.key === " " && !on(USES_SPACE) ? "train" : null
 }
 

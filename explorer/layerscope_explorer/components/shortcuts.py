@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ __all__ = ["Shortcuts", "toggle_training"]
 
 
 class Shortcuts(pn.custom.JSComponent):
-    """Invisible listener: Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Space (train or pause), R (reroll).
+    """Invisible listener: Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Space (train or pause), R (reroll), 1 to 9.
 
     Keys pressed in a text field or on a control that uses them itself are left alone.
     """
@@ -22,13 +22,15 @@ class Shortcuts(pn.custom.JSComponent):
         ":host { position: absolute !important; width: 0; height: 0; }"
     ]
 
-    def __init__(self, session: Any, **params: Any) -> None:
+    def __init__(self, session: Any, lenses: Sequence[str] = (), **params: Any) -> None:
         super().__init__(**params)
         self._session = session
+        self._lenses = lenses
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
         session = self._session
-        match data.get("key"):
+        word, _, number = str(data.get("key")).partition(" ")
+        match word:
             case "undo":
                 session.undo()
             case "redo":
@@ -37,6 +39,8 @@ class Shortcuts(pn.custom.JSComponent):
                 session.reroll()
             case "train":
                 toggle_training(session)
+            case "lens" if int(number) <= len(self._lenses):
+                session.open_lens(self._lenses[int(number) - 1])
 
 
 def toggle_training(session: Any) -> None:

@@ -4,6 +4,10 @@ const ICONS = {
   duplicate: "M6 6h7v7H6zM3.5 10V3.5H10",
   remove: "M3.5 4.5h9M6.5 4.5V3h3v1.5M5 4.5l.5 8.5h5l.5-8.5",
   plus: "M8 3.5v9M3.5 8h9",
+  bypass: "M3 11c0-5 10-5 10 0M11 9l2 2-2 2M8 12.5v.01",
+  share: "M6.5 9.5l3-3M7 5l1.2-1.2a2.5 2.5 0 0 1 3.6 3.6L10.5 8.6M9 11l-1.2 1.2a2.5 2.5 0 0 1-3.6-3.6L5.5 7.4",
+  unshare: "M7 5l1.2-1.2a2.5 2.5 0 0 1 3.6 3.6L10.5 8.6M9 11l-1.2 1.2a2.5 2.5 0 0 1-3.6-3.6L5.5 7.4",
+  reroll: "M3.5 3h9a.5.5 0 0 1 .5.5v9a.5.5 0 0 1-.5.5h-9a.5.5 0 0 1-.5-.5v-9a.5.5 0 0 1 .5-.5ZM5.9 5.9h.01M10.1 5.9h.01M8 8h.01M5.9 10.1h.01M10.1 10.1h.01",
 }
 const DRAG_THRESHOLD = 6
 
@@ -41,6 +45,17 @@ function iconButton(name, label, action) {
 function setLabel(node, label) {
   node.setAttribute("aria-label", label)
   node.title = label
+}
+
+/* An activation's curve, as its picker draws it. */
+function drawing() {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+  svg.setAttribute("viewBox", "0 0 48 24")
+  svg.setAttribute("class", "ls-curve")
+  svg.setAttribute("aria-hidden", "true")
+  const path = document.createElementNS(svg.namespaceURI, "path")
+  svg.append(path)
+  return {svg, draw: data => { svg.style.display = data ? "" : "none"; path.setAttribute("d", data) }}
 }
 
 /* Heights come as percent in one text. */
@@ -82,9 +97,19 @@ export function render({model}) {
   let expectsNewCard = false
 
   const root = element("div", "ls-stack")
-  const input = element("div", "ls-input")
+  const input = element("button", "ls-input")
+  input.type = "button"
   const inputShape = element("span", "ls-chip")
-  input.append(element("span", "ls-input-name", strings.input), inputShape)
+  const inputDetail = element("span", "ls-input-detail")
+  input.append(element("span", "ls-input-name", strings.input), inputDetail, inputShape)
+  input.addEventListener("click", () => select("input"))
+  input.addEventListener("keydown", event => {
+    if (event.key === "ArrowDown" && rows.length) { select(rows[0].id); focusCard(rows[0].id) }
+    else if (event.key.toLowerCase() === "a" && !event.ctrlKey && !event.metaKey) openPalette(0)
+    else return
+    event.preventDefault()
+    event.stopPropagation()
+  })
   const list = element("ol", "ls-list")
   list.setAttribute("role", "list")
   list.setAttribute("aria-label", strings.label)
@@ -127,9 +152,10 @@ export function render({model}) {
     model.send_msg({type: "remove", id})
   }
 
-  function duplicate(id) {
-    announce(strings.duplicated, {name: rows[indexOf(id)].name})
-    model.send_msg({type: "duplicate", id})
+  /* What is done to one layer as a whole. */
+  function act(type, id) {
+    if (type === "duplicate") announce(strings.duplicated, {name: rows[indexOf(id)].name})
+    model.send_msg({type, id})
   }
 
   function onKey(event, id) {
@@ -141,8 +167,12 @@ export function render({model}) {
       const target = index + (forth ? 1 : -1)
       if (event.altKey) move(id, target)
       else if (rows[target]) { select(rows[target].id); focusCard(rows[target].id) }
+      else if (target < 0) { select("input"); input.focus() }
     } else if (event.key === "Delete" || (event.key === "Backspace" && plain)) remove(id)
-    else if (plain && event.key.toLowerCase() === "d") duplicate(id)
+    else if (plain && event.key.toLowerCase() === "d") act("duplicate", id)
+    else if (plain && event.key.toLowerCase() === "b") act("bypass", id)
+    else if (plain && event.key.toLowerCase() === "s") act("share", id)
+    else if (plain && event.key.toLowerCase() === "r") act("reroll", id)
     else if (plain && event.key.toLowerCase() === "a") openPalette(index + 1)
     else return
     event.preventDefault()
@@ -182,29 +212,38 @@ export function render({model}) {
     const params = element("span", "ls-params")
     const health = element("span", "ls-health")
     const spark = sparkline()
-    main.append(title, chip, detail, params, spark.svg, health)
+    const curve = drawing()
+    const pictures = element("span", "ls-pictures")
+    pictures.append(spark.svg, curve.svg)
+    const links = element("span", "ls-links")
+    main.append(title, chip, detail, params, links, pictures, health)
     const actions = element("div", "ls-actions")
     const buttons = {
       up: iconButton("up", "", () => move(id, indexOf(id) - 1)),
       down: iconButton("down", "", () => move(id, indexOf(id) + 1)),
-      duplicate: iconButton("duplicate", "", () => duplicate(id)),
+      bypass: iconButton("bypass", "", () => act("bypass", id)),
+      reroll: iconButton("reroll", "", () => act("reroll", id)),
+      share: iconButton("share", "", () => act("share", id)),
+      unshare: iconButton("unshare", "", () => act("unshare", id)),
+      duplicate: iconButton("duplicate", "", () => act("duplicate", id)),
       remove: iconButton("remove", "", () => remove(id)),
     }
     actions.append(...Object.values(buttons))
     card.append(grip, main, actions)
     slot.append(seam, insert, card)
     card.addEventListener("pointerdown", event => startDrag(event, id))
-    return {slot, seam, insert, card, main, kind, name, chip, detail, params, health, spark, buttons, seamKey: ""}
+    return {slot, seam, insert, card, main, kind, name, chip, detail, params, health, spark, curve, links, buttons, seamKey: ""}
   }
 
   function drawSeam(card, row) {
-    const key = JSON.stringify([row.error, row.fixes])
+    const key = JSON.stringify([row.error, row.fixes, row.note])
     if (key === card.seamKey) return
     card.seamKey = key
     card.seam.replaceChildren()
-    card.seam.hidden = !row.error
-    if (!row.error) return
-    card.seam.append(element("p", "ls-seam-text", row.error))
+    card.seam.hidden = !row.error && !row.fixes.length
+    card.seam.classList.toggle("ls-cure", !row.error)
+    if (card.seam.hidden) return
+    card.seam.append(element("p", "ls-seam-text", row.error || row.note))
     const fixes = element("div", "ls-fixes")
     row.fixes.forEach((label, index) => {
       const button = element("button", "ls-button ls-fix", label)
@@ -213,7 +252,7 @@ export function render({model}) {
       fixes.append(button)
     })
     card.seam.append(fixes)
-    live.textContent = fill(strings.problem, {message: row.error})
+    if (row.error) live.textContent = fill(strings.problem, {message: row.error})
   }
 
   function drawCard(card, row, index, count) {
@@ -228,6 +267,14 @@ export function render({model}) {
     card.health.textContent = strings[`health_${row.health}`]
     card.health.title = row.note
     card.spark.draw(heights(row.spark), heights(row.theory))
+    card.curve.draw(row.drawing)
+    card.card.classList.toggle("ls-bypassed", row.bypassed)
+    card.links.textContent = row.sources.length ? fill(strings.takes, {names: row.sources.join(", ")}) : ""
+    card.buttons.bypass.setAttribute("aria-pressed", String(row.bypassed))
+    card.buttons.share.style.display = row.shares ? "none" : ""
+    card.buttons.unshare.style.display = row.shares ? "" : "none"
+    card.buttons.reroll.disabled = !row.spark
+    for (const name of ["bypass", "reroll", "share", "unshare"]) setLabel(card.buttons[name], fill(strings[name], row))
     card.main.setAttribute("aria-label", row.error ? `${row.label}. ${row.error}` : row.label)
     card.buttons.up.disabled = index === 0
     card.buttons.down.disabled = index === count - 1
@@ -241,6 +288,9 @@ export function render({model}) {
 
   function mark(selected) {
     const anchor = cards.has(selected) ? selected : rows[0]?.id
+    input.classList.toggle("ls-selected", selected === "input")
+    if (selected === "input") input.setAttribute("aria-current", "true")
+    else input.removeAttribute("aria-current")
     for (const [id, card] of cards) {
       card.card.classList.toggle("ls-selected", id === selected)
       if (id === selected) card.main.setAttribute("aria-current", "true")
@@ -265,7 +315,9 @@ export function render({model}) {
       drawCard(card, row, index, rows.length)
       if (list.children[index] !== card.slot) list.insertBefore(card.slot, list.children[index] ?? null)
     })
-    inputShape.textContent = model.input_label
+    inputShape.textContent = model.input_row.shape ?? ""
+    inputDetail.textContent = model.input_row.detail ?? ""
+    input.setAttribute("aria-label", model.input_row.label ?? "")
     total.textContent = model.total
     empty.hidden = rows.length > 0
     mark(model.selected)
@@ -335,7 +387,7 @@ export function render({model}) {
     window.addEventListener("keydown", onEscape)
   }
 
-  model.on(["packed_rows", "total", "input_label"], draw)
+  model.on(["packed_rows", "total", "input_row"], draw)
   model.on("selected", () => { mark(model.selected); cards.get(model.selected)?.slot.scrollIntoView({block: "nearest", inline: "nearest"}) })
   draw()
   return root

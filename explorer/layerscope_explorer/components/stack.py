@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,9 +12,10 @@ import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
-from layerscope_explorer.snapshot import LayerView, Snapshot, WeightView
+from layerscope_explorer.snapshot import Fix, LayerView, Snapshot, WeightView
 from layerscope_explorer.strings import section, text
 from layerscope_explorer.theme import section_color
+from layerscope_explorer.thumbnails import thumbnail
 
 __all__ = ["LayerStack", "format_count", "format_shape", "rows_of"]
 
@@ -71,21 +72,26 @@ def _row(layer: LayerView, position: int, count: int) -> dict[str, Any]:
     spark, theory = _spark(layer.weights[0]) if layer.weights else ("", "")
     reached = layer.output_shape is not None
     shape = format_shape(layer.output_shape) if reached else text("stack.not_reached")
+    more = f" +{len(layer.more_outputs)}" if layer.more_outputs else ""
     health = text(f"stack.health_{layer.health}_name")
     return {
         "id": layer.id,
         "name": layer.name,
         "kind": layer.class_name,
         "detail": layer.detail,
-        "shape": format_shape(layer.output_shape),
+        "shape": format_shape(layer.output_shape) + more,
         "params": format_count(layer.params) if layer.params else "",
         "color": section_color(layer.section),
         "health": layer.health,
         "note": layer.health_note or health,
         "spark": spark,
         "theory": theory,
+        "drawing": _drawing(layer),
+        "bypassed": layer.bypassed,
+        "shares": layer.shares,
+        "sources": list(layer.sources),
         "error": layer.problem.message if layer.problem else "",
-        "fixes": [fix.label for fix in layer.problem.fixes] if layer.problem else [],
+        "fixes": [fix.label for fix in _fixes_of(layer)],
         "label": text(
             "stack.card",
             position=position,
@@ -100,12 +106,32 @@ def _row(layer: LayerView, position: int, count: int) -> dict[str, Any]:
     }
 
 
+def _drawing(layer: LayerView) -> str:
+    """Return the curve of the layer's activation as path data, "" without one."""
+    name = layer.activation.name if layer.activation else "linear"
+    return "" if name == "linear" else thumbnail("activation", name)
+
+
+def _fixes_of(layer: LayerView) -> Sequence[Fix]:
+    """Return the repairs on a card: of what is broken, else of what is unhealthy."""
+    return layer.problem.fixes if layer.problem else layer.cures
+
+
 def rows_of(snapshot: Snapshot | None) -> list[dict[str, Any]]:
     """Return the stack's rows: plain JSON, one dictionary per layer."""
     if snapshot is None:
         return []
     count = len(snapshot.layers)
     return [_row(layer, index + 1, count) for index, layer in enumerate(snapshot.layers)]
+
+
+def _input_row(snapshot: Snapshot | None) -> dict[str, str]:
+    if snapshot is None:
+        return {}
+    view = snapshot.input
+    shape = format_shape(view.output_shape)
+    label = text("stack.input_card", detail=view.detail or text("stack.digits"), shape=shape)
+    return {"detail": view.detail or text("stack.digits"), "shape": shape, "label": label}
 
 
 def _total_of(snapshot: Snapshot | None) -> str:
@@ -130,7 +156,7 @@ class LayerStack(pn.custom.JSComponent):
     rows = param.List(default=[], item_type=dict, doc="One dictionary per layer; see `rows_of`.")
     packed_rows = param.String(default="[]", doc="The rows as JSON.")
     selected = param.String(default="", doc="Id of the selected layer.")
-    input_label = param.String(default="", doc="Shape of one input sample.")
+    input_row = param.Dict(default={}, doc="The data: detail, shape, label.")
     total = param.String(default="", doc="The closing line.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
@@ -149,12 +175,11 @@ class LayerStack(pn.custom.JSComponent):
 
     def _draw(self, *_: Any) -> None:
         snapshot: Snapshot | None = self._session.snapshot
-        shape = (None, *snapshot.input_shape) if snapshot else None
         rows = rows_of(snapshot)
         self.param.update(
             rows=rows,
             packed_rows=json.dumps(rows),
-            input_label=format_shape(shape),
+            input_row=_input_row(snapshot),
             total=_total_of(snapshot),
         )
 
@@ -170,8 +195,8 @@ class LayerStack(pn.custom.JSComponent):
                 session.select(layer_id)
             case "remove":
                 session.remove_layer(layer_id)
-            case "duplicate":
-                session.duplicate_layer(layer_id)
+            case "duplicate" | "share" | "unshare" | "bypass" | "reroll" as action:
+                getattr(session, f"{action}_layer")(layer_id)
             case "move":
                 session.move_layer(layer_id, int(data["index"]))
             case "fix":
@@ -179,6 +204,7 @@ class LayerStack(pn.custom.JSComponent):
 
     def _apply_fix(self, layer_id: str, index: int) -> None:
         layer = self._session.snapshot and self._session.snapshot.layer(layer_id)
+        fixes = _fixes_of(layer) if layer else ()
         # The picture may have moved on between drawing the button and the click.
-        if layer and layer.problem and index < len(layer.problem.fixes):
-            self._session.apply_fix(layer.problem.fixes[index])
+        if index < len(fixes):
+            self._session.apply_fix(fixes[index])

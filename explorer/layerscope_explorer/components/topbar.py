@@ -1,4 +1,4 @@
-"""The seed, a new random seed, Undo and Redo."""
+"""The phase, the seed, a new random seed, Undo and Redo with the history of edits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ class TopBar(pn.custom.JSComponent):
     seed = param.Integer(default=0, doc="The document's seed.")
     undo_label = param.String(default="", doc="What Undo would take back; empty disables it.")
     redo_label = param.String(default="", doc="What Redo would repeat; empty disables it.")
+    phase = param.String(default="training", doc="What the pictures show.")
+    past = param.List(default=[], item_type=str, doc="Names of the edits so far.")
+    future = param.List(default=[], item_type=str, doc="Names of those undone, next first.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
     _esm = Path(__file__).with_name("topbar.js")
@@ -29,16 +32,19 @@ class TopBar(pn.custom.JSComponent):
     def __init__(self, session: Any, **params: Any) -> None:
         super().__init__(strings=section("page"), **params)
         self._session = session
-        session.param.watch(self._draw, ["document", "undo_name", "redo_name"])
+        session.param.watch(self._draw, ["document", "history"])
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        session = self._session
-        undo, redo = session.undo_name, session.redo_name
+        document, history = self._session.document, self._session.history
+        past, future = history.past, history.future
         self.param.update(
-            seed=int(getattr(session.document, "seed", 0)),
-            undo_label=text("page.undo", name=undo) if undo else "",
-            redo_label=text("page.redo", name=redo) if redo else "",
+            seed=document.seed,
+            phase=document.phase,
+            undo_label=text("page.undo", name=past[-1].name) if past else "",
+            redo_label=text("page.redo", name=future[0].name) if future else "",
+            past=[edit.name for edit in past],
+            future=[edit.name for edit in future],
         )
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
@@ -47,7 +53,7 @@ class TopBar(pn.custom.JSComponent):
                 self._session.set_seed(int(data["value"]))
             case "reroll":
                 self._session.reroll()
-            case "undo":
-                self._session.undo()
-            case "redo":
-                self._session.redo()
+            case "phase":
+                self._session.set_phase(str(data["value"]))
+            case "go":
+                self._session.go(int(data["steps"]))

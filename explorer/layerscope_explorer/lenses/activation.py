@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from bokeh.core.properties import value
@@ -350,6 +350,8 @@ class ActivationLens(LayerLens):
         Anything with the params `snapshot`, `selected` and `stale`.
     """
 
+    key: ClassVar[str] = "activation"
+
     def __init__(self, session: Any) -> None:
         self.picture = ActivationPicture(text("lenses.activation_picture"))
         super().__init__(session, LensBody(self.picture.pane))
@@ -358,7 +360,7 @@ class ActivationLens(LayerLens):
         """Name what is shown."""
         return text("lenses.activation_of", name=layer.name)
 
-    def _show(self, layer: LayerView) -> None:
+    def _show(self, layer: LayerView, found: Any) -> None:
         view = layer.activation
         if view is None:
             self._show_nothing(Words(self.title(layer), sentence=sentence(layer), tone="off"))

@@ -60,7 +60,9 @@ FONT = "Roboto, system-ui, sans-serif"
 _LET_TOUCH_SCROLL = "@media (pointer: coarse) { :host { pointer-events: none; } }"
 
 
-def new_figure(label: str, height: int = HEIGHT, *, show_y: bool = True) -> figure:
+def new_figure(
+    label: str, height: int = HEIGHT, *, show_y: bool = True, log_y: bool = False
+) -> figure:
     """Return an empty figure in the house look.
 
     Parameters
@@ -71,6 +73,8 @@ def new_figure(label: str, height: int = HEIGHT, *, show_y: bool = True) -> figu
         In pixels; the width follows the page.
     show_y
         Whether the vertical axis has numbers.
+    log_y
+        Whether it is logarithmic.
     """
     picture = figure(
         height=height,
@@ -78,7 +82,8 @@ def new_figure(label: str, height: int = HEIGHT, *, show_y: bool = True) -> figu
         tools=[],
         toolbar_location=None,
         x_range=Range1d(start=0.0, end=1.0),
-        y_range=Range1d(start=0.0, end=1.0),
+        y_range=Range1d(start=0.1 if log_y else 0.0, end=1.0),
+        y_axis_type="log" if log_y else "linear",
         min_border_left=8,
         min_border_right=14,
         min_border_top=8,
@@ -93,8 +98,9 @@ def new_figure(label: str, height: int = HEIGHT, *, show_y: bool = True) -> figu
     picture.grid.grid_line_color = MARKER
     picture.grid.grid_line_alpha = 0.2
     for axis in picture.axis:
-        axis.ticker = BasicTicker(desired_num_ticks=5)
-        axis.formatter = BasicTickFormatter(power_limit_low=-3, power_limit_high=5)
+        if not (log_y and axis in picture.yaxis):
+            axis.ticker = BasicTicker(desired_num_ticks=5)
+            axis.formatter = BasicTickFormatter(power_limit_low=-3, power_limit_high=5)
         axis.axis_line_color = None
         axis.major_tick_line_color = None
         axis.minor_tick_line_color = None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import panel as pn
 
 from layerscope_explorer.lenses.caption import Caption, NumbersTable
 from layerscope_explorer.lenses.figure import redraw
-from layerscope_explorer.snapshot import LayerView
+from layerscope_explorer.snapshot import LayerView, Study
 from layerscope_explorer.strings import text
 
 __all__ = ["LayerLens", "Words"]
@@ -116,39 +116,84 @@ class LensBody(pn.viewable.Viewer):
 class LayerLens(pn.viewable.Viewer):
     """A lens on the selected layer.
 
-    A subclass draws in `_show`. When the layer it shows stops working, the last good picture
-    stays, dimmed, and the sentence says what is wrong.
+    A subclass draws in `_show`. What it needs beyond the snapshot it has computed by a `study`,
+    off the event loop and together with the stack's pictures. When the layer it shows stops
+    working, the last good picture stays, dimmed, and the sentence says what is wrong. While
+    another lens is open it draws nothing.
 
     Parameters
     ----------
     session
-        Anything with the params `snapshot`, `selected` and `stale`.
+        Anything with the params `snapshot`, `study`, `selected`, `lens` and `stale`, and
+        `register_study`.
     body
         The caption, picture and table to fill.
+
+    Attributes
+    ----------
+    key
+        The lens's name, in the strings file and in `session.lens`.
+    study
+        Static: (stack, layer id, options) -> what `_show` gets as `found`; only reads. None for a
+        lens that the snapshot is enough for.
+    options
+        What the study is given at first; changed by `session.set_option`.
     """
+
+    key: ClassVar[str]
+    study: ClassVar[Callable[[Any, str, Mapping[str, Any]], Any] | None] = None
+    options: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, session: Any, body: LensBody) -> None:
         super().__init__()
         self.session = session
         self.body = body
         self._shown: str = ""
-        session.param.watch(self._follow, ["snapshot", "selected", "stale"])
+        if self.study is not None:
+            session.register_study(self.key, self.study, **self.options)
+        session.param.watch(self._follow, ["snapshot", "selected", "study", "lens", "stale"])
         self.refresh()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person looks through this lens; alone in a notebook it always is."""
+        return self.session.lens in ("", self.key)
 
     def refresh(self) -> None:
         """Draw the selected layer as it is now."""
+        if not self.is_open:
+            return
         snapshot = self.session.snapshot
         layer = None if snapshot is None else snapshot.layer(self.session.selected)
         with redraw(*self.body.pictures):
             if layer is None:
                 self._shown = ""
                 self._show_nothing(Words(sentence=text("lenses.nothing_selected"), tone="off"))
+            elif layer.bypassed:
+                self._shown = ""
+                sentence = text("lenses.bypassed", layer=layer.name)
+                self._show_nothing(Words(self.title(layer), sentence=sentence, tone="off"))
             elif layer.problem is not None or layer.output_shape is None:
                 self._show_problem(layer)
             else:
-                self._shown = layer.id
-                self._show(layer)
+                self._draw(layer)
             self.body.dim(bool(self.session.stale))
+
+    def _draw(self, layer: LayerView) -> None:
+        """Draw a layer that works, as soon as what the study found of it is there."""
+        if self.study is None:
+            self._shown = layer.id
+            self._show(layer, None)
+            return
+        study: Study | None = self.session.study
+        if study is None or (study.lens, study.layer_id) != (self.key, layer.id):
+            return
+        self._shown = layer.id
+        if study.error:
+            words = Words(self.title(layer), sentence=study.error, tone="bad")
+            self._show_nothing(words)
+        else:
+            self._show(layer, study.found)
 
     def _show_problem(self, layer: LayerView) -> None:
         problem = layer.problem
@@ -167,18 +212,20 @@ class LayerLens(pn.viewable.Viewer):
         """Name what is shown, for the heading."""
         raise NotImplementedError
 
-    def _show(self, layer: LayerView) -> None:
+    def _show(self, layer: LayerView, found: Any) -> None:
+        """Draw the layer; `found` is what the study returned, None without one."""
         raise NotImplementedError
 
     def _show_nothing(self, words: Words) -> None:
+        """Say why there is nothing to draw."""
         raise NotImplementedError
 
     def _follow(self, *events: Any) -> None:
         if any(event.name != "stale" for event in events):
             self.refresh()
-            return
-        with redraw(*self.body.pictures):
-            self.body.dim(bool(self.session.stale))
+        elif self.is_open:
+            with redraw(*self.body.pictures):
+                self.body.dim(bool(self.session.stale))
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the layout."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,8 @@ class OutputsLens(LayerLens):
         Anything with the params `snapshot`, `selected` and `stale`.
     """
 
+    key: ClassVar[str] = "outputs"
+
     def __init__(self, session: Any) -> None:
         self.picture = DistributionPicture(text("lenses.outputs_picture"))
         super().__init__(session, LensBody(self.picture.pane))
@@ -112,7 +114,7 @@ class OutputsLens(LayerLens):
         """Name what is shown."""
         return text("lenses.outputs_of", name=layer.name)
 
-    def _show(self, layer: LayerView) -> None:
+    def _show(self, layer: LayerView, found: Any) -> None:
         drawn = frame(layer)
         self.picture.show(drawn, layer.id)
         empty = not np.size(drawn["mean"])

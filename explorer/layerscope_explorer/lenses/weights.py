@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +153,8 @@ class WeightsLens(LayerLens):
         Anything with the params `snapshot`, `selected` and `stale`.
     """
 
+    key: ClassVar[str] = "weights"
+
     def __init__(self, session: Any) -> None:
         self.picture = DistributionPicture(text("lenses.weights_picture"))
         body = LensBody(self.picture.pane, choices_label=text("lenses.choose_weight"))
@@ -170,7 +172,7 @@ class WeightsLens(LayerLens):
             self._wanted = event.new
             self.refresh()
 
-    def _show(self, layer: LayerView) -> None:
+    def _show(self, layer: LayerView, found: Any) -> None:
         weight = weight_named(layer, self._wanted)
         if weight is None:
             self._show_nothing(Words(self.title(layer), sentence=sentence(layer), tone="off"))

@@ -1,0 +1,53 @@
+export function render({model}) {
+  const root = document.createElement("div")
+  root.className = "ls-tabs"
+  root.setAttribute("role", "tablist")
+  root.setAttribute("aria-label", model.label)
+  const tabs = new Map()
+
+  const open = (name, focus) => {
+    mark(name)
+    model.send_msg({open: name})
+    if (focus) tabs.get(name).focus()
+  }
+
+  const onKey = (event, index) => {
+    const names = [...tabs.keys()]
+    const target = {
+      ArrowRight: names[(index + 1) % names.length],
+      ArrowLeft: names[(index + names.length - 1) % names.length],
+      Home: names[0],
+      End: names[names.length - 1],
+    }[event.key]
+    if (!target) return
+    // The page moves through the layers with the same keys.
+    event.preventDefault()
+    event.stopPropagation()
+    open(target, true)
+  }
+
+  const mark = opened => {
+    for (const [name, tab] of tabs) {
+      tab.setAttribute("aria-selected", String(name === opened))
+      tab.tabIndex = name === opened ? 0 : -1
+      if (name === opened) tab.scrollIntoView({block: "nearest", inline: "nearest"})
+    }
+  }
+
+  model.lenses.forEach(([name, label], index) => {
+    const tab = document.createElement("button")
+    tab.type = "button"
+    tab.className = `ls-tab ls-tab-${name}`
+    tab.setAttribute("role", "tab")
+    tab.textContent = label
+    if (index < 9) tab.title = `${label} (${index + 1})`
+    tab.addEventListener("click", () => open(name, false))
+    tab.addEventListener("keydown", event => onKey(event, index))
+    tabs.set(name, tab)
+    root.append(tab)
+  })
+
+  model.on("opened", () => mark(model.opened))
+  mark(model.opened)
+  return root
+}

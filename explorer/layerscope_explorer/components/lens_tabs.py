@@ -1,0 +1,49 @@
+"""The row of tabs that chooses a lens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+
+from layerscope_explorer.components import stylesheets
+
+__all__ = ["LensTabs"]
+
+
+class LensTabs(pn.custom.JSComponent):
+    """Tabs of lenses; the open one is the session's `lens`.
+
+    Parameters
+    ----------
+    session
+        Its `lens` is marked, its `open_lens` is called.
+    lenses
+        Pairs of name and label.
+    label
+        What a screen reader calls the row.
+    """
+
+    lenses = param.List(default=[], item_type=list, doc="Pairs of name and label.")
+    opened = param.String(default="", doc="Name of the open lens.")
+    label = param.String(default="", doc="What a screen reader calls the row.")
+
+    _esm = Path(__file__).with_name("lens_tabs.js")
+    _stylesheets = stylesheets("lens_tabs")
+
+    def __init__(
+        self, session: Any, lenses: Sequence[tuple[str, str]], label: str, **params: Any
+    ) -> None:
+        super().__init__(
+            lenses=[list(pair) for pair in lenses], opened=session.lens, label=label, **params
+        )
+        self._session = session
+        session.param.watch(lambda event: self.param.update(opened=event.new), "lens")
+
+    def _handle_msg(self, data: Mapping[str, Any]) -> None:
+        name = str(data.get("open", ""))
+        if any(name == known for known, _ in self.lenses):
+            self._session.open_lens(name)

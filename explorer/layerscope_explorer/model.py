@@ -1,0 +1,63 @@
+"""A document's stack as one model, to be trained, saved or called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from layerscope import Input, Model
+from layerscope.layers.layer import Layer
+from layerscope.structure import leaves
+from layerscope_explorer.catalogue import takes_several_inputs
+from layerscope_explorer.data import Data
+from layerscope_explorer.document import INPUT, Document
+from layerscope_explorer.engine import Weights, make_layer
+from layerscope_explorer.strings import text
+
+
+def model_of(
+    document: Document, data: Data, weights: Weights | None = None
+) -> tuple[Model, dict[str, Layer]]:
+    """Return the stack as a model with the weights its pictures show, and its layers by id.
+
+    Parameters
+    ----------
+    document : the stack.
+    data : what it is shown; only the shape and type of its inputs matter.
+    weights : weights by layer id; the initial ones where there are none or shapes differ.
+
+    Raises
+    ------
+    ValueError
+        If the stack is empty, or a layer cannot take what it gets.
+    """
+    names = document.names()
+    tensor = Input(data.shape, dtype=str(data.x.dtype))
+    values: dict[str, Any] = {INPUT: tensor}
+    layers: dict[str, Layer] = {}
+    last = tensor
+    for spec in document.layers:
+        if not spec.bypassed:
+            layer = (
+                layers[spec.shares] if spec.shares else make_layer(document, spec, names[spec.id])
+            )
+            layers.setdefault(spec.id, layer)
+            inputs = [last, *(values[source] for source in spec.sources)]
+            given = inputs if takes_several_inputs(type(layer)) else inputs[0]
+            last = leaves(layer(given))[0]
+        values[spec.id] = last
+    if last is tensor:
+        raise ValueError(text("session.empty"))
+    owned = {
+        spec.id: layers[spec.id]
+        for spec in document.layers
+        if spec.id in layers and not spec.shares
+    }
+    for layer_id, layer in owned.items():
+        found = (weights or {}).get(layer_id)
+        if found is not None and [one.shape for one in layer.weights] == [
+            np.shape(one) for one in found
+        ]:
+            layer.set_weights(found)
+    return Model(tensor, last), layers

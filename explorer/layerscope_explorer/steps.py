@@ -1,0 +1,241 @@
+"""A stack at work: each layer with what it took, what it gave, and the way back through it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from layerscope.activations import linear
+from layerscope.autodiff import GradientTape
+from layerscope.layers.layer import Layer
+from layerscope.masks import get_keras_mask, set_keras_mask
+from layerscope.structure import leaves
+from layerscope.tensor import Shape, Tensor, Variable
+from layerscope_explorer.catalogue import is_cell, takes_several_inputs
+from layerscope_explorer.data import Data
+from layerscope_explorer.document import INPUT, Document, LayerSpec
+
+# What a layer does to masks is for its card to say, not for the server's log.
+warnings.filterwarnings("ignore", "Layer .* was passed an input with a mask", module=__name__)
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Derivatives of the loss with respect to one layer's values; None where it depends on none.
+
+    Attributes
+    ----------
+    output, before : of what the layer gave, and of its pre-activation.
+    inputs : of each of its inputs.
+    weights : of each of its trainable weights.
+    """
+
+    output: Array | None = None
+    before: Array | None = None
+    inputs: tuple[Array | None, ...] = ()
+    weights: tuple[Array | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer of the stack, working.
+
+    Attributes
+    ----------
+    key : equal for steps that compute the same.
+    spec, name, layer : what it is; a bypassed step has its layer unbuilt.
+    input_ids : whose outputs it takes.
+    input_shapes, output_shape : symbolic, batch first.
+    inputs : arrays it took, (samples, ...).
+    before : its pre-activation, None if it has none.
+    output : what it gave; of several outputs the first.
+    more_outputs : the others.
+    milliseconds : how long the forward pass took.
+    """
+
+    key: str
+    spec: LayerSpec
+    name: str
+    layer: Layer
+    input_ids: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    inputs: tuple[Array, ...]
+    before: Array | None
+    output: Array
+    more_outputs: tuple[Array, ...] = ()
+    milliseconds: float = 0.0
+    _tape: GradientTape | None = None
+    _traced: tuple[Any, ...] = field(default=(), repr=False)
+
+    def pull(self, gradient: Array | None) -> Gradients:
+        """Return the derivatives behind this layer, given that of its output."""
+        if gradient is None:
+            return Gradients(None, None, (None,) * len(self.inputs))
+        if self._tape is None:
+            return Gradients(gradient, gradient, (gradient,))
+        inputs, before, output = self._traced
+        if not isinstance(output, Tensor):
+            return Gradients(gradient, None, (None,) * len(inputs))
+        values = [*inputs, before, *self.layer.trainable_weights]
+        # Whole numbers have no derivative, and an array of them would be taken for a number.
+        known = [value for value in values if isinstance(value, (Tensor, Variable))]
+        found = self._tape.gradient(output, known, output_gradients=gradient)
+        by_value = {id(value): one for value, one in zip(known, found, strict=True)}
+        all_found = [by_value.get(id(value)) for value in values]
+        count = len(inputs)
+        own = all_found[count] if self.before is not None else None
+        return Gradients(gradient, own, tuple(all_found[:count]), tuple(all_found[count + 1 :]))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything a document computes on its data, for the lenses' studies to read.
+
+    Attributes
+    ----------
+    document, data : what is computed, on what.
+    steps : reached layers, from input to output.
+    gradients : by layer id, and the data's own under ``"input"``.
+    """
+
+    document: Document
+    data: Data
+    steps: tuple[Step, ...] = ()
+    gradients: Mapping[str, Gradients] = field(default_factory=dict)
+
+    def step(self, layer_id: str) -> Step | None:
+        """Return the layer's step, None if it was not reached."""
+        return next((step for step in self.steps if step.spec.id == layer_id), None)
+
+    def output(self, layer_id: str) -> Array | None:
+        """Return what a layer gave, the data itself for ``"input"``, None if it was not reached."""
+        if layer_id == INPUT:
+            return self.data.sample
+        step = self.step(layer_id)
+        return None if step is None else step.output
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+
+# --- forward ------------------------------------------------------------------------------------
+
+
+def activation_of(layer: Layer) -> Callable[[Any], Any] | None:
+    """Return what a layer applies last to every unit, None if it has nothing of the kind."""
+    if layer.section == "activation" and not layer.weights:
+        return layer
+    # A recurrent layer applies its activation at every step, inside.
+    return None if layer.section == "recurrent" else getattr(layer, "activation", None)
+
+
+def call_layer(layer: Layer, inputs: Sequence[Any], training: bool) -> Any:
+    """Call a layer the way its kind wants its inputs."""
+    if is_cell(type(layer)):
+        # A cell computes one step of a sequence: its first.
+        states = layer.get_initial_state(len(inputs[0]))  # type: ignore[attr-defined]
+        return layer(inputs[0], states, training=training)
+    if takes_several_inputs(type(layer)):
+        return layer(list(inputs), training=training)
+    return layer(inputs[0], training=training)
+
+
+def forward(layer: Layer, inputs: Sequence[Array], training: bool) -> dict[str, Any]:
+    """Show a built layer its inputs.
+
+    What is random or moves while training is put back, so that the layer looks as it did and
+    gives the same again.
+
+    Returns
+    -------
+    The fields of a `Step` that depend on the data.
+    """
+    kept = [(one, one.value.copy()) for one in _state_of(layer)]
+    start = time.perf_counter()
+    try:
+        with np.errstate(all="ignore"), GradientTape(persistent=True) as tape:
+            watched = tuple(_watched(tape, one) for one in inputs)
+            before, outputs = _split(layer, watched, training)
+    finally:
+        milliseconds = 1000 * (time.perf_counter() - start)
+        for variable, value in kept:
+            variable.value[...] = value
+    first, *others = leaves(outputs)
+    return {
+        "before": None if before is None else _array(before),
+        "output": _array(first),
+        "more_outputs": tuple(map(_array, others)),
+        "milliseconds": milliseconds,
+        "_tape": tape,
+        "_traced": (watched, before, first),
+    }
+
+
+def _state_of(layer: Layer) -> list[Any]:
+    return list(layer.non_trainable_variables)
+
+
+def _watched(tape: GradientTape, array: Array) -> Any:
+    return tape.watch(array) if array.dtype.kind == "f" else array
+
+
+def _split(layer: Any, inputs: tuple[Any, ...], training: bool) -> tuple[Any, Any]:
+    """Return the layer's pre-activation, if it has one, and its outputs."""
+    activation: Any = activation_of(layer)
+    if activation is layer:
+        return inputs[0], call_layer(layer, inputs, training)
+    if activation is None or activation is linear:
+        return None, call_layer(layer, inputs, training)
+    # The activation comes last, so the layer without it gives the pre-activation.
+    layer.activation = linear
+    try:
+        before = call_layer(layer, inputs, training)
+    finally:
+        layer.activation = activation
+    output = activation(before)
+    set_keras_mask(output, get_keras_mask(before))
+    return before, output
+
+
+def _array(value: Any) -> Array:
+    """Return a value as an array that keeps its mask."""
+    if not isinstance(value, Tensor):
+        return np.asarray(value)
+    array = value.value
+    set_keras_mask(array, get_keras_mask(value))
+    return array
+
+
+# --- backward -----------------------------------------------------------------------------------
+
+
+def all_gradients(steps: Sequence[Step], last: Array | None) -> dict[str, Gradients]:
+    """Walk a stack backwards.
+
+    Parameters
+    ----------
+    steps : from input to output.
+    last : derivative of the loss with respect to the last step's output.
+    """
+    arriving: dict[str, Array | None] = {}
+    found: dict[str, Gradients] = {}
+    if steps:
+        arriving[steps[-1].spec.id] = last
+    with np.errstate(all="ignore"):
+        for step in reversed(steps):
+            gradients = step.pull(arriving.get(step.spec.id))
+            found[step.spec.id] = gradients
+            for source, gradient in zip(step.input_ids, gradients.inputs, strict=True):
+                if gradient is not None:
+                    known = arriving.get(source)
+                    arriving[source] = gradient if known is None else known + gradient
+    found[INPUT] = Gradients(arriving.get(INPUT))
+    return found
