@@ -90,6 +90,7 @@ class IntegerLookup(_Lookup):
         array = np.asarray(values)
         if array.dtype.kind not in "biuf":
             raise ValueError(
-                f"Expected whole numbers. Received an array of type {array.dtype}: {array!r}"
+                f"Expected whole numbers. Received an array of type {array.dtype} and shape "
+                f"{array.shape}"
             )
         return array.astype("int64")

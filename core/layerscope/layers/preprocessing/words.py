@@ -28,8 +28,8 @@ def text_array(values: Any, encoding: str = "utf-8") -> np.ndarray:
     ]
     if not all(isinstance(one, str) for one in entries):
         raise ValueError(
-            f"Expected text, as strings or bytes. Received an array of type {array.dtype}: "
-            f"{array!r}"
+            f"Expected text, as strings or bytes. Received an array of type {array.dtype} and "
+            f"shape {array.shape}"
         )
     return np.array(entries, dtype=str).reshape(array.shape)
 
