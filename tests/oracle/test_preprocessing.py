@@ -288,7 +288,7 @@ def test_discretization_learns_the_same(index: int) -> None:
     }
     batches = list(generator.normal(size=(4, int(generator.integers(5, 400)))))
     steps = choose(generator, None, 2)
-    theirs, ours = keras.layers.Discretization(**arguments), ls.layers.Discretization(**arguments)
+    theirs, ours = (library.layers.Discretization(**arguments) for library in (keras, ls))
     for layer in (theirs, ours):
         layer.adapt(iter(batches), steps=steps)
     np.testing.assert_allclose(ours.bin_boundaries, theirs.bin_boundaries, rtol=1e-5, atol=1e-6)

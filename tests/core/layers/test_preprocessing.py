@@ -84,7 +84,7 @@ def test_what_belongs_to_images_goes_with_them(cls: Any) -> None:
 
 
 def test_brightness_stays_in_the_range_of_whole_numbers() -> None:
-    layer = layers.RandomBrightness((0.2, 0.2))
+    layer = layers.RandomBrightness(factor=(0.2, 0.2))
     found = layer(np.array([0, 100, 240], "uint8").reshape(1, 1, 3, 1))
     assert found.dtype == "uint8"
     assert found.ravel().tolist() == [51, 151, 255]

@@ -37,7 +37,7 @@ class _Lookup(_DataLayer):
     with those of unknown tokens and end with those of the vocabulary.
     """
 
-    vocabulary_dtype: str
+    vocabulary_dtype: str = "string"
 
     max_tokens: int | None = field(
         default=None,

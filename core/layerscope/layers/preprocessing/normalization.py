@@ -36,10 +36,10 @@ class _Standardizing(_DataLayer):
     The arguments themselves are kept under other names.
     """
 
-    _mean: Any
-    _variance: Any
-    _kept: tuple[int, ...]
-    _broadcast: tuple[int, ...]
+    _mean: Any = None
+    _variance: Any = None
+    _kept: tuple[int, ...] = ()
+    _broadcast: tuple[int, ...] = ()
 
     @property
     def input_mean(self) -> Any:

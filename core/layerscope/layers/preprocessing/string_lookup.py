@@ -32,7 +32,6 @@ class StringLookup(_Lookup):
     """
 
     takes_text: ClassVar[bool] = True
-    vocabulary_dtype = "string"
     formula: ClassVar[str] = r"y = \operatorname{index}_V(x)"
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"vocabulary": ["a", "b", "c"]}, (3, 2), words=("a", "b", "cd")),
