@@ -126,6 +126,8 @@ def standardize_dtype(value: Any) -> str:
         name = np.dtype(getattr(value, "dtype", value)).name
     except TypeError:
         name = str(value)
+    if name == "string" or name.startswith(("str", "bytes")):
+        return "string"
     if name not in (*FLOAT_TYPES, "int8", "int16", "int32", "int64", "uint8", "uint16", "bool"):
         raise ValueError(
             f"Argument `dtype` must be one of {', '.join(FLOAT_TYPES)} or an integer type. "

@@ -139,6 +139,55 @@ from layerscope.layers.pooling import AveragePooling3D as AveragePooling3D
 from layerscope.layers.pooling import MaxPooling1D as MaxPooling1D
 from layerscope.layers.pooling import MaxPooling2D as MaxPooling2D
 from layerscope.layers.pooling import MaxPooling3D as MaxPooling3D
+from layerscope.layers.preprocessing.augmentation import AugMix as AugMix
+from layerscope.layers.preprocessing.augmentation import RandAugment as RandAugment
+from layerscope.layers.preprocessing.category_encoding import CategoryEncoding as CategoryEncoding
+from layerscope.layers.preprocessing.discretization import Discretization as Discretization
+from layerscope.layers.preprocessing.hashed_crossing import HashedCrossing as HashedCrossing
+from layerscope.layers.preprocessing.hashing import Hashing as Hashing
+from layerscope.layers.preprocessing.integer_lookup import IntegerLookup as IntegerLookup
+from layerscope.layers.preprocessing.mixing import CutMix as CutMix
+from layerscope.layers.preprocessing.mixing import MixUp as MixUp
+from layerscope.layers.preprocessing.normalization import Normalization as Normalization
+from layerscope.layers.preprocessing.random_color_jitter import (
+    RandomColorJitter as RandomColorJitter,
+)
+from layerscope.layers.preprocessing.random_colors import (
+    RandomColorDegeneration as RandomColorDegeneration,
+)
+from layerscope.layers.preprocessing.random_colors import RandomGrayscale as RandomGrayscale
+from layerscope.layers.preprocessing.random_colors import RandomHue as RandomHue
+from layerscope.layers.preprocessing.random_colors import RandomSaturation as RandomSaturation
+from layerscope.layers.preprocessing.random_contrast import RandomBrightness as RandomBrightness
+from layerscope.layers.preprocessing.random_contrast import RandomContrast as RandomContrast
+from layerscope.layers.preprocessing.random_crop import RandomCrop as RandomCrop
+from layerscope.layers.preprocessing.random_details import RandomErasing as RandomErasing
+from layerscope.layers.preprocessing.random_details import RandomGaussianBlur as RandomGaussianBlur
+from layerscope.layers.preprocessing.random_details import RandomInvert as RandomInvert
+from layerscope.layers.preprocessing.random_details import (
+    RandomPosterization as RandomPosterization,
+)
+from layerscope.layers.preprocessing.random_details import RandomSharpness as RandomSharpness
+from layerscope.layers.preprocessing.random_flip import RandomFlip as RandomFlip
+from layerscope.layers.preprocessing.random_perspective import (
+    RandomPerspective as RandomPerspective,
+)
+from layerscope.layers.preprocessing.random_rotation import RandomRotation as RandomRotation
+from layerscope.layers.preprocessing.random_shear import RandomShear as RandomShear
+from layerscope.layers.preprocessing.random_translation import (
+    RandomTranslation as RandomTranslation,
+)
+from layerscope.layers.preprocessing.random_zoom import RandomZoom as RandomZoom
+from layerscope.layers.preprocessing.rescaling import Rescaling as Rescaling
+from layerscope.layers.preprocessing.resizing import CenterCrop as CenterCrop
+from layerscope.layers.preprocessing.resizing import Resizing as Resizing
+from layerscope.layers.preprocessing.string_lookup import StringLookup as StringLookup
+from layerscope.layers.preprocessing.text_vectorization import (
+    TextVectorization as TextVectorization,
+)
+from layerscope.layers.preprocessing.tones import AutoContrast as AutoContrast
+from layerscope.layers.preprocessing.tones import Equalization as Equalization
+from layerscope.layers.preprocessing.tones import Solarization as Solarization
 from layerscope.layers.rectifiers import ELU as ELU
 from layerscope.layers.rectifiers import LeakyReLU as LeakyReLU
 from layerscope.layers.rectifiers import PReLU as PReLU

@@ -49,11 +49,13 @@ class Example(NamedTuple):
     arguments : of the constructor, as plain data.
     input_shape : batch first; a list of shapes for a layer with several inputs.
     integers : the input holds whole numbers below this instead of real ones.
+    words : the input holds these words instead of numbers.
     """
 
     arguments: dict[str, Any]
     input_shape: Shape | list[Shape]
     integers: int | None = None
+    words: tuple[str, ...] | None = None
 
 
 class _State:

@@ -409,6 +409,170 @@ ACTIVATIONS = {
 }
 
 
+def picture(channels: int = 2, *further: Mistake) -> list[Mistake]:
+    """Return the mistakes of layers that take images."""
+    return [
+        given((4, channels), rf"rank.*\(4, {channels}\)"),
+        argument("data_format", "middle"),
+        *further,
+    ]
+
+
+def factor(high: float, low: float = 0.0) -> list[Mistake]:
+    return [
+        argument("factor", high + 1),
+        argument("factor", low - 1),
+        argument("factor", (high, high, high)),
+        argument("factor", "much"),
+    ]
+
+
+def colored(*further: Mistake) -> list[Mistake]:
+    return picture(3, argument("value_range", 3), argument("value_range", (1, 2, 3)), *further)
+
+
+def plane(*factors: str, beyond: float = 1.5) -> list[Mistake]:
+    return picture(
+        2,
+        *(argument(name, value) for name in factors for value in (beyond, (0, 0, 0), "far")),
+        argument("fill_mode", "zero", NotImplementedError),
+        argument("interpolation", "area", NotImplementedError),
+    )
+
+
+def lookup(name: str, tokens: list[Any]) -> list[Mistake]:
+    return [
+        argument("max_tokens", 1),
+        argument("num_oov_indices", -1),
+        argument("output_mode", "codes"),
+        argument("sparse", True, output_mode="multi_hot"),
+        argument("invert", True, output_mode="multi_hot")._replace(message="`invert` is true"),
+        argument("pad_to_max_tokens", True),
+        argument("idf_weights", [0.5, 0.5]),
+        argument("salt", (1, 2, 3), oov_method="farmhash")
+        if name == "IntegerLookup"
+        else argument("salt", (1, 2, 3)),
+        Mistake({"output_mode": "tf_idf"}, ValueError, "`idf_weights`.*None"),
+        Mistake({"vocabulary": [tokens[0]] * 2}, ValueError, rf"repeated.*{tokens[0]}"),
+        Mistake({"vocabulary": []}, ValueError, r"empty vocabulary.*\[\]"),
+        Mistake({"vocabulary": "nowhere/words.txt"}, ValueError, "nowhere/words.txt"),
+        Mistake({"mask_token": tokens[1], "vocabulary": tokens}, ValueError, rf"{tokens[1]!r}"),
+        Mistake({"max_tokens": 2, "vocabulary": tokens}, ValueError, "size is 3; .* is 2"),
+    ]
+
+
+PREPROCESSING = {
+    "Rescaling": [argument("scale", "much"), argument("offset", [1, "a"]), argument("scale", None)],
+    "Normalization": [
+        argument("axis", "last", TypeError),
+        argument("mean", 1.0, variance=None),
+        argument("variance", [1.0, 2.0])._replace(message=r"same shape.*\(2,\)"),
+        Mistake({"axis": 0, "mean": [[1.0]], "variance": [[1.0]]}, ValueError, r"rank.*\(1, 1\)"),
+        given((2, 3), r"range \[-ndim, ndim\).*\(3,\)", axis=3, mean=1.0, variance=1.0),
+        given((2, None), r"known shape.*\(2, None\)"),
+        given((2, 4), r"broadcast|4"),
+    ],
+    "Discretization": [
+        argument("num_bins", -1, bin_boundaries=None),
+        argument("num_bins", 3),
+        argument("output_mode", "codes"),
+        argument("sparse", True, output_mode="one_hot"),
+        argument("bin_boundaries", "many"),
+    ],
+    "CategoryEncoding": [
+        argument("num_tokens", 0),
+        argument("num_tokens", None),
+        argument("output_mode", "codes"),
+        argument("sparse", True),
+        given((2, 3), "`count_weights`.*'count'", options={"count_weights": (2, 3)}),
+    ],
+    "Hashing": [
+        argument("num_bins", 0),
+        argument("num_bins", None),
+        argument("salt", "pepper"),
+        argument("salt", (1, 2, 3)),
+        argument("output_mode", "codes"),
+        argument("dtype", "float32"),
+    ],
+    "HashedCrossing": [
+        argument("num_bins", 0),
+        argument("output_mode", "count"),
+        given((2,), "list or tuple"),
+        given([(2,)], "at least two"),
+        given([(2, 2), (2, 2)], r"\(batch_size, 1\).*\(2, 2\)"),
+        given([(2,), (3,)], r"equal shape.*\(3,\)"),
+        given([(2,), (2,)], "integer or string.*float32"),
+    ],
+    "StringLookup": lookup("StringLookup", ["a", "b"]),
+    "IntegerLookup": [
+        *lookup("IntegerLookup", [2, 3]),
+        argument("vocabulary_dtype", "int32"),
+        argument("oov_method", "md5"),
+        argument("salt", 3),
+    ],
+    "TextVectorization": [
+        argument("max_tokens", 1),
+        argument("standardize", "upper"),
+        argument("split", "sentence"),
+        argument("ngrams", "two"),
+        argument("ngrams", (1, 2.5)),
+        argument("ragged", True),
+        argument("output_sequence_length", 5, output_mode="count"),
+        argument("output_sequence_length", "long"),
+        argument("idf_weights", [0.5, 0.5]),
+        given((2, 3), "text.*float32"),
+    ],
+    "Resizing": picture(
+        2,
+        argument("height", 0),
+        argument("width", 2.5),
+        argument("interpolation", "area", shape=(1, 4, 4, 2)),
+        argument("fill_mode", "wrap", shape=(1, 4, 4, 2)),
+        argument("pad_to_aspect_ratio", True, shape=(1, 4, 4, 2), crop_to_aspect_ratio=True),
+    ),
+    "CenterCrop": picture(2, argument("height", 0), argument("width", "wide")),
+    "RandomCrop": picture(2, argument("height", 0), argument("width", "wide")),
+    "RandomFlip": picture(2, argument("mode", "diagonal"), argument("seed", "corn")),
+    "RandomTranslation": plane("height_factor", "width_factor"),
+    "RandomRotation": [*plane(), *factor(1, -1)],
+    "RandomZoom": plane("height_factor", "width_factor", beyond=-1.0),
+    "RandomShear": plane("x_factor", "y_factor"),
+    "RandomPerspective": picture(
+        2,
+        *factor(1),
+        argument("scale", 1.5),
+        argument("interpolation", "area", NotImplementedError),
+    ),
+    "RandomContrast": colored(*factor(1)),
+    "RandomBrightness": colored(*factor(1, -1)),
+    "RandomGrayscale": picture(3, argument("factor", 1.5), argument("factor", -0.5)),
+    "RandomHue": colored(*factor(1), given((1, 2, 2, 4), r"\(1, 2, 2, 4\)")),
+    "RandomSaturation": colored(*factor(1, -1)),
+    "RandomSharpness": colored(*factor(1)),
+    "RandomPosterization": colored(*factor(8, 1)),
+    "RandomInvert": colored(*factor(1)),
+    "RandomColorDegeneration": colored(*factor(1, -1), given((1, 2, 2, 4), r"\(1, 2, 2, 4\)")),
+    "RandomColorJitter": colored(
+        Mistake({"brightness_factor": 2.0}, ValueError, "factor.*2.0"),
+        Mistake({"hue_factor": "much"}, ValueError, "factor.*much"),
+    ),
+    "RandomErasing": colored(*factor(1), argument("scale", 2.0), argument("fill_value", "red")),
+    "RandomGaussianBlur": colored(
+        *factor(1),
+        argument("kernel_size", 4),
+        argument("kernel_size", (3, 3, 3)),
+        argument("sigma", 2.0),
+    ),
+    "Solarization": colored(argument("addition_factor", 1.5), argument("threshold_factor", -1.0)),
+    "Equalization": colored(argument("bins", 0)),
+    "AutoContrast": colored(),
+    "MixUp": picture(2, argument("alpha", -1.0), argument("alpha", "even")),
+    "CutMix": picture(2, *factor(1)),
+    "RandAugment": colored(*factor(1), argument("num_ops", -1)),
+    "AugMix": colored(*factor(1), argument("num_chains", 0), argument("chain_depth", 0)),
+}
+
+
 def no_layer(value: Any) -> Mistake:
     return Mistake({"layer": value}, ValueError, f"Layer {value!r} supplied.*`layer`")
 
@@ -593,6 +757,7 @@ MISTAKES: dict[str, list[Mistake]] = {
     **NOISE,
     **ACTIVATIONS,
     **ATTENTION,
+    **PREPROCESSING,
     **OTHERS,
 }
 
@@ -620,7 +785,7 @@ def own_nonsense(cls: Any) -> list[Mistake]:
     """Return nonsense for each argument that `cls` does not share with all layers."""
     shared = {field.name for field in fields_of(layers.Layer)}
     return [
-        argument(field.name, NONSENSE[field.kind], (TypeError, ValueError))
+        argument(field.name, NONSENSE[field.kind], (TypeError, ValueError, NotImplementedError))
         for field in fields_of(cls)
         if field.name not in shared and field.kind in NONSENSE
     ]
@@ -695,7 +860,8 @@ def test_nonsense_is_refused_for_every_argument(name: str, mistake: Mistake) -> 
 @pytest.mark.parametrize("cls", BUILT_IN)
 def test_what_is_no_array_is_refused(cls: type[layers.Layer]) -> None:
     layer = make(cls, cls.examples[0], name="refusing")
-    with pytest.raises(ValueError, match=r"input tensors.*'refusing'.*'text' "):
-        layer("text")
+    given = object() if getattr(cls, "takes_text", False) else "text"
+    with pytest.raises(ValueError, match=rf"input tensors.*'refusing'.*{given!r} "):
+        layer(given)
     with pytest.raises(TypeError):
         layer()

@@ -454,6 +454,21 @@ for interpolation in ops.image.INTERPOLATIONS:
             derivatives=1, label=f"{interpolation}-{size}")  # fmt: skip
 case("resize", (2, 3, 4, 5), call=functools.partial(
     ops.image.resize, size=(3, 9), data_format="channels_first"), derivatives=1)  # fmt: skip
+for fill_mode in ("constant", "nearest", "wrap", "mirror", "reflect"):
+    for interpolation in ("nearest", "bilinear"):
+        case("sample", (2, 3, 4, 2), call=functools.partial(
+            ops.image.affine_transform, transform=[0.9, 0.3, -0.8, -0.2, 1.1, 0.7, 0.0, 0.1],
+            interpolation=interpolation, fill_mode=fill_mode, fill_value=0.5),
+            derivatives=1, label=f"{fill_mode}-{interpolation}")  # fmt: skip
+case("sample", (2, 2, 3, 4), call=functools.partial(
+    ops.image.perspective_transform, start_points=[[0, 0], [3, 0], [0, 2], [3, 2]],
+    end_points=[[0.5, 0], [3, 1], [0, 2.5], [2, 2]], data_format="channels_first"),
+    derivatives=1)  # fmt: skip
+case("resize", (2, 5, 4, 2), call=functools.partial(
+    ops.image.resize, size=(2, 3), antialias=True), derivatives=1, label="antialias")  # fmt: skip
+for options in ({"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True, "fill_value": 1.5}):
+    case("resize", (2, 3, 6, 1), call=functools.partial(
+        ops.image.resize, size=(4, 4), **options), derivatives=1)  # fmt: skip
 
 # --- attention -------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 import layerscope
 from layerscope import masks, tensor
 from layerscope.losses import loss
@@ -18,7 +20,7 @@ from oracle.keras_suite import test_case
 _AS_THEY_ARE = ("keras.src.backend.common.backend_utils",)
 
 #: Modules that only Keras's backends need.
-_FOREIGN = ("conftest", "jax", "keras", "ml_dtypes", "tensorflow", "torch")
+_FOREIGN = ("conftest", "grain", "jax", "keras", "ml_dtypes", "tensorflow", "torch")
 
 
 class Missing:
@@ -163,7 +165,12 @@ _MODULES: dict[str, Any] = {
         metrics_utils=_METRICS_UTILS,
     ),
     "keras.src.models": _MODELS,
-    "keras.src.ops": Names("keras.ops", layerscope.ops, random=_RANDOM),
+    "keras.src.ops": Names(
+        "keras.ops",
+        layerscope.ops,
+        numpy=Names("keras.ops.numpy", layerscope.ops, np),
+        random=_RANDOM,
+    ),
     "keras.src.random": _RANDOM,
     "keras.src.testing": _TESTING,
     **{
@@ -184,6 +191,7 @@ _MODULES["keras.src"] = Names(
     SimpleNamespace(**{path.removeprefix("keras.src."): found for path, found in _MODULES.items()}),
     layerscope,
 )
+_MODULES["keras"] = _MODULES["keras.src"]
 
 
 def importer(load: Callable[[str], Any]) -> Callable[..., Any]:
