@@ -27,7 +27,7 @@ class SpectralNormalization(Wrapper):
     >>> import numpy as np, layerscope as ls
     >>> inner = ls.layers.Dense(2, kernel_initializer=ls.initializers.Constant(3.0))
     >>> layer = ls.layers.SpectralNormalization(inner, power_iterations=5)
-    >>> layer(np.ones((1, 2), "float32"), training=True)
+    >>> layer(np.ones((1, 2), "float32"), training=True).round(3)
     array([[1., 1.]], dtype=float32)
     """
 
