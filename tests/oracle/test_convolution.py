@@ -48,7 +48,8 @@ def draw(name: str, generator: np.random.Generator) -> Configuration:
     paddings = ("valid", "same", "causal") if name == "Conv1D" else ("valid", "same")
     layout = choose(generator, None, "channels_last", "channels_first")
     groups = int(choose(generator, 1, 1, 2, 3)) if name in ("Conv1D", "Conv2D", "Conv3D") else 1
-    channels = groups * int(generator.integers(1, 4))
+    # Of one channel Keras on torch makes a plain convolution, which is wrong for some strides.
+    channels = groups * int(generator.integers(2 if per_channel else 1, 4))
     arguments: Arguments = {
         "kernel_size": size if generator.random() < 0.8 else size[0],
         "strides": strides,

@@ -248,7 +248,9 @@ def both(name: str, options: dict[str, Any]) -> tuple[Any, Any]:
     return getattr(ls.metrics, name)(**options), getattr(keras.metrics, name)(**options)
 
 
-def weight_shapes(name: str, y: np.ndarray, p: np.ndarray) -> list[tuple[int, ...]]:
+def weight_shapes(
+    name: str, y: np.ndarray, p: np.ndarray, options: dict[str, Any]
+) -> list[tuple[int, ...]]:
     """Return the shapes that weights of a batch may have."""
     if "IoU" in name:
         return [p.shape[:2]]
@@ -261,7 +263,8 @@ def weight_shapes(name: str, y: np.ndarray, p: np.ndarray) -> list[tuple[int, ..
         return [y.shape[:1]]
     if hasattr(confusion, name) and y.ndim == 2:
         return [y.shape[:1], (y.shape[0], 1)]
-    return [y.shape[:1], p.shape[:-1]]
+    # One weight for each value that is left when the axis is summed over.
+    return [y.shape[:1], tuple(np.delete(p.shape, options.get("axis", -1)).tolist())]
 
 
 def data_of(name: str, generator: Generator) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
@@ -272,7 +275,7 @@ def data_of(name: str, generator: Generator) -> tuple[dict[str, Any], list[tuple
     first = 3 if name == "R2Score" else 1
     at = sorted(set(numbers(generator, first, len(y), 2)))
     weighted, masked = generator.random() < 0.6, name in MASKED and generator.random() < 0.4
-    shape = choose(generator, *weight_shapes(name, y, p))
+    shape = choose(generator, *weight_shapes(name, y, p, options))
     masked = masked and "ignore_class" not in options
     if masked and weighted:
         shape = shape[:1]

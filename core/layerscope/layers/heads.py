@@ -156,6 +156,8 @@ class _Heads(_Arguments, Layer):
             dtype=self.dtype,
             name=name,
         )
+        # The heads heed the masks; that a projection does not is no reason to warn.
+        layer.supports_masking = True
         layer.build(input_shape)
         return layer
 
