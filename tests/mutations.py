@@ -713,7 +713,7 @@ MUTATIONS = [
     mutation(
         "constraints are not applied after a step",
         ("tests/core/models/test_training.py", PARTS),
-        ("optimizers.py", "if variable.constraint is not None:", "if False:"),
+        ("optimizers/optimizer.py", "if variable.constraint is not None:", "if False:"),
     ),
     mutation(
         "Dense: the kernel's penalty is laid on the bias",

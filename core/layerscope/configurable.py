@@ -43,6 +43,7 @@ class Field:
     length : number of entries of ``"ints"``, None for any number.
     per_axis : whether there is one entry per spatial axis, as many as the class's `rank`.
     after : argument of a base class that this one follows; None: the order of declaration.
+    last : whether it stands behind the arguments that subclasses declare.
     refusal : error for an invalid ``{value}``, where Keras has its own words for it.
     arrays : whether an array of numbers may stand for a ``"float"``; derived as `kind`.
     single : whether one integer in place of ``"ints"`` is kept as such; derived as `kind`.
@@ -64,6 +65,7 @@ class Field:
     length: int | None = None
     per_axis: bool = False
     after: str | None = None
+    last: bool = False
     refusal: str | None = None
     arrays: bool = False
     single: bool = False
@@ -210,6 +212,7 @@ def field(
     kw_only: bool = ...,
     per_axis: bool = ...,
     after: str | None = ...,
+    last: bool = ...,
     refusal: str | None = ...,
 ) -> T: ...
 
@@ -227,6 +230,7 @@ def field(
     kw_only: bool = ...,
     per_axis: bool = ...,
     after: str | None = ...,
+    last: bool = ...,
     refusal: str | None = ...,
 ) -> Any: ...
 
@@ -245,6 +249,7 @@ def field(*, default: Any = REQUIRED, **options: Any) -> Any:
     kw_only : may only be passed by name.
     per_axis : for integers: one per spatial axis, of which the class's `rank` tells the number.
     after : argument of a base class that this one follows; None: the order of declaration.
+    last : stands behind the arguments that subclasses declare.
     refusal : error for an invalid ``{value}``, where Keras has its own words for it.
     """
     return Field(name="", default=default, **options)
@@ -365,11 +370,12 @@ class Configurable:
             If a hand-written constructor took arguments that cannot be serialized.
         """
         if fields := fields_of(type(self)):
-            return {
-                field.name: serialize_value(getattr(self, attribute_of(type(self), field.name)))
-                for field in fields
-            }
+            return {field.name: serialize_value(self._argument(field.name)) for field in fields}
         return _recorded_config(self)
+
+    def _argument(self, name: str) -> Any:
+        """Return the value of an argument as the constructor takes it."""
+        return getattr(self, attribute_of(type(self), name))
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -389,9 +395,9 @@ class Configurable:
 
     def __repr__(self) -> str:
         changed = [
-            f"{field.name}={getattr(self, field.name)!r}"
+            f"{field.name}={self._argument(field.name)!r}"
             for field in fields_of(type(self))
-            if _differs(getattr(self, field.name), field.default)
+            if _differs(self._argument(field.name), field.default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
@@ -456,7 +462,7 @@ def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
             if before in merged:
                 merged[name] = replace(merged[name], kw_only=False)
                 _move_behind(merged, name, before)
-    return merged
+    return dict(sorted(merged.items(), key=lambda item: item[1].last))
 
 
 def _move_behind(merged: dict[str, Field], name: str, before: str | None) -> None:
