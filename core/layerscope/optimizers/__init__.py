@@ -25,7 +25,10 @@ from layerscope.saving.serialization import deserialize_as, identify
 
 def get(identifier: Any) -> Any:
     """Return the optimizer meant by a name, class, config or instance."""
-    return identify(Optimizer, identifier)
+    found = identify(Optimizer, identifier)
+    if found is None or isinstance(found, Optimizer):
+        return found
+    raise ValueError(f"Could not interpret optimizer identifier: {identifier!r}")
 
 
 def serialize(optimizer: Optimizer) -> dict[str, Any]:

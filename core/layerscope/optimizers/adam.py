@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from layerscope.compiled import updates
 from layerscope.configurable import field
@@ -72,7 +72,9 @@ class AdamW(Adam):
     Source: Loshchilov & Hutter 2017; Keras `AdamW`.
     """
 
-    weight_decay: float = field(
+    aliases: ClassVar[tuple[str, ...]] = ("adamw",)
+
+    weight_decay: float = field(  # type: ignore[assignment]
         default=0.004,
         after="learning_rate",
         slider=(0, 0.1),

@@ -44,7 +44,7 @@ class LearningRate:
     A number is kept as a variable, so that it is part of the optimizer's state.
     """
 
-    name: str
+    name: Any
     #: Steps taken so far.
     _iterations: Variable
     _learning_rate: Any

@@ -59,11 +59,11 @@ class Muon(Optimizer):
             self._momentums.append(self.add_variable_from_reference(variable, "momentum"))
             self._velocities.append(
                 self.add_variable_from_reference(variable, "velocity")
-                if self._goes_with_adam(variable)
+                if self._should_use_adamw(variable)
                 else None
             )
 
-    def _goes_with_adam(self, variable: Variable) -> bool:
+    def _should_use_adamw(self, variable: Variable) -> bool:
         return (
             len(variable.shape) != 2
             or (self.exclude_embeddings and "embedding" in variable.path.lower())
@@ -71,7 +71,7 @@ class Muon(Optimizer):
         )
 
     def _weight_decay_of(self, variable: Variable) -> float | None:
-        return self.adam_weight_decay if self._goes_with_adam(variable) else self.weight_decay
+        return self.adam_weight_decay if self._should_use_adamw(variable) else self.weight_decay
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
@@ -81,7 +81,8 @@ class Muon(Optimizer):
             momentum += gradient
             if self.nesterov:
                 momentum = gradient + self.momentum * momentum
-            variable.value -= learning_rate * self._scale(momentum) * self.orthogonal(momentum)
+            step = self.zeropower_via_newtonschulz5(momentum, self.ns_steps)
+            variable.value -= learning_rate * self.lr_adjust(step)
             return
         rate = learning_rate * self.adam_lr_ratio
         updates.adam_update(
@@ -95,15 +96,16 @@ class Muon(Optimizer):
             self.epsilon,
         )
 
-    def _scale(self, matrix: np.ndarray) -> float:
-        return 1.0 if self.rms_rate is None else max(matrix.shape) ** 0.5 * self.rms_rate
+    def lr_adjust(self, x: np.ndarray) -> np.ndarray:
+        """Bring the root mean square of an orthogonal matrix to `rms_rate`."""
+        return x if self.rms_rate is None else x * (max(x.shape) ** 0.5 * self.rms_rate)
 
-    def orthogonal(self, matrix: np.ndarray) -> np.ndarray:
+    def zeropower_via_newtonschulz5(self, x: np.ndarray, steps: int) -> np.ndarray:
         """Bring all singular values of a matrix near one, by the Newton-Schulz iteration."""
-        tall = matrix.shape[0] > matrix.shape[1]
-        x = matrix.T if tall else matrix
+        tall = x.shape[0] > x.shape[1]
+        x = x.T if tall else x
         x = x / (np.sqrt(np.square(x).sum()) + 1e-7)
-        for _ in range(self.ns_steps):
+        for _ in range(steps):
             square = x @ x.T
             x = self.muon_a * x + (self.muon_b * square + self.muon_c * square @ square) @ x
         return x.T if tall else x

@@ -39,7 +39,7 @@ class Nadam(Optimizer):
         )
         # Product of the shares of all steps so far.
         dtype = variables[0].dtype if variables else floatx()
-        self._product = self.add_variable((), "ones", dtype)
+        self._u_product = self.add_variable((), "ones", dtype)
 
     def _share(self, step: int) -> float:
         return self.beta_1 * (1 - 0.5 * 0.96**step)
@@ -47,7 +47,7 @@ class Nadam(Optimizer):
     def _update_all(
         self, arrays: list[np.ndarray], variables: Sequence[Variable], rate: float
     ) -> None:
-        self._product.value *= self._share(self._step)
+        self._u_product.value *= self._share(self._step)
         super()._update_all(arrays, variables, rate)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
@@ -55,7 +55,11 @@ class Nadam(Optimizer):
         mean, square = self._momentums[index].value, self._velocities[index].value
         mean += (gradient - mean) * (1 - self.beta_1)
         square += (np.square(gradient) - square) * (1 - self.beta_2)
-        share, ahead, product = self._share(step), self._share(step + 1), float(self._product.value)
+        share, ahead, product = (
+            self._share(step),
+            self._share(step + 1),
+            float(self._u_product.value),
+        )
         expected = ahead / (1 - product * ahead) * mean + (1 - share) / (1 - product) * gradient
         spread = np.sqrt(square / (1 - self.beta_2**step)) + self.epsilon
         variable.value -= learning_rate * expected / spread

@@ -126,9 +126,13 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
         self._number_variables(variables)
         self._kept = [VariableState(self, variable) for variable in variables]
         if self.use_ema:
-            self._averages = self.add_optimizer_variables(variables, "average")
+            self._model_variables_moving_average = self.add_optimizer_variables(
+                variables, "average"
+            )
         if self.gradient_accumulation_steps:
-            self._sums = self.add_optimizer_variables(variables, "gradient_accumulator")
+            self._accumulated_gradients = self.add_optimizer_variables(
+                variables, "gradient_accumulator"
+            )
         self.built = True
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
@@ -190,10 +194,9 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
         if self.loss_scale_factor is not None:
             arrays = [array / self.loss_scale_factor for array in arrays]
         if not self.gradient_accumulation_steps or self._accumulate(arrays, variables):
-            arrays = self._clipped(arrays)
-            rate = self._rate()
-            self._decay_weights(variables, rate)
-            self._update_all(arrays, variables, rate)
+            arrays = self._clip_gradients(arrays)
+            self._apply_weight_decay(variables)
+            self._update_all(arrays, variables, self._rate())
         if self.use_ema:
             self._follow_average()
         for variable in variables:
@@ -257,24 +260,27 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
     def _accumulate(self, arrays: list[np.ndarray], variables: Sequence[Variable]) -> bool:
         """Add gradients up; when a step is due, put their means into `arrays` and return True."""
         count = self.gradient_accumulation_steps or 1
-        sums = [self._sums[self._get_variable_index(variable)].value for variable in variables]
+        sums = [
+            self._accumulated_gradients[self._get_variable_index(variable)].value
+            for variable in variables
+        ]
         if (int(self._iterations.value) + 1) % count:
             for total, array in zip(sums, arrays, strict=True):
                 total += array
             return False
         arrays[:] = [(array + total) / count for total, array in zip(sums, arrays, strict=True)]
-        for variable in self._sums:
+        for variable in self._accumulated_gradients:
             variable.value.fill(0)
         return True
 
-    def _clipped(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    def _clip_gradients(self, grads: list[np.ndarray]) -> list[np.ndarray]:
         if self.clipnorm is not None:
-            return [gradients.clip_by_norm(array, self.clipnorm) for array in arrays]
+            return [gradients.clip_by_norm(grad, self.clipnorm) for grad in grads]
         if self.global_clipnorm is not None:
-            return gradients.clip_by_global_norm(arrays, self.global_clipnorm)
+            return gradients.clip_by_global_norm(grads, self.global_clipnorm)
         if self.clipvalue is not None:
-            return [gradients.clip_by_value(array, self.clipvalue) for array in arrays]
-        return arrays
+            return [gradients.clip_by_value(grad, self.clipvalue) for grad in grads]
+        return grads
 
     def _update_all(
         self, arrays: list[np.ndarray], variables: Sequence[Variable], rate: float
@@ -312,7 +318,8 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
     def _weight_decay_of(self, variable: Variable) -> float | None:
         return self.weight_decay
 
-    def _decay_weights(self, variables: Sequence[Variable], rate: float) -> None:
+    def _apply_weight_decay(self, variables: Sequence[Variable]) -> None:
+        rate = self._rate()
         for variable in variables:
             decay = self._weight_decay_of(variable)
             if decay is not None and self._use_weight_decay(variable):
@@ -324,7 +331,9 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
         """Bring the averages up to date, and the weights to the averages when it is time."""
         step = self._step
         memory = self.ema_momentum if step > 1 else 0.0
-        for variable, average in zip(self._trainable_variables, self._averages, strict=True):
+        for variable, average in zip(
+            self._trainable_variables, self._model_variables_moving_average, strict=True
+        ):
             average.value *= memory
             average.value += (1 - memory) * variable.value
         if self.ema_overwrite_frequency and step % self.ema_overwrite_frequency == 0:
@@ -347,7 +356,7 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
                 f"({len(self._trainable_variables)}). Please check if the optimizer was called "
                 "on your model."
             )
-        for variable, average in zip(var_list, self._averages, strict=True):
+        for variable, average in zip(var_list, self._model_variables_moving_average, strict=True):
             variable.assign(average.value)
 
     # --- config --------------------------------------------------------------------------

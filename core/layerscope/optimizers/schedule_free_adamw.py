@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class ScheduleFreeAdamW(Optimizer):
     The weights are those at which gradients are taken, between the averaged and the last ones.
     Source: Defazio et al. 2024; Keras `ScheduleFreeAdamW`.
     """
+
+    aliases: ClassVar[tuple[str, ...]] = ("schedulefreeadamw",)
 
     learning_rate: Any = field(
         default=0.0025, converter=learning_rate_of, slider=(1e-5, 0.1), help="Size of a step."

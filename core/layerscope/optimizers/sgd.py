@@ -23,7 +23,12 @@ class SGD(Optimizer):
         default=0.01, converter=learning_rate_of, slider=(1e-5, 1), help="Size of a step."
     )
     momentum: float = field(
-        default=0.0, ge=0, le=1, slider=(0, 0.99), help="Share of the last step kept."
+        default=0.0,
+        ge=0,
+        le=1,
+        slider=(0, 0.99),
+        help="Share of the last step kept.",
+        refusal="`momentum` must be a float between [0, 1]. Received: momentum={value}",
     )
     nesterov: bool = field(default=False, help="Take the gradient's step after the momentum's.")
 

@@ -16,7 +16,7 @@ from layerscope.tensor import Variable
 class OptimizerState:
     """Owns the variables of an optimizer, in the order in which Keras has them."""
 
-    name: str
+    name: Any
 
     def _start_state(self) -> None:
         self.built = False

@@ -138,6 +138,7 @@ _MODULES["keras.src"] = Names(
     SimpleNamespace(**{path.removeprefix("keras.src."): found for path, found in _MODULES.items()}),
     layerscope,
 )
+_MODULES["keras"] = _MODULES["keras.src"]
 
 
 def importer(load: Callable[[str], Any]) -> Callable[..., Any]:

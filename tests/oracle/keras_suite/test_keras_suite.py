@@ -12,7 +12,9 @@ from oracle.keras_suite import loader
 from oracle.keras_suite.not_applicable import NOT_APPLICABLE
 
 _FILES = [
-    *loader.test_files("activations", "constraints", "initializers", "layers", "regularizers")
+    *loader.test_files(
+        "activations", "constraints", "initializers", "layers", "optimizers", "regularizers"
+    )
 ]
 _FOUND: list[str] = []
 

@@ -10,6 +10,7 @@ from layerscope.configurable import field
 from layerscope.optimizers.schedules.decays import NO_STEPS
 from layerscope.optimizers.schedules.learning_rate_schedule import (
     LearningRateSchedule,
+    as_number,
     as_rates,
     as_steps,
 )
@@ -29,7 +30,9 @@ class CosineDecay(LearningRateSchedule):
 
     formula = r"\eta_0 \left((1 - \alpha) \frac{1 + \cos(\pi t / T)}{2} + \alpha\right)"
 
-    initial_learning_rate: float = field(help="Rate of the first step.", slider=(1e-4, 1))
+    initial_learning_rate: float = field(
+        converter=as_number, help="Rate of the first step.", slider=(1e-4, 1)
+    )
     decay_steps: float = field(gt=0, help="Steps of the decay.", refusal=NO_STEPS)
     alpha: float = field(default=0.0, help="Share of the rate that is left.", slider=(0, 1))
     name: str = field(default="CosineDecay", help="Name of the schedule.")
@@ -59,7 +62,9 @@ class CosineDecayRestarts(LearningRateSchedule):
 
     formula = r"\eta_0 \left((1 - \alpha)\, m^i\, \frac{1 + \cos(\pi t_i / T_i)}{2} + \alpha\right)"
 
-    initial_learning_rate: float = field(help="Rate of the first step.", slider=(1e-4, 1))
+    initial_learning_rate: float = field(
+        converter=as_number, help="Rate of the first step.", slider=(1e-4, 1)
+    )
     first_decay_steps: float = field(
         gt=0,
         help="Steps of the first cosine.",

@@ -10,6 +10,7 @@ import numpy as np
 from layerscope.configurable import field
 from layerscope.optimizers.schedules.learning_rate_schedule import (
     LearningRateSchedule,
+    as_number,
     as_rates,
     as_steps,
 )
@@ -31,7 +32,9 @@ class ExponentialDecay(LearningRateSchedule):
 
     formula = r"\eta_0\, r^{t / T}"
 
-    initial_learning_rate: float = field(help="Rate of the first step.", slider=(1e-4, 1))
+    initial_learning_rate: float = field(
+        converter=as_number, help="Rate of the first step.", slider=(1e-4, 1)
+    )
     decay_steps: float = field(gt=0, help="Steps between two reductions.", refusal=NO_STEPS)
     decay_rate: float = field(help="Factor of one reduction.", slider=(0, 1))
     staircase: bool = field(default=False, help="Reduce at once, not bit by bit.")
@@ -49,7 +52,9 @@ class InverseTimeDecay(LearningRateSchedule):
 
     formula = r"\frac{\eta_0}{1 + r\, t / T}"
 
-    initial_learning_rate: float = field(help="Rate of the first step.", slider=(1e-4, 1))
+    initial_learning_rate: float = field(
+        converter=as_number, help="Rate of the first step.", slider=(1e-4, 1)
+    )
     decay_steps: float = field(gt=0, help="Steps that count as one.", refusal=NO_STEPS)
     decay_rate: float = field(help="Growth of the divisor.", slider=(0, 5))
     staircase: bool = field(default=False, help="Reduce at once, not bit by bit.")
@@ -70,7 +75,9 @@ class PolynomialDecay(LearningRateSchedule):
 
     formula = r"(\eta_0 - \eta_T) (1 - t / T)^p + \eta_T"
 
-    initial_learning_rate: float = field(help="Rate of the first step.", slider=(1e-4, 1))
+    initial_learning_rate: float = field(
+        converter=as_number, help="Rate of the first step.", slider=(1e-4, 1)
+    )
     decay_steps: float = field(gt=0, help="Steps until the end.", refusal=NO_STEPS)
     end_learning_rate: float = field(default=0.0001, help="Rate at the end.", slider=(0, 0.1))
     power: float = field(default=1.0, help="Exponent; 1 is a straight line.", slider=(0.1, 4))

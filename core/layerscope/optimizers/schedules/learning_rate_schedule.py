@@ -9,6 +9,7 @@ import numpy as np
 from layerscope.config import floatx
 from layerscope.configurable import Configurable
 from layerscope.ops.creation import convert_to_numpy
+from layerscope.tensor import Variable
 
 
 class LearningRateSchedule(Configurable):
@@ -43,6 +44,11 @@ class LearningRateSchedule(Configurable):
         raise NotImplementedError(
             f"Learning rate schedule '{type(self).__name__}' must override `__call__(self, step)`."
         )
+
+
+def as_number(rate: Any) -> Any:
+    """Return the number in a rate that another optimizer has, anything else as it is."""
+    return float(rate) if isinstance(rate, Variable) else rate
 
 
 def as_steps(step: Any) -> np.ndarray:
