@@ -28,6 +28,7 @@ WRONG_ON_TORCH = {
     **{f"Conv{rank}D": "is wrong for some strides over one channel" for rank in (1, 2, 3)},
     **{f"Conv{rank}DTranspose": "has no gradient for some layouts" for rank in (1, 2, 3)},
     "LayerNormalization": "only normalizes the last axes",
+    "ScheduleFreeAdamW": "takes the new weights for the old ones",
     "UpSampling2D": "resizes with other weights",
 }
 

@@ -64,6 +64,11 @@ class Ftrl(Optimizer):
         )
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        if learning_rate <= 0:
+            raise ValueError(
+                "Ftrl divides by `learning_rate`, which must be above 0 in every step. Received: "
+                f"learning_rate={learning_rate} in step {self._step}"
+            )
         index = self._get_variable_index(variable)
         total, linear = self._accumulators[index].value, self._linears[index].value
         l1 = self.l1_regularization_strength
