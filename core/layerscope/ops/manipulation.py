@@ -278,7 +278,7 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
 @operation(_given_shape)
 def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) -> Array:
     """Zeros but for what is added at `indices`; the transpose of taking."""
-    places = np.ascontiguousarray(indices).ravel()
+    g, places = np.asarray(g), np.ascontiguousarray(indices).ravel()
     at = 0 if axis is None else axis % len(shape)
     lengths = (math.prod(shape),) if axis is None else shape
     before, after = math.prod(lengths[:at]), math.prod(lengths[at + 1 :])
@@ -313,6 +313,7 @@ getitem.first_order_only = False
 @operation(lambda _, shape, key: tuple(shape))
 def _scatter(g: Array, shape: tuple[int, ...], key: Any) -> Array:
     """Zeros but for `g` added where `key` points; the transpose of indexing."""
+    g = np.asarray(g)
     out = np.zeros(shape, g.dtype)
     keys = key if isinstance(key, tuple) else (key,)
     if all(one is None or one is Ellipsis or isinstance(one, (int, slice)) for one in keys):
@@ -426,7 +427,7 @@ def sort(x: Array, axis: int = -1) -> Array:
 
 def _sort_gradient(g: Array, out: Array, x: Array, axis: int = -1) -> Array:
     order = np.argsort(getattr(x, "value", x), axis=axis)
-    places = list(np.indices(order.shape, sparse=True))
+    places: list[Any] = list(np.indices(order.shape, sparse=True))
     # Where each entry went.
     found = np.empty_like(order)
     np.put_along_axis(found, order, np.broadcast_to(places[axis], order.shape), axis)
