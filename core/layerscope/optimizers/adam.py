@@ -47,23 +47,19 @@ class Adam(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
-        moments = [
-            self._momentums[index].value.reshape(-1),
-            self._velocities[index].value.reshape(-1),
-        ]
-        update: Any = updates.adam_update
-        if self.amsgrad:
-            moments.append(self._velocity_hats[index].value.reshape(-1))
-            update = updates.amsgrad_update
-        update(
-            variable.value.reshape(-1),
-            gradient.reshape(-1),
-            *moments,
-            corrected(learning_rate, self._step, self.beta_1, self.beta_2),
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
+        arrays = (
+            variable.value.ravel(),
+            gradient.ravel(),
+            self._momentums[index].value.ravel(),
+            self._velocities[index].value.ravel(),
         )
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        rate = corrected(learning_rate, self._step, beta_1, beta_2)
+        if self.amsgrad:
+            largest = self._velocity_hats[index].value.ravel()
+            updates.amsgrad_update(*arrays, largest, rate, beta_1, beta_2, self.epsilon)
+        else:
+            updates.adam_update(*arrays, rate, beta_1, beta_2, self.epsilon)
 
 
 class AdamW(Adam):

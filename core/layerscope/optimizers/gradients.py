@@ -20,10 +20,11 @@ def as_array(gradient: Any, variable: Variable) -> np.ndarray:
     ValueError
         If their shapes differ.
     """
+    value = variable.value
     if isinstance(gradient, (Tensor, Variable)):
         gradient = gradient.value
-    array = np.asarray(gradient, variable.value.dtype, order="C")
-    if array.shape != variable.value.shape:
+    array = np.asarray(gradient, value.dtype, order="C")
+    if array.shape != value.shape:
         raise ValueError(
             "A gradient must have the shape of its variable. Received: gradient of shape "
             f"{array.shape} for variable '{variable.path}' of shape {variable.shape}."

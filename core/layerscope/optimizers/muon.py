@@ -70,8 +70,13 @@ class Muon(Optimizer):
             or any(re.search(pattern, variable.path) for pattern in self.exclude_layers or ())
         )
 
-    def _weight_decay_of(self, variable: Variable) -> float | None:
-        return self.adam_weight_decay if self._should_use_adamw(variable) else self.weight_decay
+    def _apply_weight_decay(self, variables: Sequence[Variable]) -> None:
+        rate = self._rate()
+        for variable in variables:
+            with_adam = self._should_use_adamw(variable)
+            decay = self.adam_weight_decay if with_adam else self.weight_decay
+            if decay is not None and self._use_weight_decay(variable):
+                variable.value -= variable.value * decay * rate
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
@@ -86,10 +91,10 @@ class Muon(Optimizer):
             return
         rate = learning_rate * self.adam_lr_ratio
         updates.adam_update(
-            variable.value.reshape(-1),
-            gradient.reshape(-1),
-            momentum.reshape(-1),
-            velocity.value.reshape(-1),
+            variable.value.ravel(),
+            gradient.ravel(),
+            momentum.ravel(),
+            velocity.value.ravel(),
             corrected(rate, self._step, self.adam_beta_1, self.adam_beta_2),
             self.adam_beta_1,
             self.adam_beta_2,

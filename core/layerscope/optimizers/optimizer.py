@@ -168,7 +168,7 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
     @property
     def _step(self) -> int:
         """Number of this step, counted from 1."""
-        return int(self._iterations.value) // (self.gradient_accumulation_steps or 1) + 1
+        return self._iterations.value.item() // (self.gradient_accumulation_steps or 1) + 1
 
     # --- a step --------------------------------------------------------------------------
 
@@ -202,7 +202,8 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable.value))
-        self._iterations.value += 1
+        count = self._iterations.value
+        count.fill(count.item() + 1)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
         """Take one step from pairs of gradient and variable; return the number of steps."""
@@ -237,11 +238,13 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
     ) -> tuple[list[np.ndarray], list[Variable]]:
         """Return the variables that have a gradient, and their gradients as arrays."""
         arrays, filled, missing = [], [], []
+        indices = self._indices
         for grad, variable in zip(grads, variables, strict=True):
             if grad is None:
                 missing.append(variable.path)
                 continue
-            self._get_variable_index(variable)
+            if id(variable) not in indices:
+                raise self._unknown(variable)
             arrays.append(gradients.as_array(grad, variable))
             filled.append(variable)
         if not filled:
@@ -315,15 +318,13 @@ class Optimizer(LearningRate, OptimizerState, Configurable):
             or any(re.search(pattern, variable.name) for pattern in patterns)
         )
 
-    def _weight_decay_of(self, variable: Variable) -> float | None:
-        return self.weight_decay
-
     def _apply_weight_decay(self, variables: Sequence[Variable]) -> None:
+        if self.weight_decay is None:
+            return
         rate = self._rate()
         for variable in variables:
-            decay = self._weight_decay_of(variable)
-            if decay is not None and self._use_weight_decay(variable):
-                variable.value -= variable.value * decay * rate
+            if self._use_weight_decay(variable):
+                variable.value -= variable.value * self.weight_decay * rate
 
     # --- moving average ------------------------------------------------------------------
 

@@ -48,11 +48,11 @@ class RMSprop(Optimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
         updates.rmsprop_update(
-            variable.value.reshape(-1),
-            gradient.reshape(-1),
-            self._velocities[index].value.reshape(-1),
-            self._means[index].value.reshape(-1),
-            self._momentums[index].value.reshape(-1),
+            variable.value.ravel(),
+            gradient.ravel(),
+            self._velocities[index].value.ravel(),
+            self._means[index].value.ravel(),
+            self._momentums[index].value.ravel(),
             learning_rate,
             self.rho,
             self.momentum,

@@ -45,9 +45,9 @@ class SGD(Optimizer):
             variable.value -= variable.value.dtype.type(learning_rate) * gradient
             return
         updates.momentum_update(
-            variable.value.reshape(-1),
-            gradient.reshape(-1),
-            self._momentums[self._get_variable_index(variable)].value.reshape(-1),
+            variable.value.ravel(),
+            gradient.ravel(),
+            self._momentums[self._get_variable_index(variable)].value.ravel(),
             learning_rate,
             self.momentum,
             self.nesterov,

@@ -48,12 +48,15 @@ class OptimizerState:
         """
         index = self._indices.get(id(variable))
         if index is None:
-            raise ValueError(
-                f"Unknown variable: {variable}. This optimizer can only be called for the "
-                "variables it was originally built with. When working with a new set of "
-                "variables, you should recreate a new optimizer instance."
-            )
+            raise self._unknown(variable)
         return index
+
+    def _unknown(self, variable: Variable) -> ValueError:
+        return ValueError(
+            f"Unknown variable: {variable}. This optimizer can only be called for the variables it "
+            "was originally built with. When working with a new set of variables, you should "
+            "recreate a new optimizer instance."
+        )
 
     # --- making variables ----------------------------------------------------------------
 
