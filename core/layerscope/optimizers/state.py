@@ -190,6 +190,13 @@ class VariableState(MutableMapping[str, Any]):
             slot = Variable(value, trainable=False, name=f"{self._prefix}_{name}")
             self._slots[name] = self._optimizer._keep(slot)
 
+    def setdefault(self, name: str, default: Any = None) -> np.ndarray:
+        """Return what is kept under a name, which is `default` at first."""
+        if name not in self._slots:
+            self[name] = default
+        # Not `default`, whose changes would be lost.
+        return self[name]
+
     def __delitem__(self, name: str) -> None:
         self._optimizer._state.remove(self._slots.pop(name))
 
