@@ -289,16 +289,18 @@ class Race:
         self.our_weights = [
             ls.Variable(value.astype("float32"), name=key) for key, value in start.items()
         ]
-        if flag(generator):
+        self.constrained, self.kept_from_decay = flag(generator), flag(generator)
+        if self.constrained:
             self.their_weights[0].constraint = keras.constraints.MaxNorm(1.0)
             self.our_weights[0].constraint = ls.constraints.MaxNorm(1.0)
-        if flag(generator):
+        if self.kept_from_decay:
             for optimizer, weights in (
                 (self.theirs, self.their_weights),
                 (self.ours, self.our_weights),
             ):
                 optimizer.exclude_from_weight_decay(var_list=weights[:1], var_names=["bia"])
         self.without = choose(generator, None, None, 0, 3)
+        self.grads: list[Any] = []
 
     def step(self, number: int) -> None:
         """Take one step in both; every third one leaves a variable out, if so drawn."""
@@ -309,6 +311,7 @@ class Race:
         ]
         if self.without is not None and number % 3 == 0:
             grads[self.without] = None
+        self.grads = grads
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Gradients do not exist")
             self.ours.apply(grads, self.our_weights)
