@@ -16,7 +16,11 @@ import layerscope as ls
 from layerscope import Variable, optimizers, registry
 from layerscope.configurable import field
 
-ALL = [pytest.param(cls, id=cls.__name__) for cls in registry.subclasses(optimizers.Optimizer)]
+ALL = [
+    pytest.param(cls, id=cls.__name__)
+    for cls in registry.subclasses(optimizers.Optimizer)
+    if cls is not optimizers.MultiOptimizer
+]
 NOTHING: Any = None
 SHAPES = {"kernel": (3, 4), "bias": (4,), "scale": ()}
 
@@ -516,6 +520,85 @@ def test_a_rule_must_be_defined() -> None:
 
     with pytest.raises(NotImplementedError, match=r"Nothing must define `update\(variable"):
         Nothing(0.1).apply([np.ones(1)], [Variable([1.0])])
+
+
+# --- several optimizers --------------------------------------------------------------------------
+
+
+def several() -> Any:
+    decayed = optimizers.SGD(0.25, weight_decay=0.5, use_ema=True, ema_momentum=0.5)
+    table = optimizers.OptimizerMap(optimizers.Adam(0.1), {"kern.*": decayed})
+    return optimizers.MultiOptimizer(table, loss_scale_factor=2.0)
+
+
+def test_each_variable_goes_with_its_optimizer() -> None:
+    weights, optimizer = variables(), several()
+    assert float(optimizer.scale_loss(3.0)) == 6.0
+    expected, alone = variables(), [optimizers.Adam(0.1), several().optimizers[0]]
+    alone[1].loss_scale_factor = None
+    for number in range(4):
+        grads = gradients(number)
+        optimizer.apply([2 * grad for grad in grads], weights)
+        alone[0].apply(grads[1:], expected[1:])
+        alone[1].apply(grads[:1], expected[:1])
+    same(values(weights), values(expected), rtol=1e-6)
+    assert (int(optimizer.iterations), int(alone[0].iterations)) == (4, 4)
+    optimizer.finalize_variable_values(weights)
+    alone[1].finalize_variable_values(expected[:1])
+    same(values(weights), values(expected), rtol=1e-6)
+
+
+def test_several_optimizers_are_stored_together() -> None:
+    weights, optimizer = variables(), several()
+    run(optimizer, weights, range(3))
+    config = json.loads(json.dumps(optimizers.serialize(optimizer)))
+    again = optimizers.deserialize(config)
+    assert again.get_config() == optimizer.get_config()
+    stored: dict[str, np.ndarray] = {}
+    optimizer.save_own_variables(stored)
+    restored = [Variable(one.value, name=one.name) for one in weights]
+    again.build(restored)
+    again.load_own_variables(stored)
+    copied, others = pickle.loads(pickle.dumps((optimizer, weights)))
+    for one, own in ((optimizer, weights), (again, restored), (copied, others)):
+        run(one, own, range(3, 6))
+    for found in (restored, others):
+        for one, other in zip(found, weights, strict=True):
+            np.testing.assert_array_equal(one.value, other.value)
+
+
+def test_a_function_may_choose_the_optimizer() -> None:
+    still, moving = optimizers.SGD(0.0), optimizers.SGD(1.0)
+    optimizer = optimizers.MultiOptimizer(lambda one: still if one.name == "bias" else moving)
+    weights = variables()
+    before = values(weights)
+    run(optimizer, weights, range(1))
+    assert optimizer.optimizers == [moving, still]
+    changed = [not np.array_equal(*pair) for pair in zip(before, values(weights), strict=True)]
+    assert changed == [True, False, True]
+
+
+def test_what_several_optimizers_cannot_do_is_said() -> None:
+    one = optimizers.SGD()
+    table = optimizers.OptimizerMap(one, {"a": one})
+    wrong: Any = "sgd"
+    with pytest.raises(ValueError, match="'a' already exists"):
+        table["a"] = one
+    with pytest.raises(TypeError, match="must be an Optimizer instance"):
+        table["b"] = wrong
+    with pytest.raises(TypeError, match="must be a dictionary"):
+        optimizers.OptimizerMap(one, wrong)
+    with pytest.raises(ValueError, match="cannot be MultiOptimizer"):
+        table["b"] = several()
+    table["k.*"], table[".*l"] = one, one
+    with pytest.raises(ValueError, match="Multiple optimizers assigned to variable kernel"):
+        optimizers.MultiOptimizer(table).build(variables())
+    for attempt in (
+        lambda: several().learning_rate,
+        lambda: setattr(several(), "learning_rate", 1),
+    ):
+        with pytest.raises(AttributeError, match="individual `optimizers`"):
+            attempt()
 
 
 # --- schedules -----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ PARTS = [
         optimizers.Optimizer,
     )
     for cls in registry.subclasses(base)
+    if cls is not optimizers.MultiOptimizer  # which is nothing without others
 ]
 MODULES = {
     regularizers.Regularizer: regularizers,

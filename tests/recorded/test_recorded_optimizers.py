@@ -27,8 +27,8 @@ def parts(flat: np.ndarray) -> list[np.ndarray]:
 
 def test_every_optimizer_was_recorded() -> None:
     recorded = {entry["config"]["class_name"] for entry in INDEX["entries"]}
-    ours = registry.subclasses(ls.optimizers.Optimizer)
-    assert recorded == {cls.__name__ for cls in ours}
+    ours = {cls.__name__ for cls in registry.subclasses(ls.optimizers.Optimizer)}
+    assert recorded == ours - {"MultiOptimizer"}
 
 
 @pytest.mark.parametrize(

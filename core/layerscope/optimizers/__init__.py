@@ -13,6 +13,7 @@ from layerscope.optimizers.adamax import Adamax
 from layerscope.optimizers.ftrl import Ftrl
 from layerscope.optimizers.lamb import Lamb
 from layerscope.optimizers.lion import Lion
+from layerscope.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
 from layerscope.optimizers.muon import Muon
 from layerscope.optimizers.nadam import Nadam
 from layerscope.optimizers.optimizer import Optimizer
@@ -43,6 +44,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Op
 
 __all__ = [
     "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion",
-    "Muon", "Nadam", "Optimizer", "RMSprop", "ScheduleFreeAdamW", "deserialize", "get", "schedules",
-    "serialize",
+    "MultiOptimizer", "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop", "ScheduleFreeAdamW",
+    "deserialize", "get", "schedules", "serialize",
 ]  # fmt: skip
