@@ -384,3 +384,31 @@ def test_defaults(name: str) -> None:
         getattr(ls.optimizers, name)(name="mine").get_config(),
         getattr(keras.optimizers, name)(name="mine").get_config(),
     )
+
+
+def test_several_optimizers() -> None:
+    generator = generator_of("MultiOptimizer")
+    start = {key: generator.normal(size=shape).astype("float32") for key, shape in SHAPES.items()}
+    made, weights = [], []
+    for library in (ls, keras):
+        fast = library.optimizers.SGD(0.1, momentum=0.5, weight_decay=0.1, name="fast")
+        slow = library.optimizers.Adam(0.01, name="slow")
+        table = library.optimizers.OptimizerMap(slow, {"kern.*": fast, "bias": fast})
+        made.append(library.optimizers.MultiOptimizer(table, loss_scale_factor=4.0, name="mine"))
+        weights.append([library.Variable(value, name=key) for key, value in start.items()])
+    ours, theirs = made
+    for _ in range(5):
+        grads = [generator.normal(size=shape).astype("float32") for shape in SHAPES.values()]
+        ours.apply(grads, weights[0])
+        theirs.apply([keras.ops.convert_to_tensor(grad) for grad in grads], weights[1])
+    for found, expected in zip(*weights, strict=True):
+        close(found.value, expected.value)
+    assert [one.path for one in ours.variables] == [one.path for one in theirs.variables]
+    for found, expected in zip(ours.variables, theirs.variables, strict=True):
+        close(found.value, expected.value)
+    same_config(ours.get_config(), theirs.get_config())
+    config = json.loads(json.dumps(keras.optimizers.serialize(theirs)))
+    same_config(ls.optimizers.deserialize(config).get_config(), theirs.get_config())
+    config = json.loads(json.dumps(ls.optimizers.serialize(ours)))
+    again = keras.saving.deserialize_keras_object(config)
+    same_config(again.get_config(), theirs.get_config())
