@@ -261,7 +261,7 @@ def test_constraints_come_last() -> None:
 
 
 def test_the_rate_can_be_set() -> None:
-    optimizer: Any = optimizers.SGD(0.5)
+    optimizer = optimizers.get(optimizers.SGD(0.5))
     weight = Variable([0.0])
     optimizer.apply([np.ones(1)], [weight])
     optimizer.learning_rate = 0.25
@@ -275,13 +275,13 @@ def test_the_rate_can_be_set() -> None:
 def test_a_schedule_or_a_function_gives_the_rate() -> None:
     rates = iter([1.0, 2.0])
     weight = Variable([0.0])
-    optimizer: Any = optimizers.SGD(lambda: next(rates))
+    optimizer = optimizers.get(optimizers.SGD(lambda: next(rates)))
     for _ in range(2):
         optimizer.apply([np.ones(1)], [weight])
     assert float(weight.value[0]) == -3.0
 
     schedule = optimizers.schedules.PiecewiseConstantDecay([0], [1.0, 0.5])
-    weight, optimizer = Variable([0.0]), optimizers.SGD(schedule)
+    weight, optimizer = Variable([0.0]), optimizers.get(optimizers.SGD(schedule))
     assert len(optimizer.variables) == 1
     for _ in range(2):
         optimizer.apply([np.ones(1)], [weight])

@@ -211,7 +211,7 @@ class MultiOptimizer(Optimizer):
         return self._iterations
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> Any:  # type: ignore[override]
         """Each of the `optimizers` has its own."""
         raise AttributeError(_NO_RATE.format("accessed"))
 
