@@ -6,6 +6,7 @@ have: step by step the weights, at the end everything it remembers and its confi
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import warnings
@@ -376,6 +377,17 @@ def test_what_one_remembers_the_other_takes_over(name: str) -> None:
     for number in range(3, 8):
         race.step(number)
         race.compare()
+
+
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *SCHEDULES, "MultiOptimizer"])
+def test_arguments_are_taken_in_keras_s_order(name: str) -> None:
+    found = []
+    for library in (ls, keras):
+        cls = getattr(library.optimizers, name, None) or getattr(library.optimizers.schedules, name)
+        parameters = inspect.signature(cls.__init__).parameters
+        found.append([one for one in parameters if one not in ("self", "args", "kwargs")])
+    ours, theirs = found
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

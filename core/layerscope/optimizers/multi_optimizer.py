@@ -211,12 +211,12 @@ class MultiOptimizer(Optimizer):
         return self._iterations
 
     @property
-    def learning_rate(self) -> Any:  # type: ignore[override]
+    def learning_rate(self) -> Any:
         """Each of the `optimizers` has its own."""
         raise AttributeError(_NO_RATE.format("accessed"))
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: Any) -> None:  # type: ignore[override]
         raise AttributeError(_NO_RATE.format("set"))
 
     def get_config(self) -> dict[str, Any]:

@@ -66,6 +66,11 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/rnn/bidirectional::*_fused_*": _PRIVATE,
     "layers/rnn/gru::*cudnn*": _TORCH,
     "layers/rnn/gru::*symbolic_batch*": _TENSORFLOW,
+    "optimizers/multi_optimizer::*::test_default_fallback": _PRIVATE,
+    "optimizers/multi_optimizer::*::test_multi_optimizer_blocks_nested*": _LOSS_SCALE,
+    "optimizers/multi_optimizer::*::test_multi_optimizer_wrapped_in_loss*": _LOSS_SCALE,
+    "optimizers/multi_optimizer::*::test_serialization": _PRIVATE,
+    "optimizers/multi_optimizer::*::test_stateless_apply": "variables hold their values here",
     "optimizers/optimizer::OptimizerTest::test_constraints_are_applied": "asks NumPy for the "
     "minimum of a variable, which refuses it so that no gradient is lost",
     "optimizers/optimizer::OptimizerTest::test_ema_with_model_fit": "targets lack a column",
