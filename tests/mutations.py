@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CORE = Path("core/layerscope")
 #: What the tests need beside the core.
-COPIED = ("core", "tests/core", "assets", "pyproject.toml")
+COPIED = ("core", "tests/core", "tests/recorded", "assets", "pyproject.toml")
 
 ATTENTION = "tests/core/layers/test_attention.py"
 CONTRACT = "tests/core/layers/test_contract.py"
@@ -36,9 +36,12 @@ NORMALIZATION = "tests/core/layers/test_normalization.py"
 PARTS = "tests/core/test_parts.py"
 FORMULAS = "tests/core/layers/test_formulas.py"
 INITIALIZERS = "tests/core/test_initializers.py"
+OPTIMIZERS = ("tests/core/test_optimizers.py", "tests/recorded/test_recorded_optimizers.py")
 POOLING = "tests/core/layers/test_pooling.py"
 RECURRENT = "tests/core/layers/test_recurrent.py"
 CONV_LSTM = "tests/core/layers/test_conv_lstm.py"
+SECOND = "tests/core/test_second_derivatives.py"
+OPERATIONS = "tests/core/ops/test_operations.py"
 VALUES = "tests/core/ops/test_values.py"
 
 
@@ -820,8 +823,8 @@ MUTATIONS = [
     ),
     mutation(
         "constraints are not applied after a step",
-        ("tests/core/models/test_training.py", PARTS),
-        ("optimizers.py", "if variable.constraint is not None:", "if False:"),
+        OPTIMIZERS,
+        ("optimizers/optimizer.py", "if variable.constraint is not None:", "if False:"),
     ),
     mutation(
         "Dense: the kernel's penalty is laid on the bias",
@@ -1087,6 +1090,124 @@ MUTATIONS = [
         "metrics: F-score without the square of beta",
         METRICS,
         ("metrics/f_score.py", "square = self.beta**2", "square = self.beta"),
+    # --- optimizers ---
+    mutation(
+        "optimizer: gradients are summed, not averaged",
+        OPTIMIZERS,
+        ("optimizers/optimizer.py", "(array + total) / count", "array + total"),
+    ),
+    mutation(
+        "optimizer: sums of gradients are not emptied",
+        OPTIMIZERS,
+        ("optimizers/optimizer.py", "variable.value.fill(0)", "variable.value.fill(1)"),
+    ),
+    mutation(
+        "optimizer: the first average starts at zero",
+        OPTIMIZERS,
+        (
+            "optimizers/optimizer.py",
+            "memory = self.ema_momentum if step > 1 else 0.0",
+            "memory = self.ema_momentum",
+        ),
+    ),
+    mutation(
+        "optimizer: names do not keep from weight decay",
+        OPTIMIZERS,
+        (
+            "optimizers/optimizer.py",
+            "or any(re.search(pattern, variable.name) for pattern in patterns)",
+            "or False",
+        ),
+    ),
+    mutation(
+        "optimizer: the loss scale stays",
+        OPTIMIZERS,
+        ("optimizers/optimizer.py", "array / self.loss_scale_factor for", "array for"),
+    ),
+    mutation(
+        "optimizer: each gradient is clipped by itself",
+        OPTIMIZERS,
+        ("optimizers/gradients.py", "norm = norm_of(gradients)", "norm = norm_of(gradients[:1])"),
+    ),
+    mutation(
+        "optimizer: a step is counted from zero",
+        OPTIMIZERS,
+        (
+            "optimizers/optimizer.py",
+            "(self.gradient_accumulation_steps or 1) + 1",
+            "(self.gradient_accumulation_steps or 1)",
+        ),
+    ),
+    mutation(
+        "optimizer: what is first kept is lost",
+        OPTIMIZERS,
+        ("optimizers/state.py", "        return self[name]\n", "        return default\n"),
+    ),
+    mutation(
+        "optimizer: a copy looks for other variables",
+        OPTIMIZERS,
+        (
+            "optimizers/state.py",
+            "        self._number_variables(self._trainable_variables)\n",
+            "        self._indices = {}\n",
+        ),
+    ),
+    mutation(
+        "optimizer: Nadam looks ahead without its product",
+        OPTIMIZERS,
+        ("optimizers/nadam.py", "ahead / (1 - product * ahead)", "ahead / (1 - product)"),
+    ),
+    mutation(
+        "optimizer: Muon does not look ahead",
+        OPTIMIZERS,
+        ("optimizers/muon.py", "momentum = gradient + self.momentum * momentum", "pass"),
+    ),
+    mutation(
+        "optimizer: a boundary belongs to the next rate",
+        OPTIMIZERS,
+        ("optimizers/schedules/decays.py", 'side="left"', 'side="right"'),
+    ),
+    # --- gradients ---
+    mutation(
+        "tape: recording is not stopped",
+        (SECOND, OPERATIONS),
+        (
+            "autodiff/gradient_tape.py",
+            "for tape in TAPES.get() if tape is not records))\n        try:\n            yield",
+            "for tape in TAPES.get()))\n        try:\n            yield",
+        ),
+    ),
+    mutation(
+        "tape: what is not watched is seen",
+        (SECOND, OPERATIONS),
+        (
+            "autodiff/gradient_tape.py",
+            "if self.watch_accessed_variables:\n            return sources",
+            "if True:\n            return sources",
+        ),
+    ),
+    mutation(
+        "tape: only the last of two targets counts",
+        (SECOND, OPERATIONS),
+        (
+            "autodiff/backward.py",
+            "grads[id(value)] = grad if known is None else known + grad",
+            "grads[id(value)] = grad",
+        ),
+    ),
+    mutation(
+        "second gradient: products of others are taken as fixed",
+        (SECOND, OPERATIONS),
+        (
+            "ops/reductions.py",
+            "_others(flat) if isinstance(x, np.ndarray) else _differentiable_others(flat)",
+            '_others(getattr(flat, "value", flat))',
+        ),
+    ),
+    mutation(
+        "second gradient: sorted entries do not go back",
+        (SECOND, OPERATIONS),
+        ("ops/manipulation.py", "places[axis] = found", "places[axis] = order"),
     ),
 ]
 

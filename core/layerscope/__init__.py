@@ -22,7 +22,17 @@ from layerscope import (
     saving,
     utils,
 )
-from layerscope.autodiff import GradientTape, check_gradients, grad, value_and_grad
+from layerscope.autodiff import (
+    GradientTape,
+    check_gradients,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
 from layerscope.layers import Input, Layer
 from layerscope.models import Model, Sequential
 from layerscope.tensor import KerasTensor, Tensor, Variable
@@ -46,7 +56,11 @@ __all__ = [
     "constraints",
     "datasets",
     "grad",
+    "hessian",
+    "hvp",
     "initializers",
+    "jacobian",
+    "jvp",
     "layers",
     "losses",
     "metrics",
@@ -58,4 +72,5 @@ __all__ = [
     "saving",
     "utils",
     "value_and_grad",
+    "vjp",
 ]

@@ -44,6 +44,7 @@ class Field:
     length : number of entries of ``"ints"``, None for any number.
     per_axis : whether there is one entry per spatial axis, as many as the class's `rank`.
     after : argument of a base class that this one follows; None: the order of declaration.
+    last : whether it stands behind the arguments that subclasses declare.
     refusal : error for an invalid ``{value}``, where Keras has its own words for it.
     arrays : whether an array of numbers may stand for a ``"float"``; derived as `kind`.
     single : whether one integer in place of ``"ints"`` is kept as such; derived as `kind`.
@@ -65,6 +66,7 @@ class Field:
     length: int | None = None
     per_axis: bool = False
     after: str | None = None
+    last: bool = False
     refusal: str | None = None
     arrays: bool = False
     single: bool = False
@@ -212,6 +214,7 @@ def field(
     per_axis: bool = ...,
     kind: str = ...,
     after: str | None = ...,
+    last: bool = ...,
     refusal: str | None = ...,
 ) -> T: ...
 
@@ -230,6 +233,7 @@ def field(
     per_axis: bool = ...,
     kind: str = ...,
     after: str | None = ...,
+    last: bool = ...,
     refusal: str | None = ...,
 ) -> Any: ...
 
@@ -249,6 +253,7 @@ def field(*, default: Any = REQUIRED, **options: Any) -> Any:
     per_axis : for integers: one per spatial axis, of which the class's `rank` tells the number.
     kind : what is wanted, where the annotation cannot say it: ``"cell"``, ``"cells"``.
     after : argument of a base class that this one follows; None: the order of declaration.
+    last : stands behind the arguments that subclasses declare.
     refusal : error for an invalid ``{value}``, where Keras has its own words for it.
     """
     return Field(name="", default=default, **options)
@@ -375,11 +380,12 @@ class Configurable:
             If a hand-written constructor took arguments that cannot be serialized.
         """
         if fields := fields_of(type(self)):
-            return {
-                field.name: serialize_value(getattr(self, attribute_of(type(self), field.name)))
-                for field in fields
-            }
+            return {field.name: serialize_value(self._argument(field.name)) for field in fields}
         return _recorded_config(self)
+
+    def _argument(self, name: str) -> Any:
+        """Return the value of an argument as the constructor takes it."""
+        return getattr(self, attribute_of(type(self), name))
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -398,8 +404,7 @@ class Configurable:
             ) from error
 
     def __repr__(self) -> str:
-        cls = type(self)
-        values = {one: getattr(self, attribute_of(cls, one.name)) for one in fields_of(cls)}
+        values = {one: self._argument(one.name) for one in fields_of(type(self))}
         changed = [
             f"{one.name}={value!r}"
             for one, value in values.items()
@@ -472,8 +477,8 @@ def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
             merged[name] = replace(merged[name], default=default)
     for name in cls._last:
         if name in merged:
-            merged[name] = replace(merged.pop(name), kw_only=False)
-    return merged
+            merged[name] = replace(merged[name], kw_only=False, last=True)
+    return dict(sorted(merged.items(), key=lambda item: item[1].last))
 
 
 def _move_behind(merged: dict[str, Field], name: str, before: str | None) -> None:

@@ -29,6 +29,7 @@ WRONG_ON_TORCH = {
     **{f"Conv{rank}DTranspose": "has no gradient for some layouts" for rank in (1, 2, 3)},
     "LayerNormalization": "only normalizes the last axes",
     "Resizing": "resizes with other weights",
+    "ScheduleFreeAdamW": "takes the new weights for the old ones",
     "UpSampling2D": "resizes with other weights",
 }
 

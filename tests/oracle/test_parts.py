@@ -200,39 +200,6 @@ def test_penalties_and_projections(module: str, name: str, index: int) -> None:
     assert comparable(back.get_config()) == comparable(ours.get_config())
 
 
-# --- optimizers --------------------------------------------------------------------------------
-
-OPTIMIZERS = [
-    ("SGD", {"learning_rate": 0.1}),
-    ("SGD", {"learning_rate": 0.05, "momentum": 0.9}),
-    ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True}),
-    ("RMSprop", {"learning_rate": 0.05}),
-    ("RMSprop", {"learning_rate": 0.05, "momentum": 0.8, "rho": 0.7, "epsilon": 1e-2}),
-    ("RMSprop", {"learning_rate": 0.05, "centered": True, "epsilon": 1e-2}),
-    ("Adam", {"learning_rate": 0.1}),
-    ("Adam", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}),
-    ("Adam", {"learning_rate": 0.1, "amsgrad": True}),
-]
-
-
-@pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
-def test_twenty_steps(name: str, options: dict[str, Any]) -> None:
-    ours, theirs = (
-        getattr(ls.optimizers, name)(**options),
-        getattr(keras.optimizers, name)(**options),
-    )
-    generator = np.random.default_rng(0)
-    start = [generator.normal(size=shape).astype("float32") for shape in ((3, 4), (4,), ())]
-    mine = [ls.Variable(value) for value in start]
-    keras_s = [keras.Variable(value) for value in start]
-    for _ in range(20):
-        grads = [generator.normal(size=value.shape).astype("float32") for value in start]
-        ours.apply(grads, mine)
-        theirs.apply([keras.ops.convert_to_tensor(grad) for grad in grads], keras_s)
-        for found, expected in zip(mine, keras_s, strict=True):
-            close(found.value, expected.value, rtol=1e-4, atol=1e-5)
-
-
 # --- training ----------------------------------------------------------------------------------
 
 

@@ -61,9 +61,12 @@ def _rmsprop_reference(
     if centered:
         mean += (grad - mean) * kind(1 - rho)
         spread = square - mean * mean
-    velocity *= kind(momentum)
-    velocity += kind(rate) * grad / np.sqrt(spread + kind(epsilon))
-    value -= velocity
+    step = kind(rate) * grad / np.sqrt(spread + kind(epsilon))
+    if momentum:
+        velocity *= kind(momentum)
+        velocity += step
+        step = velocity
+    value -= step
 
 
 @compiled(_rmsprop_reference)
@@ -79,7 +82,10 @@ def rmsprop_update(
     epsilon: float,
     centered: bool,
 ) -> None:
-    """RMSprop (Tieleman & Hinton 2012); all arrays but `grad` (n,) are written."""
+    """RMSprop (Tieleman & Hinton 2012); all arrays but `grad` (n,) are written.
+
+    `mean` is left alone unless `centered`, and `velocity` without momentum.
+    """
     share = value.dtype.type(1.0 - rho)
     step = value.dtype.type(rate)
     small = value.dtype.type(epsilon)
@@ -92,8 +98,10 @@ def rmsprop_update(
             m = mean[k] + (g - mean[k]) * share
             mean[k] = m
             s -= m * m
-        v = kept * velocity[k] + step * g / np.sqrt(s + small)
-        velocity[k] = v
+        v = step * g / np.sqrt(s + small)
+        if kept:
+            v += kept * velocity[k]
+            velocity[k] = v
         value[k] -= v
 
 

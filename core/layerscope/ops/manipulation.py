@@ -204,19 +204,28 @@ def _tile_shape(shape: Shape, repeats: int | Sequence[int]) -> Shape:
     )
 
 
+def _given_shape(_: Shape, *, shape: Shape, **__: Any) -> Shape:
+    return tuple(shape)
+
+
 @operation(_tile_shape)
 def tile(x: Array, repeats: int | Sequence[int]) -> Array:
     """The whole array repeated along each axis."""
     return np.tile(x, repeats)
 
 
-@tile.joint_gradient
-def _tile_gradient(g: Array, out: Array, x: Array, repeats: int | Sequence[int]) -> tuple[Array]:
+@operation(_given_shape)
+def _untile(g: Array, shape: tuple[int, ...], repeats: int | Sequence[int]) -> Array:
+    """Sum of the copies; the transpose of tiling."""
     counts = (repeats,) if isinstance(repeats, int) else tuple(repeats)
     counts = (1,) * (g.ndim - len(counts)) + counts
-    lengths = (1,) * (g.ndim - x.ndim) + x.shape
+    lengths = (1,) * (g.ndim - len(shape)) + shape
     pairs = [length for pair in zip(counts, lengths, strict=True) for length in pair]
-    return (g.reshape(pairs).sum(axis=tuple(range(0, 2 * g.ndim, 2))).reshape(x.shape),)
+    return g.reshape(pairs).sum(axis=tuple(range(0, 2 * g.ndim, 2))).reshape(shape)
+
+
+tile.gradients(lambda g, out, x, repeats: _untile(g, shape=x.shape, repeats=repeats))
+_untile.gradients(lambda g, out, x, shape, repeats: tile(g, repeats=repeats))
 
 
 def _repeat_shape(shape: Shape, repeats: int, axis: int | None = None) -> Shape:
@@ -235,15 +244,19 @@ def repeat(x: Array, repeats: int, axis: int | None = None) -> Array:
     return np.repeat(x, repeats, axis)
 
 
-@repeat.joint_gradient
-def _repeat_gradient(
-    g: Array, out: Array, x: Array, repeats: int, axis: int | None = None
-) -> tuple[Array]:
+@operation(_given_shape)
+def _unrepeat(g: Array, shape: tuple[int, ...], repeats: int, axis: int | None) -> Array:
+    """Sum of the copies; the transpose of repeating."""
     if axis is None:
-        return (g.reshape(x.size, repeats).sum(axis=1).reshape(x.shape),)
-    at = axis % x.ndim
-    shape = (*x.shape[: at + 1], repeats, *x.shape[at + 1 :])
-    return (g.reshape(shape).sum(axis=at + 1),)
+        return g.reshape(-1, repeats).sum(axis=1).reshape(shape)
+    at = axis % len(shape)
+    return g.reshape(*shape[: at + 1], repeats, *shape[at + 1 :]).sum(axis=at + 1)
+
+
+repeat.gradients(
+    lambda g, out, x, repeats, axis=None: _unrepeat(g, shape=x.shape, repeats=repeats, axis=axis)
+)
+_unrepeat.gradients(lambda g, out, x, shape, repeats, axis: repeat(g, repeats, axis=axis))
 
 
 def _take_shape(shape: Shape, indices: Shape, axis: int | None = None) -> Shape:
@@ -262,19 +275,25 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
     return np.take(x, np.asarray(indices), axis=axis)
 
 
-@take.joint_gradient
-def _take_gradient(
-    g: Array, out: Array, x: Array, indices: Any, axis: int | None = None
-) -> tuple[Array, None]:
-    places = np.ascontiguousarray(indices).ravel()
-    at = 0 if axis is None else axis % x.ndim
-    lengths = (x.size,) if axis is None else x.shape
+@operation(_given_shape)
+def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) -> Array:
+    """Zeros but for what is added at `indices`; the transpose of taking."""
+    g, places = np.asarray(g), np.ascontiguousarray(indices).ravel()
+    at = 0 if axis is None else axis % len(shape)
+    lengths = (math.prod(shape),) if axis is None else shape
     before, after = math.prod(lengths[:at]), math.prod(lengths[at + 1 :])
-    grad = np.zeros((before, lengths[at], after), g.dtype)
-    compiled_rows.add_rows(
-        np.ascontiguousarray(g).reshape(before, places.size, after), places, grad
-    )
-    return grad.reshape(x.shape), None
+    out = np.zeros((before, lengths[at], after), g.dtype)
+    compiled_rows.add_rows(np.ascontiguousarray(g).reshape(before, places.size, after), places, out)
+    return out.reshape(shape)
+
+
+take.gradients(
+    lambda g, out, x, indices, axis=None: _untake(
+        g, indices=getattr(indices, "value", indices), shape=x.shape, axis=axis
+    ),
+    None,
+)
+_untake.gradients(lambda g, out, x, indices, shape, axis: take(g, indices, axis=axis))
 
 
 @operation(lambda shape, key: shapes.getitem(shape, key))
@@ -294,6 +313,7 @@ getitem.first_order_only = False
 @operation(lambda _, shape, key: tuple(shape))
 def _scatter(g: Array, shape: tuple[int, ...], key: Any) -> Array:
     """Zeros but for `g` added where `key` points; the transpose of indexing."""
+    g = np.asarray(g)
     out = np.zeros(shape, g.dtype)
     keys = key if isinstance(key, tuple) else (key,)
     if all(one is None or one is Ellipsis or isinstance(one, (int, slice)) for one in keys):
@@ -344,7 +364,6 @@ def pad(
     return np.pad(x, pad_width, mode=mode)
 
 
-@pad.joint_gradient
 def _pad_gradient(
     g: Array,
     out: Array,
@@ -352,15 +371,18 @@ def _pad_gradient(
     pad_width: Padding,
     mode: str = "constant",
     constant_values: float | None = None,
-) -> tuple[Array]:
+) -> Array:
     widths = _pad_widths(pad_width, len(x.shape))
     if mode == "constant":
         inner = zip(widths, x.shape, strict=True)
-        return (g[tuple(slice(low, low + length) for (low, _), length in inner)],)
+        return g[tuple(slice(low, low + length) for (low, _), length in inner)]
     # Each copied border entry hands its gradient back to the entry it copies.
     copying: Any = mode
     source = np.pad(np.arange(x.size).reshape(x.shape), widths, mode=copying)
-    return (np.bincount(source.ravel(), g.ravel(), x.size).reshape(x.shape).astype(g.dtype),)
+    return _untake(g, indices=source, shape=x.shape, axis=None)
+
+
+pad.gradients(_pad_gradient)
 
 
 @operation()
@@ -403,12 +425,17 @@ def sort(x: Array, axis: int = -1) -> Array:
     return np.sort(x, axis=axis)
 
 
-@sort.joint_gradient
-def _sort_gradient(g: Array, out: Array, x: Array, axis: int = -1) -> tuple[Array]:
-    order = np.argsort(x, axis=axis)
-    grad = np.zeros_like(g)
-    np.put_along_axis(grad, order, g, axis)
-    return (grad,)
+def _sort_gradient(g: Array, out: Array, x: Array, axis: int = -1) -> Array:
+    order = np.argsort(getattr(x, "value", x), axis=axis)
+    places: list[Any] = list(np.indices(order.shape, sparse=True))
+    # Where each entry went.
+    found = np.empty_like(order)
+    np.put_along_axis(found, order, np.broadcast_to(places[axis], order.shape), axis)
+    places[axis] = found
+    return g[tuple(places)]
+
+
+sort.gradients(_sort_gradient)
 
 
 @operation(dtype="int32")

@@ -21,7 +21,14 @@ from layerscope.ops.elementwise import (
     stop_gradient,
     where,
 )
-from layerscope.ops.manipulation import broadcast_to, cast, cumulate_reversed, expand_dims, reshape
+from layerscope.ops.manipulation import (
+    broadcast_to,
+    cast,
+    cumulate_reversed,
+    expand_dims,
+    reshape,
+    transpose,
+)
 from layerscope.ops.operation import operation
 
 Array = Any
@@ -98,19 +105,34 @@ def prod(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.prod(x, axis=_tuple(axis), keepdims=keepdims)
 
 
-@prod.joint_gradient
 def _prod_gradient(
     g: Array, out: Array, x: Array, axis: Axis = None, keepdims: bool = False
-) -> Any:
+) -> Array:
     # Product of the others, computed without dividing so that zeros are exact.
-    axes = shapes.normalize_axes(axis, x.ndim)
-    moved = np.moveaxis(x, axes, range(-len(axes), 0))
-    flat = moved.reshape(*moved.shape[: x.ndim - len(axes)], -1)
-    ones = np.ones_like(flat[..., :1])
-    before = np.cumprod(np.concatenate([ones, flat[..., :-1]], -1), -1)
-    after = np.cumprod(np.concatenate([ones, flat[..., :0:-1]], -1), -1)[..., ::-1]
-    others = np.moveaxis((before * after).reshape(moved.shape), range(-len(axes), 0), axes)
-    return (_restored(g, x, axis, keepdims) * others,)
+    axes = shapes.normalize_axes(axis, len(x.shape))
+    kept = tuple(at for at in range(len(x.shape)) if at not in axes)
+    moved = transpose(x, (*kept, *axes))
+    flat = reshape(moved, (*moved.shape[: len(kept)], -1))
+    others = _others(flat) if isinstance(x, np.ndarray) else _differentiable_others(flat)
+    back = tuple(np.argsort((*kept, *axes)).tolist())
+    return _restored(g, x, axis, keepdims) * transpose(reshape(others, moved.shape), back)
+
+
+def _others(x: np.ndarray) -> np.ndarray:
+    """Product of all entries along the last axis but each one."""
+    ones = np.ones_like(x[..., :1])
+    before = np.cumprod(np.concatenate([ones, x[..., :-1]], -1), -1)
+    after = np.cumprod(np.concatenate([ones, x[..., :0:-1]], -1), -1)[..., ::-1]
+    return before * after
+
+
+def _differentiable_others(x: Array) -> Array:
+    """The same with operations; takes the square of the axis's length in memory."""
+    one = np.eye(x.shape[-1], dtype=x.dtype)
+    return prod(expand_dims(x, -2) * (1 - one) + one, axis=-1)
+
+
+prod.gradients(_prod_gradient)
 
 
 @operation(shapes.reduction)

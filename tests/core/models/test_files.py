@@ -241,8 +241,8 @@ def test_what_cannot_be_compiled_is_said(tmp_path: Path) -> None:
     sequential().save(path)
     for changes in (
         {"optimizer": "nobody"},
-        {"optimizer": {"class_name": "SGD", "config": {"weight_decay": 0.1}}},
-        {"optimizer": {"class_name": "SGD", "config": {"use_ema": True}}},
+        {"optimizer": {"class_name": "SGD", "config": {"weight_decay": "much"}}},
+        {"optimizer": {"class_name": "SGD", "config": {"friction": 0.1}}},
         {"optimizer": "sgd", "loss": {"class_name": "function", "config": "exit"}},
         {"optimizer": "sgd", "loss": "mse", "metrics": ["nothing"]},
         {"optimizer": "sgd", "metrics": [{"class_name": "Nothing", "config": {}}]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import unittest
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,6 +88,35 @@ def _always(decorated: Any) -> Any:
     return decorated
 
 
+_SCOPES: list[str] = []
+
+
+@contextmanager
+def _name_scope(name: str) -> Iterator[None]:
+    """Let variables made inside have a path, as those of layers have."""
+    _SCOPES.append(name)
+    try:
+        yield
+    finally:
+        _SCOPES.pop()
+
+
+class _Scoped(type):
+    """Makes variables of Layerscope, and takes them for its instances."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        variable = tensor.Variable(*args, **kwargs)
+        variable.scope = tuple(_SCOPES)
+        return variable
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, tensor.Variable)
+
+
+class _Variable(metaclass=_Scoped):
+    pass
+
+
 _RANDOM = Names("keras.random", layerscope.random)
 _LAYERS = Names("keras.layers", layerscope.layers)
 _BACKEND = Names(
@@ -100,8 +130,10 @@ _BACKEND = Names(
     compute_output_spec=lambda function, *args: function(*args),
     config=layerscope.config,
     keras_tensor=tensor,
+    name_scope=_name_scope,
     numpy=layerscope.ops,
     random=_RANDOM,
+    Variable=_Variable,
     SUPPORTS_COMPLEX_DTYPES=False,
     SUPPORTS_RAGGED_TENSORS=False,
     SUPPORTS_SPARSE_TENSORS=False,
@@ -177,6 +209,7 @@ _MODULES: dict[str, Any] = {
         f"keras.src.{name}": Names(f"keras.{name}", getattr(layerscope, name))
         for name in (
             "activations",
+            "callbacks",
             "constraints",
             "initializers",
             "optimizers",

@@ -19,6 +19,7 @@ _FILES = [
         "layers",
         "losses",
         "metrics",
+        "optimizers",
         "regularizers",
     )
 ]

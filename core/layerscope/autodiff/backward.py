@@ -1,0 +1,128 @@
+"""The walk back through what a tape recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from layerscope.ops.manipulation import broadcast_to, reshape
+from layerscope.ops.reductions import sum as sum_over
+from layerscope.tape import TAPES, Record
+from layerscope.tensor import Operators, Tensor
+
+
+def backward(
+    records: list[Record], targets: Sequence[Any], sources: Sequence[Any], seeds: Sequence[Any]
+) -> list[Any]:
+    """Walk `records` backwards from `targets` and return the gradient of each source.
+
+    `seeds` are the gradients that flow into the targets, ones for None. While an outer tape
+    records, gradients are computed with operations and so can be differentiated in turn; otherwise
+    with plain arrays.
+    """
+    needed = {id(source) for source in sources}
+    # A list of its own: what the walk appends to outer tapes must not prolong it.
+    path: list[Record] = []
+    for record in records:
+        if not needed.isdisjoint(map(id, record.inputs)):
+            needed.update(map(id, record.outputs))
+            path.append(record)
+    nested = bool(TAPES.get())
+    grads: dict[int, Any] = {}
+    for target, seed in zip(targets, seeds, strict=True):
+        if isinstance(target, Tensor) and id(target) in needed:
+            _add(grads, target, _seed_of(target, seed, nested))
+    if not grads:
+        return [None for _ in sources]
+    for record in reversed(path):
+        incoming = [grads.get(id(output)) for output in record.outputs]
+        if all(grad is None for grad in incoming):
+            continue
+        for value, grad in zip(record.inputs, _pull(record, incoming, needed, nested), strict=True):
+            if grad is None or id(value) not in needed:
+                continue
+            if grad.shape != value.shape:
+                grad = _unbroadcast(grad, value.shape)
+            _add(grads, value, grad)
+    return [_as_result(grads.get(id(source)), source) for source in sources]
+
+
+def _add(grads: dict[int, Any], value: Any, grad: Any) -> None:
+    known = grads.get(id(value))
+    grads[id(value)] = grad if known is None else known + grad
+
+
+def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
+    """Return the gradient that flows into a target, ones for None."""
+    if seed is None:
+        return np.ones_like(target.value)
+    if not (nested and isinstance(seed, Operators)):
+        seed = np.asarray(getattr(seed, "value", seed), target.value.dtype)
+    if tuple(seed.shape) != target.shape:
+        raise ValueError(
+            "Argument `output_gradients` must have the shape of the target. Received: "
+            f"output_gradients of shape {tuple(seed.shape)} for a target of shape {target.shape}."
+        )
+    return seed
+
+
+def _as_result(grad: Any, source: Any) -> Any:
+    if isinstance(grad, np.ndarray):
+        return grad.astype(source.value.dtype, copy=False)
+    return grad
+
+
+def _pull(record: Record, incoming: list[Any], needed: set[int], nested: bool) -> Sequence[Any]:
+    """Gradients of one record's inputs."""
+    operation = record.operation
+    if nested:
+        if operation.first_order_only:
+            raise NotImplementedError(
+                f"The gradient of `{operation.name}` cannot itself be differentiated: it is "
+                "computed outside of operations."
+            )
+        inputs, outputs = record.inputs, record.outputs
+    else:
+        inputs = [getattr(value, "value", value) for value in record.inputs]
+        outputs = [output.value for output in record.outputs]
+    if len(outputs) == 1:
+        grad, out = incoming[0], outputs[0]
+    else:
+        grad = [
+            np.zeros(output.shape, output.dtype) if one is None else one
+            for one, output in zip(incoming, outputs, strict=True)
+        ]
+        out = outputs
+    options = record.options
+    if operation.recording_forward is not None:
+        options = {**options, "saved": record.saved}
+    if operation.joint_vjp is not None:
+        return operation.joint_vjp(grad, out, *inputs, **options)
+    return [
+        None if vjp is None or id(original) not in needed else vjp(grad, out, *inputs, **options)
+        for vjp, original in zip(operation.vjps, record.inputs, strict=True)
+    ]
+
+
+def _unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:
+    """Sum a gradient over the axes along which its input was repeated."""
+    extra = len(grad.shape) - len(shape)
+    if extra > 0:
+        grad = sum_over(grad, axis=tuple(range(extra)))
+    axes = tuple(
+        axis
+        for axis, (have, want) in enumerate(zip(grad.shape, shape, strict=False))
+        if want == 1 and have != 1
+    )
+    if axes:
+        grad = sum_over(grad, axis=axes, keepdims=True)
+    if grad.shape != shape:
+        # A rule may return something smaller, such as a scalar constant.
+        grad = reshape(grad, shape) if grad.size == _size(shape) else broadcast_to(grad, shape)
+    return grad
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=int))
