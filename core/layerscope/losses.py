@@ -253,6 +253,10 @@ def get(identifier: LossLike) -> Loss | None:
     return _FunctionLoss(found)
 
 
+#: `get` gives nothing but losses.
+as_loss = get
+
+
 def serialize(loss: Loss) -> dict[str, Any]:
     """Return the config of a loss."""
     return serialize_keras_object(loss)

@@ -20,10 +20,6 @@ class Optimizer(Configurable):
 
     `state` is a dict of arrays kept for the variable, empty at first. After each step the
     variable's constraint is applied.
-
-    Attributes
-    ----------
-    iterations : number of steps taken.
     """
 
     kind: ClassVar[str] = "optimizer"
@@ -32,9 +28,24 @@ class Optimizer(Configurable):
     learning_rate: float = field(default=0.01, ge=0, slider=(1e-5, 1), help="Size of a step.")
 
     def __post_init__(self) -> None:
-        self.iterations = 0
+        self._iterations = Variable(np.zeros((), "int64"), trainable=False, name="iteration")
         # Keyed by identity; the variable is kept so that its identity stays taken.
         self._states: dict[int, tuple[Variable, dict[str, np.ndarray]]] = {}
+
+    @property
+    def iterations(self) -> int:
+        """Number of steps taken."""
+        return int(self._iterations.value)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The number of steps, then what is kept for each variable, once it is built."""
+        kept = [
+            _sharing(array, name)
+            for _, state in self._states.values()
+            for name, array in state.items()
+        ]
+        return [self._iterations, *kept]
 
     def _accept_legacy_arguments(self, unknown: dict[str, Any]) -> dict[str, Any]:
         """Drop what Keras writes into a config and Layerscope lacks, unless it is in use."""
@@ -66,7 +77,7 @@ class Optimizer(Configurable):
                 "No gradients provided for any variable: the loss does not depend on "
                 f"{[variable.path for variable in trainable_variables]}."
             )
-        self.iterations += 1
+        self._iterations.value += 1
         for variable, grad in zip(trainable_variables, grads, strict=True):
             if grad is None:
                 continue
@@ -83,7 +94,21 @@ class Optimizer(Configurable):
         self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Exist for Keras's sake: state is made when a variable is first updated."""
+        """Make what is kept for each variable, by a step that changes nothing."""
+        self._iterations.value += 1
+        for variable in variables:
+            if id(variable) not in self._states:
+                trial = Variable(variable.numpy())
+                state = self._states.setdefault(id(variable), (variable, {}))[1]
+                self.update(trial, np.zeros_like(trial.value), state)
+        self._iterations.value -= 1
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Return the loss to differentiate."""
+        return loss
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+        """Bring the variables to what they are to be after training."""
 
 
 #: What Keras's optimizers take and Layerscope's lack, with the value that means nothing.
@@ -99,6 +124,13 @@ _ABSENT = {
 
 #: What only matters beside one of those.
 _WITHOUT_MEANING = ("ema_momentum", "ema_overwrite_frequency", "name")
+
+
+def _sharing(array: np.ndarray, name: str) -> Variable:
+    """Return a variable whose content is `array` itself."""
+    variable = Variable(0.0, trainable=False, name=name)
+    variable.value = array
+    return variable
 
 
 def _slot(state: dict[str, np.ndarray], name: str, variable: Variable) -> np.ndarray:

@@ -32,6 +32,20 @@ def make_seed() -> int:
     return int(generator.integers(0, 2**31 - 1))
 
 
+def ambient_state() -> dict[str, Any] | None:
+    """Return the state of the generator that unseeded calls draw from, None before the first."""
+    generator = _AMBIENT.get()
+    return None if generator is None else generator.bit_generator.state
+
+
+def restore_ambient_state(state: dict[str, Any] | None) -> None:
+    """Let unseeded calls of this context draw what they drew after `ambient_state`."""
+    if state is not None:
+        generator = np.random.default_rng()
+        generator.bit_generator.state = state
+        _AMBIENT.set(generator)
+
+
 class SeedGenerator:
     """A source of randomness with a state that advances with each use.
 

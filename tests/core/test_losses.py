@@ -60,14 +60,15 @@ def test_base_classes_say_what_is_missing() -> None:
     for call in (
         lambda metric: metric.update_state(Y, PREDICTED),
         lambda metric: metric.result(),
-        lambda metric: metric.reset_state(),
     ):
         with pytest.raises(NotImplementedError, match=r"must define `"):
             call(metrics.Metric("m"))
 
 
 def test_metrics_weigh_samples_over_all_batches() -> None:
-    metric = metrics.MeanOf(lambda y, predicted: np.abs(y - predicted)[..., 0], "distance")
+    metric = metrics.MeanMetricWrapper(
+        lambda y, predicted: np.abs(y - predicted)[..., 0], "distance"
+    )
     for index, weight in enumerate(WEIGHT):
         metric.update_state(Y[[index]], PREDICTED[[index]], sample_weight=np.array([weight]))
     assert metric.result() == pytest.approx(((1 + 2 + 4) + 3 * (3 + 5 + 9)) / (3 + 3 * 3))

@@ -128,6 +128,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _trainable_variables=[],
             _non_trainable_variables=[],
             _tracked={},
+            _metrics={},
             _losses=[],
             _inbound_nodes=[],
             _build_shapes=None,

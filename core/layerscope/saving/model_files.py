@@ -83,7 +83,7 @@ def save_model(model: Any, filepath: StrPath, overwrite: bool = True) -> None:
         archive.writestr(_METADATA, json.dumps(metadata))
         archive.writestr(_CONFIG, json.dumps(_config_of(model)))
         archive.writestr(_WEIGHTS, write_weights(model))
-    _write(path, content.getvalue())
+    write_file(path, content.getvalue())
 
 
 def load_model(
@@ -194,7 +194,7 @@ def save_weights(model: Any, filepath: StrPath, overwrite: bool = True) -> None:
     path = _named(filepath, ".weights.h5")
     _refuse_existing(path, overwrite)
     _require_built(model)
-    _write(path, write_weights(model))
+    write_file(path, write_weights(model))
 
 
 def load_weights(
@@ -259,7 +259,7 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         )
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Put a file in place in one step, so that nobody ever finds half of it."""
     target = path.resolve()
     unfinished = target.with_name(f".{secrets.token_hex(8)}.unfinished")

@@ -246,7 +246,7 @@ def test_what_cannot_be_compiled_is_said(tmp_path: Path) -> None:
         {"optimizer": "sgd", "loss": {"class_name": "function", "config": "exit"}},
         {"optimizer": "sgd", "loss": "mse", "metrics": ["nothing"]},
         {"optimizer": "sgd", "metrics": [{"class_name": "AUC", "config": {}}]},
-        {"optimizer": "sgd", "loss_weights": [1.0]},
+        {"optimizer": "sgd", "loss": "mse", "loss_weights": "heavy"},
     ):
         rewrite(path, compile_config=changes)
         with pytest.warns(UserWarning, match="not compiled as its file says"):
