@@ -183,7 +183,9 @@ def dropout(
     noise_shape : shape of the random mask, broadcast over the input; None entries take the
         input's length.
     """
-    return inputs * dropout_mask(inputs.shape, str(inputs.dtype), rate, noise_shape, seed)
+    # Symbolic inputs may lack lengths; a mask for one sample has the shape for any number.
+    shape = [1 if length is None else length for length in inputs.shape]
+    return inputs * dropout_mask(shape, str(inputs.dtype), rate, noise_shape, seed)
 
 
 def dropout_mask(

@@ -301,6 +301,9 @@ class Variable(Operators):
     def __float__(self) -> float:
         return float(self.value)
 
+    def __int__(self) -> int:
+        return int(self.value)
+
     def __bool__(self) -> bool:
         return bool(self.value)
 

@@ -9,12 +9,12 @@ from layerscope.callbacks.callback import HOOKS, Callback
 
 
 class LambdaCallback(Callback):
-    """Calls the functions it is given, named after the hooks.
+    """Calls the functions it is given, named after the hooks; other names become attributes.
 
     Raises
     ------
     ValueError
-        If there is no hook of a name.
+        If a name begins like a hook's and there is no such hook.
 
     Examples
     --------
@@ -26,7 +26,7 @@ class LambdaCallback(Callback):
 
     def __init__(self, **functions: Callable[..., Any] | None) -> None:
         for name, function in functions.items():
-            if name not in HOOKS:
+            if name.startswith("on_") and name not in HOOKS:
                 raise ValueError(f"Unknown hook {name!r}. Valid hooks: {', '.join(sorted(HOOKS))}.")
             if function is not None:
                 setattr(self, name, function)

@@ -162,7 +162,7 @@ class SnapshotRecorder(Callback):
             outputs, y_pred = probe(self.x, training=False)
             loss = None
             if self.y is not None:
-                loss = self.model.compute_loss(self.x, self.y, y_pred, None, False)
+                loss = self.model._compute_loss(self.x, self.y, y_pred, None, False)
         for variable, value in changing:
             variable.assign(value)
         names = [layer.name for layer in self._layers]

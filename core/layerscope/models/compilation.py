@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import warnings
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -192,6 +194,12 @@ class Compiled:
             )
         return total
 
+    def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        """Call `compute_loss`, which in older code does not take `training`."""
+        if _takes_training(type(self)):
+            return self.compute_loss(x, y, y_pred, sample_weight, training)
+        return self.compute_loss(x, y, y_pred, sample_weight)
+
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
         """Take a batch into the metrics and return the values so far; override to change it."""
         if self._compile_metrics is not None:
@@ -256,6 +264,11 @@ class Compiled:
         values = [logs[name] for name in names if name in logs]
         values += [logs[name] for name in sorted(logs) if name not in names]
         return values[0] if len(values) == 1 else values
+
+
+@functools.cache
+def _takes_training(cls: type[Compiled]) -> bool:
+    return "training" in inspect.signature(cls.compute_loss).parameters
 
 
 def plain_logs(logs: Any) -> Logs:

@@ -86,6 +86,11 @@ class CompileLoss:
         self._given_weights = loss_weights
         self._parts: list[_Part] = []
 
+    @property
+    def variables(self) -> list[Any]:
+        """What the running values keep."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
     # --- matching ------------------------------------------------------------------------
 
     def build(self, y_true: Any, y_pred: Any) -> None:
@@ -149,16 +154,16 @@ class CompileLoss:
             return
         if isinstance(loss, dict) != isinstance(y_pred, dict) or not is_nested(y_pred):
             raise KeyError(
-                f"Argument `loss` has entries at {path or 'its top'} where the model's output "
-                f"`y_pred` has none: {_outline(y_pred)}."
+                f"Argument `loss` has entries at {path or 'its top'} that can't be found in the "
+                f"model's output `y_pred`: {_outline(y_pred)}."
             )
         for key, inner in loss.items() if isinstance(loss, dict) else enumerate(loss):
             if inner is None:
                 continue
             if not (_has(y_pred, key) and _has(y_true, key)):
                 raise KeyError(
-                    f"Argument `loss` has an entry at {(*path, key)}, which is not in the model's "
-                    f"output `y_pred`, {_outline(y_pred)}, or not in the targets `y_true`, "
+                    f"Argument `loss` has an entry at {(*path, key)} that can't be found in the "
+                    f"model's output `y_pred`, {_outline(y_pred)}, or not in the targets `y_true`, "
                     f"{_outline(y_true)}."
                 )
             self._match(inner, y_true[key], y_pred[key], names[key], (*path, key))
@@ -214,7 +219,7 @@ class CompileLoss:
             if len(targets) == len(leaves(y_pred)):
                 return packed_like(y_pred, targets)
         raise ValueError(
-            "`y_true` and `y_pred` have different structures.\n"
+            "y_true and y_pred have different structures.\n"
             f"y_true: {_outline(y_true)}\ny_pred: {_outline(y_pred)}"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from layerscope import metrics
+from layerscope import metrics as metrics_module
 from layerscope.models.compiled_loss import kind_of_targets
 from layerscope.registry import snake_case
 from layerscope.structure import is_nested, leaves
@@ -26,7 +26,7 @@ _OPEN: dict[str, dict[str, str]] = {
 _OPEN["acc"], _OPEN["ce"] = _OPEN["accuracy"], _OPEN["crossentropy"]
 
 
-def resolve_metric(given: Any, y_true: Any, y_pred: Any) -> metrics.Metric:
+def resolve_metric(given: Any, y_true: Any, y_pred: Any) -> metrics_module.Metric:
     """Return the metric meant by what `compile` was given.
 
     ``"accuracy"`` and ``"crossentropy"`` choose their kind by the shapes of target and output.
@@ -38,13 +38,13 @@ def resolve_metric(given: Any, y_true: Any, y_pred: Any) -> metrics.Metric:
     """
     if isinstance(given, str) and given.lower() in _OPEN:
         kind = _OPEN[given.lower()][kind_of_targets(y_true, y_pred)]
-        return getattr(metrics, kind)(name=given)
+        return getattr(metrics_module, kind)(name=given)
     if given is None:
         raise ValueError("Argument `metrics` must name metrics. Received: None")
-    found: Any = metrics.get(given)
+    found: Any = metrics_module.get(given)
     name = given if isinstance(given, str) else _name_of(found)
-    if not isinstance(found, metrics.Metric):
-        found = metrics.MeanMetricWrapper(found)
+    if not isinstance(found, metrics_module.Metric):
+        found = metrics_module.MeanMetricWrapper(found)
     found.name = name
     return found
 
@@ -67,22 +67,28 @@ class _OfOutput:
         return f"{self.prefix}_{name}" if self.prefix else name
 
 
-class CompileMetrics(metrics.Metric):
+class CompileMetrics(metrics_module.Metric):
     """What `compile` was given as `metrics` and `weighted_metrics`.
 
     Parameters
     ----------
-    given : metrics that leave sample weights alone: for the only output a list; for several one
+    metrics : metrics that leave sample weights alone: for the only output a list; for several one
         entry per output, or by name, or nested as the outputs are.
-    given_weighted : metrics that count samples by their weights.
+    weighted_metrics : metrics that count samples by their weights.
     output_names : names of the model's outputs, which a dict goes by.
     """
 
     def __init__(
-        self, given: Any, given_weighted: Any, output_names: Sequence[str] | None = None
+        self,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        output_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__(name="compile_metrics")
-        for argument, value in (("metrics", given), ("weighted_metrics", given_weighted)):
+        for argument, value in (
+            ("metrics", metrics),
+            ("weighted_metrics", weighted_metrics),
+        ):
             if value and not isinstance(value, (list, tuple, dict)):
                 raise ValueError(
                     f"Argument `{argument}` must be a list, tuple or dict. Received: "
@@ -90,13 +96,13 @@ class CompileMetrics(metrics.Metric):
                 )
         self.output_names = list(output_names or [])
         self.built = False
-        self._given, self._given_weighted = given, given_weighted
+        self._given, self._given_weighted = metrics, weighted_metrics
         self._order: list[str] | None = None
         self._plain: list[_OfOutput | None] = []
         self._weighted: list[_OfOutput | None] = []
 
     @property
-    def metrics(self) -> list[metrics.Metric]:
+    def metrics(self) -> list[metrics_module.Metric]:
         """All metrics, the unweighted ones first; none before the first batch."""
         groups = (*self._plain, *self._weighted)
         return [metric for group in groups if group for metric in group.metrics]

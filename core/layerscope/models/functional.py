@@ -94,7 +94,7 @@ class Functional(Model):
             self._check(tensor, value)
             values[id(tensor)] = value
         for node in self._nodes:
-            results = node.run(lambda tensor: values[id(tensor)])
+            results = node.run(lambda tensor: values[id(tensor)], training)
             for tensor, value in zip(node.outputs, leaves(results), strict=True):
                 values[id(tensor)] = value
         return map_structure(lambda tensor: values[id(tensor)], self._output_structure)

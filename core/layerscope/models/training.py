@@ -40,7 +40,7 @@ class Trainer(Compiled):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         with GradientTape() as tape:
             y_pred = self(x, training=True)  # type: ignore[operator]
-            loss = self.compute_loss(x, y, y_pred, sample_weight, True)
+            loss = self._compute_loss(x, y, y_pred, sample_weight, True)
             scaled = self.optimizer.scale_loss(loss)
         self._note(loss, x)
         variables = self.trainable_variables  # type: ignore[attr-defined]
@@ -54,7 +54,7 @@ class Trainer(Compiled):
         """Measure one batch and return the values so far; override to change it."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        self._note(self.compute_loss(x, y, y_pred, sample_weight, False), x)
+        self._note(self._compute_loss(x, y, y_pred, sample_weight, False), x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -73,21 +73,20 @@ class Trainer(Compiled):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Take one step on one batch and return loss and metrics, as `evaluate` does.
-
-        As in Keras, they are those of all batches since `reset_metrics`.
-        """
+        """Take one step on one batch and return its loss and metrics, as `evaluate` does."""
         self._assert_compile_called("train_on_batch")
         if class_weight is not None:
             sample_weight = weights_of_classes(y, class_weight, sample_weight)
+        self.reset_metrics()
         logs = plain_logs(self.train_step(_one_batch(x, y, sample_weight)))
         return logs if return_dict else self._in_order(logs)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Measure one batch and return loss and metrics of all batches since `reset_metrics`."""
+        """Measure one batch and return its loss and metrics, as `evaluate` does."""
         self._assert_compile_called("test_on_batch")
+        self.reset_metrics()
         logs = plain_logs(self.test_step(_one_batch(x, y, sample_weight)))
         return logs if return_dict else self._in_order(logs)
 

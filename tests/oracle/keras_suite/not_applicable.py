@@ -15,7 +15,11 @@ _TENSORFLOW = "tests TensorFlow"
 _TORCH = "tests PyTorch"
 _COMPLEX = "Layerscope has no complex numbers"
 _PRIVATE = "tests a private name of Keras"
-_GENERATORS = "Layerscope trains on arrays, not on generators"
+_EXACT_BACKUP = "Layerscope goes on within the epoch; Keras begins it anew"
+_NO_LIMITS = "Layerscope has no limit of epochs for a whole program"
+_SERVICES = "Layerscope writes for no other program to watch"
+_ADAPTERS = "tests Keras's private ways to read data; tests/core/models/test_data.py has ours"
+_OTHER_DATA = "Layerscope does not read the data sets of TensorFlow, PyTorch and Grain"
 
 #: Reasons by a pattern of file, class and method, or of a whole file.
 NOT_APPLICABLE: dict[str, str] = {
@@ -26,6 +30,11 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/core/reversible_embedding_test": _NO_SUCH_LAYER,
     "layers/normalization/spectral_normalization_test": _NO_SUCH_LAYER,
     "initializers/initializer_test": _DEVICES,
+    "callbacks/orbax_checkpoint_test": _SERVICES,
+    "callbacks/remote_monitor_test": _SERVICES,
+    "callbacks/tensorboard_test": _SERVICES,
+    "trainers/data_adapters/*": _ADAPTERS,
+    "trainers/epoch_iterator_test": _ADAPTERS,
     # --- whole themes ------------------------------------------------------------------------
     "*quantiz*": _QUANTIZATION,
     "layers/core/*::test_*int4*": _QUANTIZATION,
@@ -44,8 +53,12 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/layer::LayerTest::test_dtype_policy_setter": _PRECISION,
     "layers/layer::LayerTest::test_serialize_dtype": _POLICIES,
     "layers/reshaping/zero_padding*_get_config*": _POLICIES,
+    "*::test_*loss_scaling*": _PRECISION,
     # --- single tests ------------------------------------------------------------------------
     "initializers/*::test_mha_query_projection_variance": _ATTENTION,
+    "callbacks/backup_and_restore::*::test_backup_corrupted": _PRIVATE,
+    "callbacks/backup_and_restore::*::test_best_case_step": _EXACT_BACKUP,
+    "callbacks/monitor_callback::*": _PRIVATE,
     "layers/core/lambda_layer::LambdaTest::test_correctness*": "no config's code is ever run",
     "layers/layer::LayerTest::test_*call_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_context_arg*": _PRIVATE,
@@ -57,11 +70,10 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/layer::LayerTest::test_not_implemented_error_float8_call": _QUANTIZATION,
     "layers/layer::LayerTest::test_not_implemented_error_int8_call": _QUANTIZATION,
     "layers/layer::LayerTest::test_torch_params_create_deterministic": _TORCH,
-    "layers/reshaping/flatten::*::test_flatten_with_dynamic_batch_size*": _GENERATORS,
-    "layers/reshaping/reshape::*::test_reshape_model_fit_with_varying*": _GENERATORS,
     "layers/rnn/bidirectional::*cudnn*": _TORCH,
     "layers/rnn/bidirectional::*_fused_*": _PRIVATE,
     "layers/rnn/gru::*cudnn*": _TORCH,
     "layers/rnn/gru::*symbolic_batch*": _TENSORFLOW,
+    "trainers/trainer::*::test_max_epochs_and_steps": _NO_LIMITS,
     "regularizers/*::ValidateFloatArgTest::*": _PRIVATE,
 }
