@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, Literal
 
+from layerscope import ops
 from layerscope.callbacks.callback import Callback
 
 Mode = Literal["auto", "min", "max"]
@@ -39,18 +40,21 @@ class MonitorCallback(Callback):
         self.mode: Mode = mode
         self.best = baseline
         self.min_delta = abs(min_delta)
-        self._more_is_better: bool | None = None
+        #: `ops.greater` or `ops.less`, once it is known.
+        self.monitor_op: Any = None
 
     def _is_improvement(self, value: Any, reference: Any) -> bool:
-        if self._more_is_better is None:
-            self._more_is_better = self._direction()
+        if self.monitor_op is None:
+            self._set_monitor_op()
         if reference is None:
             return True
-        if self._more_is_better:
-            return bool(value - self.min_delta > reference)
-        return bool(value + self.min_delta < reference)
+        margin = self.min_delta if self.monitor_op is ops.greater else -self.min_delta
+        return bool(self.monitor_op(value - margin, reference))
 
-    def _direction(self) -> bool:
+    def _set_monitor_op(self) -> None:
+        self.monitor_op = ops.greater if self._more_is_better() else ops.less
+
+    def _more_is_better(self) -> bool:
         """Tell whether more is better.
 
         Raises

@@ -85,6 +85,7 @@ class CompileLoss:
         self._given = loss
         self._given_weights = loss_weights
         self._parts: list[_Part] = []
+        self._built_for_a_list = False
 
     @property
     def variables(self) -> list[Any]:
@@ -110,6 +111,7 @@ class CompileLoss:
         if isinstance(loss, _Weighted):
             loss = packed_like(y_pred, [loss] * len(flat))
         self._parts = []
+        self._built_for_a_list = isinstance(y_pred, (list, tuple))
         self._match(loss, y_true, y_pred, packed_like(y_pred, names), ())
         several = len(self._parts) > 1
         self.metrics = [RunningLoss(f"{part.name}_loss") for part in self._parts if several]
@@ -184,6 +186,8 @@ class CompileLoss:
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the weighted sum of the outputs' losses, None if no output has one."""
+        if self._built_for_a_list and isinstance(y_pred, dict):
+            y_pred = [y_pred[name] for name in self.output_names]
         y_true = self._targets_like(y_true, y_pred)
         if not self.built:
             self.build(y_true, y_pred)

@@ -56,9 +56,10 @@ NOT_APPLICABLE: dict[str, str] = {
     "*::test_*loss_scaling*": _PRECISION,
     # --- single tests ------------------------------------------------------------------------
     "initializers/*::test_mha_query_projection_variance": _ATTENTION,
-    "callbacks/backup_and_restore::*::test_backup_corrupted": _PRIVATE,
-    "callbacks/backup_and_restore::*::test_best_case_step": _EXACT_BACKUP,
-    "callbacks/monitor_callback::*": _PRIVATE,
+    "callbacks/backup_and_restore::BackupAndRestoreCallbackTest::test_backup_corrupted": _PRIVATE,
+    "callbacks/backup_and_restore::BackupAndRestoreCallbackTest::test_best_case_step": (
+        _EXACT_BACKUP
+    ),
     "layers/core/lambda_layer::LambdaTest::test_correctness*": "no config's code is ever run",
     "layers/layer::LayerTest::test_*call_context_arg*": _PRIVATE,
     "layers/layer::LayerTest::test_context_arg*": _PRIVATE,
@@ -74,6 +75,6 @@ NOT_APPLICABLE: dict[str, str] = {
     "layers/rnn/bidirectional::*_fused_*": _PRIVATE,
     "layers/rnn/gru::*cudnn*": _TORCH,
     "layers/rnn/gru::*symbolic_batch*": _TENSORFLOW,
-    "trainers/trainer::*::test_max_epochs_and_steps": _NO_LIMITS,
+    "trainers/trainer::TestTrainer::test_max_epochs_and_steps": _NO_LIMITS,
     "regularizers/*::ValidateFloatArgTest::*": _PRIVATE,
 }
