@@ -272,7 +272,7 @@ def _takes_training(cls: type[Compiled]) -> bool:
 
 
 def plain_logs(logs: Any) -> Logs:
-    """Return values as Python numbers, those with axes as lists.
+    """Return single values as Python numbers, others as arrays.
 
     Raises
     ------
@@ -291,7 +291,7 @@ def _plain(value: Any) -> Any:
     array = np.asarray(getattr(value, "value", value))
     if array.dtype.kind not in "fiub":
         return value
-    return float(array) if array.ndim == 0 else array.tolist()
+    return float(array.item()) if array.size == 1 else array
 
 
 def _measurable(value: Any) -> Any:

@@ -19,7 +19,6 @@ _EXACT_BACKUP = "Layerscope goes on within the epoch; Keras begins it anew"
 _NO_LIMITS = "Layerscope has no limit of epochs for a whole program"
 _SERVICES = "Layerscope writes for no other program to watch"
 _ADAPTERS = "tests Keras's private ways to read data; tests/core/models/test_data.py has ours"
-_OTHER_DATA = "Layerscope does not read the data sets of TensorFlow, PyTorch and Grain"
 
 #: Reasons by a pattern of file, class and method, or of a whole file.
 NOT_APPLICABLE: dict[str, str] = {

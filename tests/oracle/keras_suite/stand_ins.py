@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import os
 import shutil
 import unittest
@@ -97,6 +98,7 @@ _BACKEND = Names(
     backend=lambda: "layerscope",
     compute_output_spec=lambda function, *args: function(*args),
     config=layerscope.config,
+    device=lambda name: contextlib.nullcontext(),
     keras_tensor=tensor,
     numpy=layerscope.ops,
     random=_RANDOM,
@@ -139,7 +141,13 @@ _MODULES: dict[str, Any] = {
     "keras.src.tree": Names(
         "keras.tree", layerscope.structure, flatten=layerscope.structure.leaves
     ),
-    "keras.src.utils": Names("keras.utils", layerscope.utils, file_utils=_FILES),
+    "keras.src.utils": Names(
+        "keras.utils",
+        layerscope.utils,
+        file_utils=_FILES,
+        numerical_utils=layerscope.utils,
+        rng_utils=layerscope.utils,
+    ),
     **{
         f"keras.src.{name}": Names(f"keras.{name}", getattr(layerscope, name))
         for name in (
