@@ -65,6 +65,8 @@ class EarlyStopping(MonitorCallback):
         self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.monitor_op is None:
+            self._set_monitor_op()
         current: Any = self._current(logs, "Early stopping")
         if current is None or epoch < self.start_from_epoch:
             return

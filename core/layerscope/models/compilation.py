@@ -197,7 +197,7 @@ class Compiled:
     def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         """Call `compute_loss`, which in older code does not take `training`."""
         if _takes_training(type(self)):
-            return self.compute_loss(x, y, y_pred, sample_weight, training)
+            return self.compute_loss(x, y, y_pred, sample_weight, training=training)
         return self.compute_loss(x, y, y_pred, sample_weight)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
