@@ -9,6 +9,7 @@ import numpy as np
 
 from layerscope import losses
 from layerscope.config import floatx
+from layerscope.masks import get_keras_mask
 from layerscope.registry import snake_case
 from layerscope.tensor import Variable
 
@@ -93,7 +94,10 @@ class MeanMetricWrapper(Mean):
     def update_state(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        super().update_state(self._fn(y_true, y_pred), sample_weight)
+        values = self._fn(y_true, y_pred)
+        if (mask := get_keras_mask(y_pred)) is not None:
+            sample_weight = mask if sample_weight is None else mask * sample_weight
+        super().update_state(values, sample_weight)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:

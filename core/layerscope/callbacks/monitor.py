@@ -31,8 +31,8 @@ class MonitorCallback(Callback):
     ) -> None:
         if mode not in ("auto", "min", "max"):
             warnings.warn(
-                f"{type(self).__name__} mode {mode!r} is unknown, it is taken as 'auto'; the others "
-                "are 'min' and 'max'.",
+                f"{type(self).__name__} mode {mode!r} is unknown, it is taken as 'auto'; "
+                "the others are 'min' and 'max'.",
                 stacklevel=3,
             )
             mode = "auto"

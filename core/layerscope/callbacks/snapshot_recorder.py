@@ -156,7 +156,7 @@ class SnapshotRecorder(Callback):
 
     def _take(self) -> Snapshot:
         probe = self._probe or self._prepare()
-        changing = [*self.model.variables, *self.model.metrics_variables]
+        changing = [*self.model._all_variables(), *self.model.metrics_variables]
         changing = [(one, one.numpy()) for one in changing if not one.trainable]
         with GradientTape() as tape:
             outputs, y_pred = probe(self.x, training=False)

@@ -18,6 +18,7 @@ from layerscope.models.training_run import StepEvent as StepEvent
 from layerscope.models.training_run import TrainingRun, first_batch_size
 from layerscope.models.training_run import TrainingState as TrainingState
 from layerscope.structure import leaves, map_structure, packed_like
+from layerscope.tensor import Variable
 
 Verbosity = Literal["auto"] | int
 
@@ -94,10 +95,17 @@ class Trainer(Compiled):
         """Return the predictions for one batch."""
         return map_structure(ops.convert_to_numpy, self.predict_step(_one_batch(x)))
 
+    def _all_variables(self) -> list[Variable]:
+        """Return all variables, with those that are no weights, as states of recurrent layers."""
+        layers = self._flatten_layers()  # type: ignore[attr-defined]
+        held = (leaf for layer in layers for leaf in leaves(dict(vars(layer))))
+        found = [*self.variables, *(one for one in held if isinstance(one, Variable))]  # type: ignore[attr-defined]
+        return list({id(one): one for one in found}.values())
+
     def _symbolic_build(self, data_batch: Any) -> None:
         """Create all that the first step on a batch would, and change nothing."""
         x, y, _ = unpack_x_y_sample_weight(data_batch)
-        states = [(one, one.numpy()) for one in self.non_trainable_variables]  # type: ignore[attr-defined]
+        states = [(one, one.numpy()) for one in self._all_variables() if not one.trainable]
         y_pred = self(x, training=False)  # type: ignore[operator]
         for variable, value in states:
             variable.assign(value)
@@ -218,12 +226,12 @@ class Trainer(Compiled):
         >>> model = ls.Sequential([ls.Input((1,)), ls.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
         >>> run = model.steps(np.ones((6, 1)), np.ones((6, 1)), batch_size=2, epochs=3)
-        >>> [(event.epoch, event.step) for event, _ in zip(run, range(4))]
+        >>> [(event.epoch, event.step) for _, event in zip(range(4), run)]
         [(0, 0), (0, 1), (0, 2), (1, 0)]
         >>> kept = run.state()
         >>> len(list(model.steps(np.ones((6, 1)), np.ones((6, 1)), batch_size=2, epochs=3,
         ...                      state=kept)))
-        4
+        5
         """
         self._assert_compile_called("steps")
         options = {"verbose": 0, **options}

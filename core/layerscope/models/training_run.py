@@ -128,6 +128,7 @@ class TrainingRun(Iterator[StepEvent]):
         self._model, self._feed, self._hooks, self._validate = model, feed, hooks, validate
         self._epoch, self._step = initial_epoch, 0
         self._logs: Logs = {}
+        self._built = False
         self._events = self._run()
 
     def __iter__(self) -> Self:
@@ -145,6 +146,7 @@ class TrainingRun(Iterator[StepEvent]):
     def state(self) -> TrainingState:
         """Return copies of all that training goes on from."""
         model = self._model
+        self._build()
         rate = getattr(model.optimizer, "learning_rate", None)
         order, seen = self._feed.position()
         return TrainingState(
@@ -152,7 +154,7 @@ class TrainingRun(Iterator[StepEvent]):
             step=self._step,
             order=order,
             seen=seen,
-            weights=[variable.numpy() for variable in model.variables],
+            weights=[variable.numpy() for variable in model._all_variables()],
             optimizer=[variable.numpy() for variable in model.optimizer.variables],
             metrics=[variable.numpy() for variable in model.metrics_variables],
             learning_rate=float(rate) if isinstance(rate, (int, float)) else None,
@@ -171,10 +173,8 @@ class TrainingRun(Iterator[StepEvent]):
         """
         model = self._model
         self._feed.seek(state.order, state.seen)
-        batch = self._feed.peek()
-        if batch is not None:
-            model._symbolic_build(data_batch=batch)
-        _assign("variables of the model", model.variables, state.weights)
+        self._build()
+        _assign("variables of the model", model._all_variables(), state.weights)
         _assign("variables of the optimizer", model.optimizer.variables, state.optimizer)
         if state.metrics:
             _assign("variables of the metrics", model.metrics_variables, state.metrics)
@@ -187,6 +187,17 @@ class TrainingRun(Iterator[StepEvent]):
     def load_state(filepath: StrPath) -> TrainingState:
         """Return the state that a file holds."""
         return TrainingState.load(filepath)
+
+    def _build(self) -> None:
+        """Create what the first step would, so that a state has all there is to keep."""
+        if self._built:
+            return
+        randomness = random.ambient_state()
+        batch = self._feed.peek()
+        if batch is not None:
+            self._model._symbolic_build(data_batch=batch)
+        random.restore_ambient_state(randomness)
+        self._built = True
 
     # --- the loop ------------------------------------------------------------------------
 
@@ -230,7 +241,7 @@ class TrainingRun(Iterator[StepEvent]):
         tracker = model._loss_tracker
         tracker.last = None
         logs = plain_logs(model.train_step(batch))
-        self._step = step + 1
+        self._step, self._built = step + 1, True
         if last or self._step % every == 0:
             self._hooks.on_train_batch_end(step, logs)
         return logs, logs if tracker.last is None else {"loss": tracker.last}
