@@ -12,6 +12,7 @@ from layerscope import ops
 from layerscope.autodiff import GradientTape
 from layerscope.callbacks.callback import Callback, Logs
 from layerscope.structure import leaves, map_structure, packed_like
+from layerscope.tensor import Tensor
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Snapshot:
     epoch: int
     weights: dict[str, list[np.ndarray]]
     activations: dict[str, Any]
-    gradients: dict[str, list[np.ndarray | None]]
+    gradients: dict[str, list[Any]]
     activation_gradients: dict[str, Any]
 
     @property
@@ -148,7 +149,8 @@ class SnapshotRecorder(Callback):
             )
         names = self._names
         if names is None:
-            names = [layer.name for layer in model.layers if layer.output is not model.input]
+            given = {id(tensor) for tensor in model.inputs}
+            names = [layer.name for layer in model.layers if id(layer.output) not in given]
         self._layers = [model.get_layer(name) for name in names]
         outputs = [layer.output for layer in self._layers]
         self._probe = model._functional(model.inputs, [outputs, model.output])
@@ -159,35 +161,41 @@ class SnapshotRecorder(Callback):
         changing = [*self.model._all_variables(), *self.model.metrics_variables]
         changing = [(one, one.numpy()) for one in changing if not one.trainable]
         with GradientTape() as tape:
-            outputs, y_pred = probe(self.x, training=False)
+            # What is watched is recorded before the first weight too.
+            x = map_structure(lambda one: tape.watch(one) if one.dtype.kind == "f" else one, self.x)
+            outputs, y_pred = probe(x, training=False)
             loss = None
             if self.y is not None:
-                loss = self.model._compute_loss(self.x, self.y, y_pred, None, False)
+                loss = self.model._compute_loss(x, self.y, y_pred, None, False)
         for variable, value in changing:
             variable.assign(value)
-        names = [layer.name for layer in self._layers]
-        weights = {layer.name: layer.get_weights() for layer in self._layers}
-        gradients: dict[str, Any] = {}
-        output_gradients: dict[str, Any] = {}
+        gradients: Any = [[], []]
         if loss is not None:
-            sources = [outputs, [layer.weights for layer in self._layers]]
-            flat = tape.gradient(loss, leaves(sources))
-            found = packed_like(sources, [None if one is None else _copy(one) for one in flat])
-            gradients = dict(zip(names, found[1], strict=True))
-            output_gradients = dict(zip(names, found[0], strict=True))
+            weights = [layer.weights for layer in self._layers]
+            gradients = _gradients(tape, loss, [weights, outputs])
         if not self.activations:
-            outputs, output_gradients = [], {}
+            outputs, gradients = [], [gradients[0], []]
         return Snapshot(
             step=self._step,
             epoch=self._epoch,
-            weights=weights,
-            activations={
-                name: map_structure(_copy, output)
-                for name, output in zip(names, outputs, strict=False)
-            },
-            gradients=gradients,
-            activation_gradients=output_gradients,
+            weights=self._named([layer.get_weights() for layer in self._layers]),
+            activations=self._named([map_structure(_copy, output) for output in outputs]),
+            gradients=self._named(gradients[0]),
+            activation_gradients=self._named(gradients[1]),
         )
+
+    def _named(self, values: list[Any]) -> dict[str, Any]:
+        """Return one value per layer by the layers' names, nothing for none."""
+        return {layer.name: value for layer, value in zip(self._layers, values, strict=False)}
+
+
+def _gradients(tape: GradientTape, loss: Any, sources: Any) -> Any:
+    """Return gradients in the structure of `sources`, None for what is not learned or recorded."""
+    flat = leaves(sources)
+    wanted = [one for one in flat if isinstance(one, Tensor) or getattr(one, "trainable", False)]
+    found = dict(zip(map(id, wanted), tape.gradient(loss, wanted), strict=True))
+    gradients = [found.get(id(one)) for one in flat]
+    return packed_like(sources, [None if one is None else _copy(one) for one in gradients])
 
 
 def _copy(value: Any) -> np.ndarray:

@@ -458,8 +458,8 @@ class Feed:
             batch = following
         if limit is not None and step < limit:
             warnings.warn(
-                f"The data ran out after {step} of {limit} steps, which ends the epoch. A "
-                "generator must give `steps_per_epoch * epochs` batches.",
+                f"Your input ran out of data after {step} of {limit} steps, which ends the epoch. "
+                "A generator must give `steps_per_epoch * epochs` batches.",
                 stacklevel=4,
             )
         self.source.on_epoch_end()
