@@ -338,15 +338,7 @@ def source_of(
     ValueError
         If the data is of no known kind, or an argument has no meaning for its kind.
     """
-    if isinstance(x, Source):
-        return x
-    if (
-        is_nested(x)
-        or hasattr(x, "__array__")
-        or not hasattr(x, "__getitem__" if _is_indexed(x) else "__iter__")
-    ):
-        if x is None or isinstance(x, (str, bytes, int, float)):
-            raise ValueError(f"Unrecognized data type: x={x!r} (of type {type(x).__name__})")
+    if is_nested(x) or hasattr(x, "__array__"):
         return Arrays(
             x,
             y,
@@ -356,6 +348,8 @@ def source_of(
             shuffle=shuffle,
             class_weight=class_weight,
         )
+    if isinstance(x, (str, bytes)) or not (_is_indexed(x) or hasattr(x, "__iter__")):
+        raise ValueError(f"Unrecognized data type: x={x!r} (of type {type(x).__name__})")
     kind = type(x).__name__
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:

@@ -175,7 +175,7 @@ def test_validation_by_generator_and_frequency() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"x": X, "y": Y[:5]}, "Data cardinality is ambiguous.*x: 20; y: 5"),
+        ({"x": X, "y": Y[:5]}, "Data cardinality is ambiguous.*x: 20, y: 5"),
         ({"x": None}, "Unrecognized data type: x=None"),
         ({"x": "text"}, "Unrecognized data type: x='text'"),
         ({"x": X[:0], "y": Y[:0]}, "at least one sample"),
