@@ -35,7 +35,7 @@ def make_seed() -> int:
 def ambient_state() -> dict[str, Any] | None:
     """Return the state of the generator that unseeded calls draw from, None before the first."""
     generator = _AMBIENT.get()
-    return None if generator is None else generator.bit_generator.state
+    return None if generator is None else dict(generator.bit_generator.state)
 
 
 def restore_ambient_state(state: dict[str, Any] | None) -> None:

@@ -48,8 +48,9 @@ class MonitorCallback(Callback):
             self._set_monitor_op()
         if reference is None:
             return True
-        margin = self.min_delta if self.monitor_op is ops.greater else -self.min_delta
-        return bool(self.monitor_op(value - margin, reference))
+        better: Any = self.monitor_op
+        margin = self.min_delta if better is ops.greater else -self.min_delta
+        return bool(better(value - margin, reference))
 
     def _set_monitor_op(self) -> None:
         self.monitor_op = ops.greater if self._more_is_better() else ops.less

@@ -257,13 +257,14 @@ class Compiled:
 
     def _in_order(self, logs: Logs) -> Any:
         """Return values in the order of `metrics`, or the only one."""
+        if len(logs) == 1:
+            return next(iter(logs.values()))
         names: list[str] = []
         for metric in self.metrics:
             inner = metric.metrics if isinstance(metric, CompileMetrics) else [metric]
             names.extend(str(one.name) for one in inner)
         values = [logs[name] for name in names if name in logs]
-        values += [logs[name] for name in sorted(logs) if name not in names]
-        return values[0] if len(values) == 1 else values
+        return values + [logs[name] for name in sorted(logs) if name not in names]
 
 
 @functools.cache

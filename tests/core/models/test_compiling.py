@@ -100,20 +100,13 @@ def test_names_that_occur_twice_are_told_apart() -> None:
     assert len(model.evaluate(X, A, verbose=0)) >= 4
 
 
-@pytest.mark.parametrize(
-    ("targets", "kind"),
-    [
-        (np.array([0, 1, 1] * 4), "sparse"),
-        (np.array([[0], [1], [1]] * 4), "sparse"),
-        (np.eye(2)[[0, 1, 1] * 4], "one-hot"),
-    ],
-)
-def test_crossentropy_chooses_its_kind(targets: Any, kind: str) -> None:
+@pytest.mark.parametrize("targets", [[0, 1, 1] * 4, [[0], [1], [1]] * 4, np.eye(2)[[0, 1, 1] * 4]])
+def test_crossentropy_chooses_its_kind(targets: Any) -> None:
     model = Sequential([Input((3,)), layers.Dense(2, activation="softmax")])
     model.compile("sgd", "crossentropy")
     labels = np.array([0, 1, 1] * 4)
     wanted = -np.log(model.predict(X, verbose=0)[np.arange(12), labels]).mean()
-    assert measure(model, targets)["loss"] == pytest.approx(wanted, rel=1e-5)
+    assert measure(model, np.array(targets))["loss"] == pytest.approx(wanted, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +179,7 @@ def test_a_step_must_return_values_by_name() -> None:
         def train_step(self, data: Any) -> Any:
             return 1.0
 
-    model = Wrong([Input((3,)), layers.Dense(1)])
+    model = Wrong([Input((3,)), layers.Dense(1)])  # pyright: ignore[reportCallIssue]
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match="must return a dict"):
         model.fit(X, A, verbose=0)
@@ -194,7 +187,7 @@ def test_a_step_must_return_values_by_name() -> None:
 
 def test_a_loss_and_metrics_of_ones_own() -> None:
     class Own(Sequential):
-        def compute_loss(
+        def compute_loss(  # pyright: ignore[reportIncompatibleMethodOverride]
             self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
         ) -> Any:
             return super().compute_loss(x, y, y_pred, sample_weight) + 3.0
@@ -202,7 +195,7 @@ def test_a_loss_and_metrics_of_ones_own() -> None:
         def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
             return {**super().compute_metrics(x, y, y_pred, sample_weight), "samples": len(x)}
 
-    model = Own([Input((3,)), layers.Dense(1)])
+    model = Own([Input((3,)), layers.Dense(1)])  # pyright: ignore[reportCallIssue]
     model.compile("sgd", "mse", metrics=["mse"])
     found = measure(model, A, batch_size=12)
     assert found["loss"] == pytest.approx(found["mse"] + 3, rel=1e-6)

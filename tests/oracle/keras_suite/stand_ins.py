@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import layerscope
-from layerscope import masks, tensor
+from layerscope import masks, structure, tensor
 from layerscope.models import compiled_loss, compiled_metrics, training
 from oracle.keras_suite import test_case
 
@@ -138,9 +138,7 @@ _MODULES: dict[str, Any] = {
     "keras.src.testing": _TESTING,
     "keras.src.trainers.compile_utils": Names("keras", compiled_loss, compiled_metrics),
     "keras.src.trainers.data_adapters": Names("keras", py_dataset_adapter=_DATASETS),
-    "keras.src.tree": Names(
-        "keras.tree", layerscope.structure, flatten=layerscope.structure.leaves
-    ),
+    "keras.src.tree": Names("keras.tree", structure, flatten=structure.leaves),
     "keras.src.utils": Names(
         "keras.utils",
         layerscope.utils,
