@@ -37,7 +37,7 @@ class Node:
     def run(self, value_of: Callable[[KerasTensor], Any], training: bool | None = None) -> Any:
         """Call the operation again with `value_of` each symbolic tensor in its place.
 
-        `training` replaces what the operation was called with, unless it is None.
+        What it was told about `training` gives way to what is told now, if anything is.
         """
 
         def fill(value: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from layerscope import losses, metrics
+from layerscope import losses
 from layerscope.structure import entry_at, is_nested, leaves, packed_like, same_nesting
+from layerscope.tensor import Variable
 
 Path = tuple[Any, ...]
 
@@ -18,14 +19,22 @@ _CROSSENTROPIES = {
 }
 
 
-class RunningLoss(metrics.Metric):
-    """Mean of a loss over samples: a `Mean` that takes numbers alone, and so costs little."""
+class RunningLoss:
+    """Mean of a loss over samples: in place of a metric `Mean`, because it costs little.
+
+    Attributes
+    ----------
+    name : in the logs.
+    variables : sum of the losses of all samples, and their number.
+    last : the value taken in last, None if there is none.
+    """
 
     def __init__(self, name: str) -> None:
-        super().__init__(name=name)
-        self._total = self.add_variable((), "zeros", dtype="float64", name="total")
-        self._count = self.add_variable((), "zeros", dtype="float64", name="count")
-        #: The value taken in last, None if there is none.
+        self.name = name
+        self._total, self._count = self.variables = [
+            Variable(0.0, trainable=False, name=part, dtype="float64")
+            for part in ("total", "count")
+        ]
         self.last: float | None = None
 
     def update_state(self, values: Any, sample_weight: Any = 1) -> None:
@@ -35,8 +44,14 @@ class RunningLoss(metrics.Metric):
         self._count.value += sample_weight
 
     def result(self) -> float:
+        """Return the mean so far, 0 before the first loss."""
         count = float(self._count.value)
         return float(self._total.value) / count if count else 0.0
+
+    def reset_state(self) -> None:
+        """Forget all losses."""
+        for variable in self.variables:
+            variable.value[...] = 0
 
 
 class _Part(NamedTuple):

@@ -67,7 +67,7 @@ class _OfOutput:
         return f"{self.prefix}_{name}" if self.prefix else name
 
 
-class CompileMetrics(metrics_module.Metric):
+class CompileMetrics:
     """What `compile` was given as `metrics` and `weighted_metrics`.
 
     Parameters
@@ -84,7 +84,7 @@ class CompileMetrics(metrics_module.Metric):
         weighted_metrics: Any = None,
         output_names: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(name="compile_metrics")
+        self.name = "compile_metrics"
         for argument, value in (
             ("metrics", metrics),
             ("weighted_metrics", weighted_metrics),
@@ -109,6 +109,7 @@ class CompileMetrics(metrics_module.Metric):
 
     @property
     def variables(self) -> list[Any]:
+        """What the metrics keep."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
     # --- matching ------------------------------------------------------------------------
@@ -168,6 +169,7 @@ class CompileMetrics(metrics_module.Metric):
     # --- measuring -----------------------------------------------------------------------
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in one batch, having matched metrics and outputs at the first."""
         if not self.built:
             self.build(y_true, y_pred)
         targets, outputs = self._flat(y_true), self._flat(y_pred)
@@ -184,6 +186,7 @@ class CompileMetrics(metrics_module.Metric):
                 metric.update_state(target, output, weight)
 
     def reset_state(self) -> None:
+        """Let all metrics forget."""
         for metric in self.metrics:
             metric.reset_state()
 
