@@ -30,7 +30,7 @@ class SwapEMAWeights(Callback):
     def _pairs(self) -> list[tuple[Any, Any]]:
         """Return each variable with its average."""
         optimizer = self.model.optimizer
-        averages = getattr(optimizer, "_averages", None)
+        averages = getattr(optimizer, "_model_variables_moving_average", None)
         if averages is None:
             raise ValueError(
                 "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "

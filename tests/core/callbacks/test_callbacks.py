@@ -205,7 +205,7 @@ def test_reduce_on_plateau() -> None:
     assert rates(flat) == [1, 0.5, 0.25, 0.125, 0.0625]
     assert rates(flat, patience=2) == [1, 1, 0.5, 0.5, 0.25]
     assert rates(flat, cooldown=2) == [1, 0.5, 0.5, 0.25, 0.25]
-    assert rates(flat, min_lr=0.4) == [1, 0.5, 0.4, 0.4, 0.4]
+    assert rates(flat, min_lr=0.375) == [1, 0.5, 0.375, 0.375, 0.375]
     assert rates([5.0, 4.0, 3.0, 2.0, 1.0]) == [1] * 5
     with pytest.raises(ValueError, match=r"factor >= 1\.0"):
         callbacks.ReduceLROnPlateau(factor=1.0)
@@ -347,10 +347,14 @@ class Averaging(ls.optimizers.SGD):
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         super().apply(grads, trainable_variables)
-        if "_averages" not in self.__dict__:
-            self._averages = [ls.Variable(one.numpy()) for one in trainable_variables]
+        if "_model_variables_moving_average" not in self.__dict__:
+            self._model_variables_moving_average = [
+                ls.Variable(one.numpy()) for one in trainable_variables
+            ]
         self._trainable_variables = list(trainable_variables)
-        for average, variable in zip(self._averages, trainable_variables, strict=True):
+        for average, variable in zip(
+            self._model_variables_moving_average, trainable_variables, strict=True
+        ):
             average.assign(0.5 * average.value + 0.5 * variable.value)
 
 
