@@ -137,6 +137,10 @@ class TrainingRun(Iterator[StepEvent]):
     def __next__(self) -> StepEvent:
         return next(self._events)
 
+    def __reduce__(self) -> Any:
+        # The copy of a model that is being trained is not being trained.
+        return type(None), ()
+
     def close(self) -> None:
         """End where training stands."""
         self._events.close()  # type: ignore[attr-defined]

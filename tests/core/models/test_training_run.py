@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -217,3 +218,13 @@ def test_callbacks_see_a_training_that_is_taken_up() -> None:
     assert model.history is not None
     assert model.history.epoch == [1, 2]
     assert model.history.history == {name: found[1:] for name, found in history.items()}
+
+
+def test_a_model_can_be_copied_while_it_is_trained() -> None:
+    model = make()
+    copies: list[Any] = []
+    keep = ls.callbacks.LambdaCallback(on_epoch_end=lambda *_: copies.append(copy.deepcopy(model)))
+    model.fit(X, Y, shuffle=False, verbose=0, callbacks=[keep], **OPTIONS)
+    same_weights(copies[-1], model)
+    history = copies[0].fit(X, Y, shuffle=False, verbose=0, initial_epoch=1, **OPTIONS)
+    assert history.epoch == [1, 2]
