@@ -1090,6 +1090,7 @@ MUTATIONS = [
         "metrics: F-score without the square of beta",
         METRICS,
         ("metrics/f_score.py", "square = self.beta**2", "square = self.beta"),
+    ),
     # --- optimizers ---
     mutation(
         "optimizer: gradients are summed, not averaged",

@@ -32,6 +32,20 @@ def make_seed() -> int:
     return int(generator.integers(0, 2**31 - 1))
 
 
+def ambient_state() -> dict[str, Any] | None:
+    """Return the state of the generator that unseeded calls draw from, None before the first."""
+    generator = _AMBIENT.get()
+    return None if generator is None else dict(generator.bit_generator.state)
+
+
+def restore_ambient_state(state: dict[str, Any] | None) -> None:
+    """Let unseeded calls of this context draw what they drew after `ambient_state`."""
+    if state is not None:
+        generator = np.random.default_rng()
+        generator.bit_generator.state = state
+        _AMBIENT.set(generator)
+
+
 class SeedGenerator:
     """A source of randomness with a state that advances with each use.
 
@@ -169,7 +183,9 @@ def dropout(
     noise_shape : shape of the random mask, broadcast over the input; None entries take the
         input's length.
     """
-    return inputs * dropout_mask(inputs.shape, str(inputs.dtype), rate, noise_shape, seed)
+    # Symbolic inputs may lack lengths; a mask for one sample has the shape for any number.
+    shape = [1 if length is None else length for length in inputs.shape]
+    return inputs * dropout_mask(shape, str(inputs.dtype), rate, noise_shape, seed)
 
 
 def dropout_mask(

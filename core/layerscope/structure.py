@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 
@@ -31,6 +31,41 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     if isinstance(structure, dict):
         return {key: map_structure(function, entry) for key, entry in structure.items()}
     return function(structure)
+
+
+def is_nested(value: Any) -> bool:
+    """Tell whether `value` is a list, tuple or dict."""
+    return isinstance(value, (list, tuple, dict))
+
+
+def packed_like(structure: Any, flat: Iterable[Any]) -> Any:
+    """Return `flat` in the nesting of `structure`."""
+    waiting = iter(flat)
+    return map_structure(lambda _: next(waiting), structure)
+
+
+def same_nesting(one: Any, other: Any) -> bool:
+    """Tell whether both are nested alike; a list may stand for a tuple."""
+    if isinstance(one, dict):
+        return (
+            isinstance(other, dict)
+            and one.keys() == other.keys()
+            and all(same_nesting(one[key], other[key]) for key in one)
+        )
+    if isinstance(one, (list, tuple)):
+        return (
+            isinstance(other, (list, tuple))
+            and len(one) == len(other)
+            and all(map(same_nesting, one, other))
+        )
+    return not is_nested(other)
+
+
+def entry_at(structure: Any, path: Sequence[Any]) -> Any:
+    """Return what is at a path of keys and positions."""
+    for key in path:
+        structure = structure[key]
+    return structure
 
 
 def is_shape(value: Any) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from layerscope import random
+from layerscope.batches import PyDataset as PyDataset
+from layerscope.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
+from layerscope.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 
 
 def set_random_seed(seed: int) -> None:

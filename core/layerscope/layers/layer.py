@@ -132,6 +132,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _trainable_variables=[],
             _non_trainable_variables=[],
             _tracked={},
+            _metrics={},
             _losses=[],
             _inbound_nodes=[],
             _build_shapes=None,
@@ -199,8 +200,13 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             given = args[0] if len(args) == 1 else args
             shape = self.compute_output_shape(map_structure(_shape, given))
             return map_shapes(lambda one: KerasTensor(one, self.compute_dtype), shape)
+        # What a call on symbols does to states does not count.
+        states = [(one, one.numpy()) for one in self.variables if not one.trainable]
         with unconnected():
-            return self.call(*args, **kwargs)
+            outputs = self.call(*args, **kwargs)
+        for variable, value in states:
+            variable.assign(value)
+        return outputs
 
     # --- calling -------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from layerscope import constraints, initializers, regularizers
 from layerscope.config import FLOAT_TYPES, standardize_dtype
+from layerscope.metrics import Metric
 from layerscope.ops.shapes import ShapeError
 from layerscope.random import SeedGenerator
 from layerscope.saving.weights_file import account_for
@@ -64,6 +65,7 @@ class WeightOwner:
     _trainable_variables: list[Variable]
     _non_trainable_variables: list[Variable]
     _tracked: dict[str, Any]
+    _metrics: dict[str, Any]
 
     # --- tracking ------------------------------------------------------------------------
 
@@ -76,10 +78,12 @@ class WeightOwner:
             self._track_layers(name, value)
         elif name in self._tracked:
             del self._tracked[name]
+        self._track_metrics(name, value)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         self._tracked.pop(name, None)
+        self._metrics.pop(name, None)
         super().__delattr__(name)
 
     def _set_trainable(self, value: bool) -> None:
@@ -105,6 +109,15 @@ class WeightOwner:
         elif isinstance(value, (list, dict)) and not value:
             # An empty container may be filled with layers later.
             self._tracked[name] = value
+
+    def _track_metrics(self, name: str, value: Any) -> None:
+        if isinstance(value, Metric) or (
+            isinstance(value, (list, tuple, dict))
+            and any(isinstance(leaf, Metric) for leaf in leaves(value))
+        ):
+            self._metrics[name] = value
+        elif name in self._metrics:
+            del self._metrics[name]
 
     def _refuse_new_state(self) -> None:
         if self.built:

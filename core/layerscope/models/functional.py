@@ -63,6 +63,11 @@ class Functional(Model):
         return self._output_tensors
 
     @property
+    def output_names(self) -> list[str]:
+        """Names of the layers that give the outputs; losses and metrics go by them."""
+        return [_source(tensor).name for tensor in self._output_tensors]
+
+    @property
     def input_shape(self) -> Any:
         return map_structure(lambda tensor: tensor.shape, self._input_structure)
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from layerscope.graph import unconnected
 from layerscope.layers.layer import Layer
 from layerscope.models.summary import summary_text
-from layerscope.models.training import Trainable
+from layerscope.models.training import Trainer
 from layerscope.plain_data import serialize_keras_object
 from layerscope.saving import model_files
 from layerscope.structure import leaves, map_shapes
 from layerscope.tensor import KerasTensor
 
 
-class Model(Trainable):
+class Model(Trainer, Layer):
     """Layers put together.
 
     ``Model(inputs, outputs)`` follows symbolic tensors back to the inputs and makes a functional

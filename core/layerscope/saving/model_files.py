@@ -49,8 +49,8 @@ StrPath = str | os.PathLike[str]
 def save_model(model: Any, filepath: StrPath, overwrite: bool = True) -> None:
     """Write a model's config, weights and how it is compiled to a ``.keras`` file.
 
-    The states of the optimizer are left out: a model that is loaded goes on training with fresh
-    ones. A file appears whole or not at all.
+    The states of the optimizer are among the weights: a model that is loaded goes on training
+    where it was. A file appears whole or not at all.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def save_model(model: Any, filepath: StrPath, overwrite: bool = True) -> None:
         archive.writestr(_METADATA, json.dumps(metadata))
         archive.writestr(_CONFIG, json.dumps(_config_of(model)))
         archive.writestr(_WEIGHTS, write_weights(model))
-    _write(path, content.getvalue())
+    write_file(path, content.getvalue())
 
 
 def load_model(
@@ -95,8 +95,6 @@ def load_model(
     size_limit: int = SIZE_LIMIT,
 ) -> Any:
     """Return the model that a ``.keras`` file holds, from Layerscope or Keras.
-
-    The states of the optimizer are not read.
 
     Parameters
     ----------
@@ -194,7 +192,7 @@ def save_weights(model: Any, filepath: StrPath, overwrite: bool = True) -> None:
     path = _named(filepath, ".weights.h5")
     _refuse_existing(path, overwrite)
     _require_built(model)
-    _write(path, write_weights(model))
+    write_file(path, write_weights(model))
 
 
 def load_weights(
@@ -259,7 +257,7 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         )
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Put a file in place in one step, so that nobody ever finds half of it."""
     target = path.resolve()
     unfinished = target.with_name(f".{secrets.token_hex(8)}.unfinished")

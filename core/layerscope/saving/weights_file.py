@@ -219,7 +219,8 @@ def read_weights(
     ValueError
         If the file is broken or unsafe, or weights do not fit; the model is unchanged then.
     """
-    before = [(variable, variable.numpy()) for variable in model.variables]
+    variables = [*model.variables, *getattr(getattr(model, "optimizer", None), "variables", ())]
+    before = [(variable, variable.numpy()) for variable in variables]
     try:
         with _h5py().File(source, "r") as file:
             failures = list(_failures(model, file, size_limit))

@@ -230,6 +230,8 @@ def test_how_a_model_is_compiled_is_kept(tmp_path: Path) -> None:
     loaded = models.load_model(tmp_path / "model.keras")
     assert loaded.optimizer.learning_rate == 0.02
     assert loaded.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+    for mine, theirs in zip(loaded.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
     loaded.fit(x, y, verbose=0)
     loaded = models.load_model(tmp_path / "model.keras", compile=False)
     with pytest.raises(ValueError, match="call `compile"):
@@ -246,7 +248,7 @@ def test_what_cannot_be_compiled_is_said(tmp_path: Path) -> None:
         {"optimizer": "sgd", "loss": {"class_name": "function", "config": "exit"}},
         {"optimizer": "sgd", "loss": "mse", "metrics": ["nothing"]},
         {"optimizer": "sgd", "metrics": [{"class_name": "Nothing", "config": {}}]},
-        {"optimizer": "sgd", "loss_weights": [1.0]},
+        {"optimizer": "sgd", "loss": "mse", "loss_weights": "heavy"},
     ):
         rewrite(path, compile_config=changes)
         with pytest.warns(UserWarning, match="not compiled as its file says"):

@@ -34,7 +34,7 @@ def load(name: str) -> ModuleType:
     module.__file__ = str(path)
     # Where a config of one of its classes says that it is.
     sys.modules[module.__name__] = module
-    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": importer(load)}
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": importer(load, name)}
     before, Missing.loading = Missing.loading, True
     try:
         exec(compile(path.read_text(), path, "exec"), module.__dict__)

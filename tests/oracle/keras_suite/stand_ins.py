@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
+import os
+import shutil
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +15,10 @@ from typing import Any
 import numpy as np
 
 import layerscope
-from layerscope import masks, tensor
+from layerscope import masks, structure, tensor
 from layerscope.losses import loss
 from layerscope.metrics import reduction
+from layerscope.models import compiled_loss, compiled_metrics, training
 from oracle.keras_suite import test_case
 
 #: Arithmetic on shapes that tests compare with, free of any backend.
@@ -129,6 +133,7 @@ _BACKEND = Names(
     backend=lambda: "layerscope",
     compute_output_spec=lambda function, *args: function(*args),
     config=layerscope.config,
+    device=lambda name: contextlib.nullcontext(),
     keras_tensor=tensor,
     name_scope=_name_scope,
     numpy=layerscope.ops,
@@ -151,6 +156,16 @@ _METRICS_UTILS = Names(
 layerscope.metrics.Metric._dtype = property(lambda metric: metric.dtype)  # type: ignore[attr-defined]
 _TESTING = Names("keras.testing", test_case, test_case=test_case, test_utils=test_case)
 _MODELS = Names("keras.models", layerscope.models)
+_CALLBACKS = Names("keras.callbacks", layerscope.callbacks)
+_DATASETS = Names("keras.utils", layerscope.utils)
+#: Files, as Keras's utilities for any storage have them.
+_FILES = Names(
+    "keras.utils.file_utils",
+    File=open,
+    exists=os.path.exists,
+    join=os.path.join,
+    rmtree=shutil.rmtree,
+)
 
 #: Files that Keras keeps its metrics in.
 _METRIC_FAMILIES = (
@@ -178,6 +193,9 @@ _MODULES: dict[str, Any] = {
             set_dtype_policy=layerscope.config.set_floatx,
         ),
     ),
+    "keras.src.backend.common.symbolic_scope": Names("keras", in_symbolic_scope=lambda: False),
+    "keras.src.backend.torch.trainer": Names("keras", TorchTrainer=training.Trainer),
+    "keras.src.callbacks": _CALLBACKS,
     "keras.src.layers": _LAYERS,
     "keras.src.layers.activations": Names(
         "keras.layers",
@@ -205,6 +223,16 @@ _MODULES: dict[str, Any] = {
     ),
     "keras.src.random": _RANDOM,
     "keras.src.testing": _TESTING,
+    "keras.src.trainers.compile_utils": Names("keras", compiled_loss, compiled_metrics),
+    "keras.src.trainers.data_adapters": Names("keras", py_dataset_adapter=_DATASETS),
+    "keras.src.tree": Names("keras.tree", structure, flatten=structure.leaves),
+    "keras.src.utils": Names(
+        "keras.utils",
+        layerscope.utils,
+        file_utils=_FILES,
+        numerical_utils=layerscope.utils,
+        rng_utils=layerscope.utils,
+    ),
     **{
         f"keras.src.{name}": Names(f"keras.{name}", getattr(layerscope, name))
         for name in (
@@ -215,7 +243,6 @@ _MODULES: dict[str, Any] = {
             "optimizers",
             "regularizers",
             "saving",
-            "utils",
         )
     },
 }
@@ -227,19 +254,33 @@ _MODULES["keras.src"] = Names(
 _MODULES["keras"] = _MODULES["keras.src"]
 
 
-def importer(load: Callable[[str], Any]) -> Callable[..., Any]:
+_MODULES["keras"] = Names("keras", _MODULES["keras.src"], src=_MODULES["keras.src"])
+
+#: Stand-ins in the file that takes its trainer from a backend: it is that of eager execution.
+_OF_TRAINER_TEST: dict[str, Any] = {
+    "keras.src": Names(
+        "keras", SimpleNamespace(backend=Names("keras.backend", _BACKEND, backend=lambda: "torch"))
+    )
+}
+
+
+def importer(load: Callable[[str], Any], file: str) -> Callable[..., Any]:
     """Return what a test file uses in place of ``__import__``.
 
     Parameters
     ----------
     load : returns another file of Keras as a module: some tests take helpers from one.
+    file : name of the test file.
     """
+    own = _OF_TRAINER_TEST if file == "keras.src.trainers.trainer_test" else {}
 
     def stand_in_import(name: str, *args: Any, **kwargs: Any) -> Any:
         if name.split(".")[0] not in _FOREIGN:
             return builtins.__import__(name, *args, **kwargs)
         if name.endswith("_test") or name in _AS_THEY_ARE:
             return load(name)
+        if name in own and args[2] == ("backend",):
+            return own[name]
         prefix = name
         while prefix not in _MODULES and "." in prefix:
             prefix = prefix.rpartition(".")[0]

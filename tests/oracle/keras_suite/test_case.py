@@ -30,11 +30,12 @@ class TestCase(parameterized.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        for restore, value in (
+        settings: list[tuple[Callable[[Any], None], Any]] = [
             (config.set_floatx, config.floatx()),
             (config.set_epsilon, config.epsilon()),
             (config.set_image_data_format, config.image_data_format()),
-        ):
+        ]
+        for restore, value in settings:
             self.addCleanup(restore, value)
 
     def get_temp_dir(self) -> str:
@@ -352,6 +353,22 @@ def uses_gpu() -> bool:
 
 uses_tpu = jax_uses_gpu = jax_uses_tpu = uses_gpu
 tensorflow_uses_gpu = tensorflow_uses_tpu = torch_uses_gpu = uses_gpu
+
+
+def get_test_data(
+    train_samples: int,
+    test_samples: int,
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    random_seed: int | None = None,
+) -> Any:
+    """Return samples that lie around a point of their own for each class, for training and test."""
+    generator = np.random.default_rng(random_seed)
+    count = train_samples + test_samples
+    labels = generator.permutation(np.arange(count) % num_classes).astype("int32")
+    centres = generator.normal(size=(num_classes, *input_shape))
+    x = (2 * centres[labels] + generator.normal(size=(count, *input_shape))).astype("float32")
+    return (x[:train_samples], labels[:train_samples]), (x[train_samples:], labels[train_samples:])
 
 
 def _said(value: Any) -> str:

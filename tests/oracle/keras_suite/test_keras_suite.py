@@ -14,6 +14,7 @@ from oracle.keras_suite.not_applicable import NOT_APPLICABLE
 _FILES = [
     *loader.test_files(
         "activations",
+        "callbacks",
         "constraints",
         "initializers",
         "layers",
@@ -21,6 +22,7 @@ _FILES = [
         "metrics",
         "optimizers",
         "regularizers",
+        "trainers",
     )
 ]
 _FOUND: list[str] = []

@@ -1,0 +1,157 @@
+"""Other learning rates as training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from layerscope.callbacks.callback import Callback, Logs
+from layerscope.callbacks.monitor import Mode, MonitorCallback
+from layerscope.ops import convert_to_numpy
+
+
+def learning_rate_of(optimizer: Any) -> float:
+    """Return an optimizer's learning rate as it is now.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    """
+    if not hasattr(optimizer, "learning_rate"):
+        raise ValueError(
+            f"The optimizer must have a `learning_rate`. Received: optimizer={optimizer!r}"
+        )
+    return float(convert_to_numpy(optimizer.learning_rate))
+
+
+class ReduceLROnPlateau(MonitorCallback):
+    """Lowers the learning rate when a value has not become better for some epochs.
+
+    Parameters
+    ----------
+    monitor : name of the value in the logs.
+    factor : of the learning rate, below 1.
+    patience : epochs to wait for something better.
+    verbose : 1 prints what is done.
+    mode : whether less (``"min"``) or more (``"max"``) is better; ``"auto"`` asks the metric.
+    min_delta : what is better by no more than this is not.
+    cooldown : epochs after a change in which none is counted.
+    min_lr : lowest learning rate.
+
+    Raises
+    ------
+    ValueError
+        If the factor would not lower anything.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: Mode = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta=min_delta)
+        if factor >= 1.0:
+            raise ValueError(
+                "ReduceLROnPlateau does not support a factor >= 1.0: argument `factor` must be "
+                f"below 1. Received: factor={factor}"
+            )
+        self.factor = factor
+        self.min_lr = min_lr
+        self.patience = patience
+        self.verbose = verbose
+        self.cooldown = cooldown
+        self.cooldown_counter = 0
+        self.wait = 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.best = None
+        self.cooldown_counter = self.wait = 0
+
+    def in_cooldown(self) -> bool:
+        """Tell whether the last change is too fresh to judge."""
+        return self.cooldown_counter > 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = {} if logs is None else logs
+        logs["learning_rate"] = learning_rate_of(self.model.optimizer)
+        current: Any = self._current(logs, "Reducing the learning rate")
+        if current is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self._is_improvement(current, self.best):
+            self.best = current
+            self.wait = 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience:
+                self._reduce(epoch, logs["learning_rate"])
+
+    def _reduce(self, epoch: int, rate: float) -> None:
+        if rate <= np.float32(self.min_lr):
+            return
+        rate = max(rate * self.factor, self.min_lr)
+        self.model.optimizer.learning_rate = rate
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+        self.cooldown_counter = self.cooldown
+        self.wait = 0
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before each epoch.
+
+    Parameters
+    ----------
+    schedule : function of the epoch, from 0, and the learning rate, which returns the new one.
+    verbose : 1 prints what is done.
+
+    Examples
+    --------
+    >>> import numpy as np, layerscope as ls
+    >>> model = ls.Sequential([ls.Input((2,)), ls.layers.Dense(1)])
+    >>> model.compile(ls.optimizers.SGD(0.5), "mse")
+    >>> halving = ls.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    >>> data = np.ones((4, 2)), np.zeros((4, 1))
+    >>> model.fit(*data, epochs=2, verbose=0, callbacks=[halving]).history["learning_rate"]
+    [0.25, 0.125]
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        optimizer = self.model.optimizer
+        before = learning_rate_of(optimizer)
+        try:
+            rate = self.schedule(epoch, before)
+        except TypeError:
+            # A schedule may be a function of the epoch alone.
+            rate = self.schedule(epoch)
+        if not isinstance(rate, (float, np.floating)) and np.ndim(rate):
+            raise self._refusal(rate)
+        if isinstance(rate, (bool, int, str)) or rate is None:
+            raise self._refusal(rate)
+        optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+
+    def _refusal(self, rate: Any) -> ValueError:
+        return ValueError(
+            f"The output of the `schedule` function should be a float. Received: {rate!r}"
+        )
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = learning_rate_of(self.model.optimizer)
