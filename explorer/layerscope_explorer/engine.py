@@ -6,6 +6,7 @@ computed again. Nothing here knows of widgets, threads or time.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ from layerscope_explorer.measure import bare_view, input_view, view_of
 from layerscope_explorer.snapshot import LayerView, Problem, Snapshot
 from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
 from layerscope_explorer.strings import text
+
+_LOG = logging.getLogger(__name__)
 
 #: Weights by layer id, in the order of `Layer.get_weights`.
 Weights = Mapping[str, Sequence[np.ndarray]]
@@ -169,6 +172,12 @@ class _Run:
             self.problem = stop.problem
             bare = bare_view(spec, name, self.document, text("diagnosis.off"))
             return replace(bare, problem=stop.problem, health="bad")
+        except Exception as error:
+            # A defect of ours: the page goes on, the log says where it is.
+            _LOG.exception("%s cannot be shown", spec.class_name)
+            self.problem = diagnosis.bad_argument(spec.id, name, error)
+            bare = bare_view(spec, name, self.document, text("diagnosis.off"))
+            return replace(bare, problem=self.problem, health="bad")
         step = found.step
         self.done[step.key] = found
         self.params += found.view.params

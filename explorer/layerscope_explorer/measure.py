@@ -113,7 +113,8 @@ def _activation_view(
     inputs: Histogram | None = None
     dead = saturated = 0.0
     reach, units = _REACH, 1
-    elementwise = is_elementwise(activation)
+    rank = max(before.ndim, 2) if before is not None else 2
+    elementwise = is_elementwise(activation, rank)
     if before is not None:
         inputs = histogram(before)
         units = 1 if elementwise else before.shape[-1]
@@ -124,7 +125,7 @@ def _activation_view(
         if elementwise and not inputs.nonfinite:
             dead, saturated = flat_shares(activation, before)
     with np.errstate(all="ignore"):
-        curve: Curve = curve_of(activation, -reach, reach, units)
+        curve: Curve = curve_of(activation, -reach, reach, units, rank)
     view = ActivationView(
         name=getattr(activation, "__name__", layer.name),
         x=curve.x,

@@ -25,7 +25,6 @@ from layerscope_explorer.lenses import (
     weights,
 )
 from layerscope_explorer.lenses.activation import ActivationLens
-from layerscope_explorer.lenses.outputs import OutputsLens
 from layerscope_explorer.lenses.training import TrainingLens
 from layerscope_explorer.lenses.weights import WeightsLens
 from layerscope_explorer.session import Session
@@ -38,7 +37,7 @@ from layerscope_explorer.snapshot import (
 )
 
 X = np.linspace(-4.0, 4.0, 257, dtype=np.float32)
-LAYER_LENSES = [WeightsLens, ActivationLens, OutputsLens]
+LAYER_LENSES = [WeightsLens, ActivationLens]
 
 
 class FakeSession(param.Parameterized):
@@ -386,9 +385,9 @@ def test_no_layer_makes_a_lens_fall_over(lens_class, case):
 
 def test_lenses_follow_the_snapshot():
     session = session_of(layer())
-    lens = OutputsLens(session)
-    values = np.random.default_rng(5).uniform(2.0, 3.0, size=4_000)
-    session.snapshot = session_of(layer(output=histogram(values))).snapshot
+    lens = WeightsLens(session)
+    values = np.random.default_rng(5).uniform(2.0, 3.0, size=(64, 32))
+    session.snapshot = session_of(layer(weights=(weight(values=values),))).snapshot
     bars = lens.picture.bars
     assert column(bars, "left")[0] == pytest.approx(2.0, abs=0.02)
     assert column(bars, "share").sum() == pytest.approx(1.0, rel=1e-5)
@@ -417,7 +416,7 @@ def test_choosing_a_weight_shows_it_and_is_remembered():
 
 def test_the_last_good_picture_stays_when_a_layer_breaks():
     session = session_of(layer())
-    lens = OutputsLens(session)
+    lens = WeightsLens(session)
     before = column(lens.picture.bars, "top").copy()
     broken = replace(ODD_LAYERS["problem"], id="dense")
     session.snapshot = session_of(broken).snapshot
@@ -427,7 +426,7 @@ def test_the_last_good_picture_stays_when_a_layer_breaks():
 
 def test_another_layer_that_is_broken_shows_nothing_of_the_first():
     session = session_of(layer(), replace(ODD_LAYERS["problem"], id="odd"))
-    lens = OutputsLens(session)
+    lens = WeightsLens(session)
     session.selected = "odd"
     assert not column(lens.picture.bars, "top").size
 
@@ -443,11 +442,11 @@ def test_stale_work_dims_the_lens():
 
 def test_the_table_is_filled_only_when_it_is_read():
     session = session_of(layer())
-    lens = OutputsLens(session)
+    lens = WeightsLens(session)
     assert lens.body.numbers.available
     assert lens.body.numbers.rows == []
     lens.body.numbers.opened = True
-    assert ("Values", "5,000") in lens.body.numbers.rows
+    assert ("Values", "2,048") in lens.body.numbers.rows
 
 
 def test_training_lens_follows_training():
@@ -476,13 +475,13 @@ def test_a_diverged_training_does_not_raise():
 
 def test_axes_keep_still_under_small_changes():
     session = session_of(layer())
-    lens = OutputsLens(session)
-    values = np.random.default_rng(0).normal(size=5_000)
+    lens = WeightsLens(session)
+    values = np.random.default_rng(0).normal(size=(64, 32))
     axis = lens.picture.figure.x_range
     assert isinstance(axis, Range1d)
     ends = set()
     for factor in (1.0, 0.97, 1.02, 0.95, 1.0):
-        session.snapshot = session_of(layer(output=histogram(factor * values))).snapshot
+        session.snapshot = session_of(layer(weights=(weight(values=factor * values),))).snapshot
         ends.add((axis.start, axis.end))
     assert len(ends) <= 2
 
