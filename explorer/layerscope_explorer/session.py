@@ -351,6 +351,8 @@ class Session(param.Parameterized):
         """
         self._studies[lens] = study
         self._options[lens] = dict(options)
+        if self.lens == lens:
+            self._refresh()
 
     def set_option(self, lens: str, **options: Any) -> None:
         """Change what a lens's study is given."""

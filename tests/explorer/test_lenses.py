@@ -199,7 +199,7 @@ def test_a_bar_that_towers_is_cut_off_and_labelled():
     assert drawn["cut"].tolist() == [0]
     others = np.delete(drawn["top"], 0)
     assert others.max() < drawn["ceiling"][0] < drawn["top"][0]
-    lens = OutputsLens(session_of(layer(output=histogram(values))))
+    lens = WeightsLens(session_of(layer(weights=(weight(values=values),))))
     (label,) = lens.picture.cut.data["label"]
     assert f"{100.0 * drawn['share'][0]:.0f}" in label
 
