@@ -38,7 +38,7 @@ def _empty() -> Float32Array:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Distribution of an array, binned from at most 50 000 of its values.
+    """Distribution of an array, binned from all of its values up to ten million.
 
     Attributes
     ----------

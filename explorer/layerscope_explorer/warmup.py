@@ -11,6 +11,7 @@ from layerscope_explorer.data import digits_data
 from layerscope_explorer.document import Document
 from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
+from layerscope_explorer.histograms import compile_loops
 from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.session import opening_snapshot
 from layerscope_explorer.trainer import Trainer
@@ -25,5 +26,6 @@ def warm_up() -> None:
     for optimizer in ("Adam", "SGD"):
         trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())
         next(trainer.steps())
+    compile_loops()
     Engine().snapshot(document)
     opening_snapshot()
