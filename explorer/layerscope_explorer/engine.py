@@ -232,13 +232,18 @@ class _Run:
         arrays = tuple(one.array for one in inputs)
         try:
             if not layer.built or layer._build_shapes is None:
-                layer.build(shape)
+                copy_context().run(self._build, spec, layer, shape)
             if trained is not None and _fits(layer, trained):
                 layer.set_weights(trained)
             found = forward(layer, arrays, self.document.phase == "training")
         except (ValueError, TypeError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
             raise self._explained(spec, layer, name, shape, error) from None
         return Step(key, spec, name, layer, input_ids, shapes, out, arrays, **found)
+
+    def _build(self, spec: LayerSpec, layer: Layer, shape: Any) -> None:
+        """Build a layer; what draws its seeds only now repeats too."""
+        random.set_seed(layer_seed(self.document, spec.id) + 1)
+        layer.build(shape)
 
     def _layer(self, spec: LayerSpec, name: str) -> Layer:
         if spec.shares:

@@ -20,7 +20,7 @@ from layerscope_explorer.diagnosis import Signal, sizes
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.histograms import histogram
 from layerscope_explorer.snapshot import ActivationView, Histogram, LayerView, WeightView
-from layerscope_explorer.steps import Step, activation_of
+from layerscope_explorer.steps import Step, activation_of, weight_names
 from layerscope_explorer.strings import text
 
 #: Curves reach at least this far on both sides of zero.
@@ -42,7 +42,7 @@ def view_of(step: Step, document: Document) -> LayerView:
         output_shape=step.output_shape,
         more_outputs=tuple((None, *one.shape[1:]) for one in step.more_outputs),
         params=0 if spec.shares else layer.count_params(),
-        weights=tuple(_weight_view(weight) for weight in layer.weights),
+        weights=tuple(map(_weight_view, layer.weights, weight_names(layer))),
         activation=activation,
         output=distribution,
         health=health,
@@ -88,11 +88,11 @@ def _names_of(layer_ids: tuple[str, ...], document: Document) -> tuple[str, ...]
     return tuple(names[layer_id] for layer_id in layer_ids if layer_id in names)
 
 
-def _weight_view(weight: Variable) -> WeightView:
+def _weight_view(weight: Variable, name: str) -> WeightView:
     initializer = weight.initializer
     fan_in, fan_out = initializers.compute_fans(weight.shape)
     return WeightView(
-        name=weight.name,
+        name=name,
         shape=weight.shape,
         trainable=weight.trainable,
         histogram=histogram(weight.value),

@@ -137,6 +137,19 @@ def activation_of(layer: Layer) -> Callable[[Any], Any] | None:
     return None if layer.section == "recurrent" else getattr(layer, "activation", None)
 
 
+def weight_names(layer: Layer) -> list[str]:
+    """Return a name for each weight: as much of the end of its path as tells it from the others."""
+    paths = [weight.path.split("/") for weight in layer.weights]
+    names = []
+    for at, path in enumerate(paths):
+        others = paths[:at] + paths[at + 1 :]
+        length = 1
+        while length < len(path) and any(one[-length:] == path[-length:] for one in others):
+            length += 1
+        names.append("/".join(path[-length:]))
+    return names
+
+
 def call_layer(layer: Layer, inputs: Sequence[Any], training: bool) -> Any:
     """Call a layer the way its kind wants its inputs."""
     if is_cell(type(layer)):

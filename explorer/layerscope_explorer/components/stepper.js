@@ -36,6 +36,7 @@ export function render({model}) {
 
   const paint = () => { shown.textContent = `${Number(slider.value) + 1} / ${model.count}` }
   const draw = () => {
+    root.hidden = model.count < 2
     name.textContent = model.label
     slider.max = Math.max(model.count - 1, 0)
     if (!frame) slider.value = model.value

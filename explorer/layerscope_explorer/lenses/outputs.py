@@ -276,7 +276,11 @@ class OutputsLens(LayerLens):
     def __init__(self, session: Any) -> None:
         self.heat = HeatMap(label=text("lenses.sample_picture"), sizing_mode="stretch_width")
         self.given = HeatMap(
-            label=text("lenses.given_picture"), tallest=96, width=104, margin=(0, 12, 0, 0)
+            label=text("lenses.given_picture"),
+            tallest=96,
+            width=96,
+            min_width=96,
+            margin=(0, 12, 0, 0),
         )
         self.traces = TracePicture(text("lenses.trace_picture"))
         self.picture = DistributionPicture(text("lenses.outputs_picture"))
@@ -302,9 +306,8 @@ class OutputsLens(LayerLens):
         drawn = frame(layer)
         self.heat.draw(found.values, found.limit)
         if found.given is None or layer.id == INPUT:
-            self.given.visible = False
+            self.given.clear()
         else:
-            self.given.visible = True
             self.given.draw(found.given)
         self.traces.show(found.traces, layer.id)
         self.stepper.param.update(value=found.sample, count=found.samples)
