@@ -22,10 +22,13 @@ CORE = Path("core/layerscope")
 #: What the tests need beside the core.
 COPIED = ("core", "tests/core", "assets", "pyproject.toml")
 
+ATTENTION = "tests/core/layers/test_attention.py"
 CONTRACT = "tests/core/layers/test_contract.py"
 CONVOLUTION = "tests/core/layers/test_convolution.py"
 LOW_RANK = "tests/core/layers/test_low_rank.py"
 LAYER = "tests/core/layers/test_layer.py"
+LOSSES = "tests/core/test_losses.py"
+METRICS = "tests/core/test_metrics.py"
 LOCAL = "tests/core/layers/test_locally_connected.py"
 MASKS = "tests/core/layers/test_masks.py"
 MERGING = "tests/core/layers/test_merging.py"
@@ -556,9 +559,114 @@ MUTATIONS = [
         FORMULAS,
         (
             "layers/softmax.py",
-            "ops.softmax(ops.where(counts, inputs, _MASKED), axis=self.axis)",
-            "ops.softmax(inputs, axis=self.axis)",
+            "ops.softmax(ops.where(mask, inputs, _MASKED), axis=axis)",
+            "ops.softmax(inputs, axis=axis)",
         ),
+    ),
+    # --- attention ---
+    mutation(
+        "attention: scores are not scaled where weights are wanted",
+        ATTENTION,
+        ("layers/heads.py", "query * self._scale, key)", "query, key)"),
+    ),
+    mutation(
+        "attention: scores are not scaled in the operation",
+        ATTENTION,
+        ("ops/attention.py", "matmul(query * scale,", "matmul(query,"),
+    ),
+    mutation(
+        "attention: heads of keys are shared in turn",
+        ATTENTION,
+        (
+            "layers/group_query_attention.py",
+            "ops.repeat(projected, self.num_repeats, axis=2)",
+            "ops.tile(projected, (1, 1, self.num_repeats, 1))",
+        ),
+    ),
+    mutation(
+        "attention: a query does not see its own place",
+        ATTENTION,
+        (
+            "ops/attention.py",
+            "np.tri(queries, keys, dtype=bool)",
+            "np.tri(queries, keys, -1) > 0",
+        ),
+    ),
+    mutation(
+        "attention: the window is one place wider",
+        ATTENTION,
+        ("layers/heads.py", "ops.abs(apart) < distance", "ops.abs(apart) <= distance"),
+    ),
+    mutation(
+        "attention: the mask of the values is that of the queries",
+        ATTENTION,
+        (
+            "layers/heads.py",
+            "((query_mask, False), (value_mask, True)",
+            "((query_mask, False), (value_mask, False)",
+        ),
+    ),
+    mutation(
+        "attention: only one of two masks counts",
+        ATTENTION,
+        ("layers/heads.py", "return ops.logical_and(mask, other)", "return other"),
+    ),
+    mutation(
+        "attention: the gate is forgotten",
+        ATTENTION,
+        ("layers/heads.py", "outputs = outputs * self._gate_dense(query)", "pass"),
+    ),
+    mutation(
+        "attention: the mask of the queries does not zero outputs",
+        ATTENTION,
+        (
+            "layers/attention.py",
+            "ops.where(ops.expand_dims(query_mask, -1), outputs, 0.0)",
+            "outputs",
+        ),
+    ),
+    mutation(
+        "attention: weights are dropped while not training",
+        ATTENTION,
+        ("layers/attention.py", "if training and self.dropout > 0:", "if self.dropout > 0:"),
+    ),
+    mutation(
+        "attention: hidden scores keep their gradient",
+        ATTENTION,
+        (
+            "ops/attention.py",
+            "where(causal_mask(*out.shape[-2:]), g, 0.0))",
+            "g)",
+        ),
+    ),
+    mutation(
+        "EinsumDense: the bias does not reach over the axes behind it",
+        ATTENTION,
+        ("layers/einsum_dense.py", "*[1] * behind,", ""),
+    ),
+    mutation(
+        "ReversibleEmbedding: the cap is no bound",
+        ATTENTION,
+        (
+            "layers/reversible_embedding.py",
+            "ops.tanh(scores / self.logit_soft_cap) * self.logit_soft_cap",
+            "ops.tanh(scores) * self.logit_soft_cap",
+        ),
+    ),
+    mutation(
+        "einsum: a repeated axis is no diagonal to the gradient",
+        "tests/core/ops/test_operations.py",
+        ("ops/linalg.py", "np.eye(length, dtype=operand.dtype)", "np.ones((length, length))"),
+    ),
+    mutation(
+        "SpectralNormalization: the estimate starts anew at every call",
+        NORMALIZATION,
+        ("layers/spectral_normalization.py", "self.vector_u.assign(u)", "pass"),
+    ),
+    mutation(
+        "SpectralNormalization: the weight changes while not training",
+        NORMALIZATION,
+        ("layers/spectral_normalization.py", "if training and self.kernel", "if self.kernel"),
     ),
     # --- noise ---
     mutation(
@@ -775,6 +883,210 @@ MUTATIONS = [
             "return shape[-2] * receptive_field, shape[-1] * receptive_field",
             "return shape[-1] * receptive_field, shape[-2] * receptive_field",
         ),
+    ),
+    # --- losses and metrics ---
+    mutation(
+        "losses: weights do not change the number in a mean with them",
+        LOSSES,
+        (
+            "losses/loss.py",
+            'if reduction == "mean_with_sample_weight" and sample_weight is not None:',
+            "if False:",
+        ),
+    ),
+    mutation(
+        "losses: what a mask hides counts in the mean's number",
+        LOSSES,
+        ("losses/loss.py", 'if reduction in ("mean", "sum_over_batch_size"):', "if False:"),
+    ),
+    mutation(
+        "losses: the mask of the predictions is forgotten",
+        LOSSES,
+        (
+            "losses/loss.py",
+            "mask = _both(mask, get_keras_mask(values))",
+            "mask = get_keras_mask(values)",
+        ),
+    ),
+    mutation(
+        "losses: the mask of the values is forgotten",
+        LOSSES,
+        ("losses/loss.py", "mask = _both(mask, get_keras_mask(values))", "pass"),
+    ),
+    mutation(
+        "losses: other shapes are broadcast",
+        LOSSES,
+        (
+            "losses/loss.py",
+            "    check_same_shape(y_true, y_pred)\n    return y_true, y_pred",
+            "    return y_true, y_pred",
+        ),
+    ),
+    mutation(
+        "losses: smoothing towards one",
+        LOSSES,
+        (
+            "losses/probabilistic.py",
+            "y_true * (1.0 - share) + 0.5 * share if share",
+            "y_true * (1.0 - share) + 1.0 * share if share",
+        ),
+    ),
+    mutation(
+        "losses: smoothing over all classes forgets their number",
+        LOSSES,
+        ("losses/probabilistic.py", "+ label_smoothing / classes", "+ label_smoothing"),
+    ),
+    mutation(
+        "losses: focal weight of what is predicted badly",
+        LOSSES,
+        (
+            "losses/probabilistic.py",
+            "loss = ops.power(1.0 - of_target, gamma) * loss",
+            "loss = ops.power(of_target, gamma) * loss",
+        ),
+    ),
+    mutation(
+        "losses: probabilities not divided by their sum",
+        LOSSES,
+        (
+            "losses/probabilistic.py",
+            "y_pred / ops.sum(y_pred, axis=axis, keepdims=True), epsilon()",
+            "y_pred, epsilon()",
+        ),
+    ),
+    mutation(
+        "losses: Huber's line without its offset",
+        LOSSES,
+        (
+            "losses/regression.py",
+            "linear = delta * distance - 0.5 * delta**2",
+            "linear = delta * distance",
+        ),
+    ),
+    mutation(
+        "losses: CosineSimilarity without its sign",
+        LOSSES,
+        ("losses/regression.py", "return -ops.sum(ops.normalize", "return ops.sum(ops.normalize"),
+    ),
+    mutation(
+        "losses: CTC skips the blank between equal labels",
+        LOSSES,
+        ("ops/ctc.py", "skips[:, 3::2] = target[:, 1:] != target[:, :-1]", "skips[:, 3::2] = True"),
+    ),
+    mutation(
+        "losses: CTC must end in a blank",
+        LOSSES,
+        ("ops/ctc.py", "final[rows[lengths > 0], ends[lengths > 0] - 1] = 0", "pass"),
+    ),
+    mutation(
+        "metrics: Mean divides by the number of samples",
+        METRICS,
+        (
+            "metrics/reduction.py",
+            "self.count.assign_add(weight.sum() if weight is not None else values.size)",
+            "self.count.assign_add(values.size)",
+        ),
+    ),
+    mutation(
+        "metrics: a mask is forgotten",
+        METRICS,
+        (
+            "metrics/reduction.py",
+            'super().update_state(values, apply_mask(sample_weight, mask, self.dtype, "sum"))',
+            "super().update_state(values, sample_weight)",
+        ),
+    ),
+    mutation(
+        "metrics: what is on a threshold is above it",
+        METRICS,
+        (
+            "metrics/confusion.py",
+            "passed = np.searchsorted(limits, y_pred.reshape(-1)).reshape(y_pred.shape)",
+            'passed = np.searchsorted(limits, y_pred.reshape(-1), "right").reshape(y_pred.shape)',
+        ),
+    ),
+    mutation(
+        "metrics: evenly spaced thresholds rounded down",
+        METRICS,
+        (
+            "metrics/confusion.py",
+            "np.ceil(np.clip(np.nan_to_num(y_pred), 0, 1) * steps)",
+            "np.floor(np.clip(np.nan_to_num(y_pred), 0, 1) * steps)",
+        ),
+    ),
+    mutation(
+        "metrics: weights of labels are forgotten",
+        METRICS,
+        ("metrics/auc.py", "        if self.label_weights is None:", "        if True:"),
+    ),
+    mutation(
+        "metrics: the lower of both heights is the upper",
+        METRICS,
+        (
+            "metrics/auc.py",
+            'np.minimum if self.summation_method == "minoring"',
+            'np.maximum if self.summation_method == "minoring"',
+        ),
+    ),
+    mutation(
+        "metrics: precision is interpolated along a line",
+        METRICS,
+        ("metrics/auc.py", "slope * (gained + rest * np.log(growth))", "slope * gained"),
+    ),
+    mutation(
+        "metrics: IoU counts the overlap twice",
+        METRICS,
+        (
+            "metrics/iou.py",
+            "matrix.sum(axis=0) + matrix.sum(axis=1) - right",
+            "matrix.sum(axis=0) + matrix.sum(axis=1)",
+        ),
+    ),
+    mutation(
+        "metrics: IoU counts what is to be ignored",
+        METRICS,
+        ("metrics/iou.py", "counted &= true != self.ignore_class", "pass"),
+    ),
+    mutation(
+        "metrics: R2Score of the largest number of regressors unadjusted",
+        METRICS,
+        (
+            "metrics/regression.py",
+            "return self._adjusted(scores) if self.num_regressors else scores",
+            "return scores",
+        ),
+    ),
+    mutation(
+        "metrics: concordance without the difference of the means",
+        METRICS,
+        (
+            "metrics/regression.py",
+            "scale = variances + np.square(mean_true - mean_pred) + epsilon()",
+            "scale = variances + epsilon()",
+        ),
+    ),
+    mutation(
+        "metrics: stateless updates change the metric",
+        METRICS,
+        (
+            "metrics/metric.py",
+            "        twin = copy.deepcopy(self)\n        if len(values)",
+            "        twin = self\n        if len(values)",
+        ),
+    ),
+    mutation(
+        "metrics: metrics inside are not reset",
+        METRICS,
+        (
+            "metrics/metric.py",
+            "for variable in self.variables:",
+            "for variable in self._variables:",
+        ),
+    ),
+    mutation(
+        "metrics: F-score without the square of beta",
+        METRICS,
+        ("metrics/f_score.py", "square = self.beta**2", "square = self.beta"),
     ),
 ]
 

@@ -15,6 +15,7 @@ _EPSILON: ContextVar[float] = ContextVar("epsilon", default=1e-7)
 _IMAGE_DATA_FORMAT: ContextVar[DataFormat] = ContextVar(
     "image_data_format", default="channels_last"
 )
+_FLASH_ATTENTION: ContextVar[bool | None] = ContextVar("flash_attention", default=None)
 
 DataFormat = Literal["channels_last", "channels_first"]
 
@@ -83,6 +84,21 @@ def standardize_data_format(value: str | None) -> DataFormat:
     return value
 
 
+def enable_flash_attention() -> None:
+    """Undo `disable_flash_attention`: layers compute on a graphics card where there is one."""
+    _FLASH_ATTENTION.set(None)
+
+
+def disable_flash_attention() -> None:
+    """Let layers that are made from now on not ask for a graphics card."""
+    _FLASH_ATTENTION.set(False)
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """Return False after `disable_flash_attention`, otherwise None: where it is possible."""
+    return _FLASH_ATTENTION.get()
+
+
 def float_type_for(dtype: Any) -> str:
     """Return the float type to compute in, given numbers of a type: that type, or `floatx`."""
     return str(dtype) if str(dtype) in FLOAT_TYPES else floatx()
@@ -110,6 +126,8 @@ def standardize_dtype(value: Any) -> str:
         name = np.dtype(getattr(value, "dtype", value)).name
     except TypeError:
         name = str(value)
+    if name == "string" or name.startswith(("str", "bytes")):
+        return "string"
     if name not in (*FLOAT_TYPES, "int8", "int16", "int32", "int64", "uint8", "uint16", "bool"):
         raise ValueError(
             f"Argument `dtype` must be one of {', '.join(FLOAT_TYPES)} or an integer type. "

@@ -328,9 +328,15 @@ class Configurable:
     kind: ClassVar[str] = "object"
     #: Where Keras keeps the class, so that a config written here also loads there.
     keras_module: ClassVar[str] = "builtins"
+    #: What Keras's configs call the class, where that is not its own name.
+    keras_name: ClassVar[str | None] = None
     aliases: ClassVar[tuple[str, ...]] = ()
     #: Arguments of a base class that here may also be given by position, and what each follows.
     _positional: ClassVar[dict[str, str]] = {}
+    #: Other defaults for arguments of a base class.
+    _defaults: ClassVar[dict[str, Any]] = {}
+    #: Arguments that follow all others, in this order, also by position.
+    _last: ClassVar[tuple[str, ...]] = ()
     _declared: ClassVar[dict[str, Field]] = {}
     _fields: ClassVar[tuple[Field, ...]] = ()
 
@@ -392,10 +398,12 @@ class Configurable:
             ) from error
 
     def __repr__(self) -> str:
+        cls = type(self)
+        values = {one: getattr(self, attribute_of(cls, one.name)) for one in fields_of(cls)}
         changed = [
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in fields_of(type(self))
-            if _differs(getattr(self, field.name), field.default)
+            f"{one.name}={value!r}"
+            for one, value in values.items()
+            if one.default is REQUIRED or _differs(value, one.check(one.default))
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
@@ -460,6 +468,11 @@ def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
             if before in merged:
                 merged[name] = replace(merged[name], kw_only=False)
                 _move_behind(merged, name, before)
+        for name, default in vars(base).get("_defaults", {}).items():
+            merged[name] = replace(merged[name], default=default)
+    for name in cls._last:
+        if name in merged:
+            merged[name] = replace(merged.pop(name), kw_only=False)
     return merged
 
 

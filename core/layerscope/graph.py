@@ -34,14 +34,19 @@ class Node:
         ]
         self.outputs: list[KerasTensor] = leaves(outputs)
 
-    def run(self, value_of: Callable[[KerasTensor], Any]) -> Any:
-        """Call the operation again with `value_of` each symbolic tensor in its place."""
+    def run(self, value_of: Callable[[KerasTensor], Any], training: bool | None = None) -> Any:
+        """Call the operation again with `value_of` each symbolic tensor in its place.
+
+        What it was told about `training` gives way to what is told now, if anything is.
+        """
 
         def fill(value: Any) -> Any:
             return value_of(value) if isinstance(value, KerasTensor) else value
 
         args = map_structure(fill, self.args)
         kwargs = map_structure(fill, self.kwargs)
+        if training is not None and "training" in kwargs:
+            kwargs["training"] = training
         return self.operation(*args, **kwargs)
 
 

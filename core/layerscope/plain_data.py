@@ -27,7 +27,7 @@ def serialize_keras_object(obj: Any) -> Any:
     built_in = is_built_in(cls)
     return {
         "module": cls.keras_module if built_in else cls.__module__,
-        "class_name": cls.__name__,
+        "class_name": (getattr(cls, "keras_name", None) if built_in else None) or cls.__name__,
         "config": obj.get_config(),
         "registered_name": None if built_in else get_registered_name(cls),
     }

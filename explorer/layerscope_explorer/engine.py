@@ -31,7 +31,15 @@ from layerscope_explorer.histograms import histogram
 from layerscope_explorer.limits import MAX_OUTPUT, MAX_PARAMETERS
 from layerscope_explorer.measure import bare_view, input_view, view_of
 from layerscope_explorer.snapshot import LayerView, Problem, Snapshot
-from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
+from layerscope_explorer.steps import (
+    Array,
+    Gradients,
+    Stack,
+    Step,
+    all_gradients,
+    arguments_of,
+    forward,
+)
 from layerscope_explorer.strings import text
 
 _LOG = logging.getLogger(__name__)
@@ -232,7 +240,7 @@ class _Run:
         arrays = tuple(one.array for one in inputs)
         try:
             if not layer.built or layer._build_shapes is None:
-                copy_context().run(self._build, spec, layer, shape)
+                copy_context().run(self._build, spec, layer, shapes)
             if trained is not None and _fits(layer, trained):
                 layer.set_weights(trained)
             found = forward(layer, arrays, self.document.phase == "training")
@@ -240,10 +248,10 @@ class _Run:
             raise self._explained(spec, layer, name, shape, error) from None
         return Step(key, spec, name, layer, input_ids, shapes, out, arrays, **found)
 
-    def _build(self, spec: LayerSpec, layer: Layer, shape: Any) -> None:
+    def _build(self, spec: LayerSpec, layer: Layer, shapes: Sequence[Shape]) -> None:
         """Build a layer; what draws its seeds only now repeats too."""
         random.set_seed(layer_seed(self.document, spec.id) + 1)
-        layer.build(shape)
+        layer.build(*arguments_of(layer, shapes))
 
     def _layer(self, spec: LayerSpec, name: str) -> Layer:
         if spec.shares:
@@ -257,6 +265,7 @@ class _Run:
 
     def _check(self, spec: LayerSpec, layer: Layer, name: str, shape: Any) -> Shape:
         """Return the output's shape, or stop before anything large is allocated."""
+        given = arguments_of(layer, shape if takes_several_inputs(type(layer)) else [shape])
         try:
             if layer.input_spec is not None and is_shape(shape):
                 layer.input_spec.check(shape, 0, name)
@@ -267,8 +276,8 @@ class _Run:
                     else make_layer(self.document, spec, name)
                 )
                 if not spec.shares:
-                    twin.build(shape)
-                out = twin.compute_output_shape(shape)
+                    twin.build(*given)
+                out = twin.compute_output_shape(*given)
         except (ValueError, TypeError, NotImplementedError) as error:
             raise self._explained(spec, layer, name, shape, error) from None
         outs = _flat(out)

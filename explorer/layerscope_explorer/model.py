@@ -9,10 +9,10 @@ import numpy as np
 from layerscope import Input, Model
 from layerscope.layers.layer import Layer
 from layerscope.structure import leaves
-from layerscope_explorer.catalogue import takes_several_inputs
 from layerscope_explorer.data import Data
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Weights, make_layer
+from layerscope_explorer.steps import arguments_of
 from layerscope_explorer.strings import text
 
 
@@ -44,8 +44,7 @@ def model_of(
             )
             layers.setdefault(spec.id, layer)
             inputs = [last, *(values[source] for source in spec.sources)]
-            given = inputs if takes_several_inputs(type(layer)) else inputs[0]
-            last = leaves(layer(given))[0]
+            last = leaves(layer(*arguments_of(layer, inputs)))[0]
         values[spec.id] = last
     if last is tensor:
         raise ValueError(text("session.empty"))

@@ -13,6 +13,7 @@ import numpy as np
 from layerscope.activations import linear
 from layerscope.autodiff import GradientTape
 from layerscope.layers.layer import Layer
+from layerscope.layers.signature import as_arguments
 from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.structure import leaves
 from layerscope.tensor import Shape, Tensor, Variable
@@ -156,22 +157,29 @@ def call_layer(layer: Layer, inputs: Sequence[Any], training: bool) -> Any:
         # A cell computes one step of a sequence: its first.
         states = layer.get_initial_state(len(inputs[0]))  # type: ignore[attr-defined]
         return layer(inputs[0], states, training=training)
-    if takes_several_inputs(type(layer)):
-        return layer(list(inputs), training=training)
-    return layer(inputs[0], training=training)
+    return layer(*arguments_of(layer, inputs), training=training)
+
+
+def arguments_of(layer: Layer, inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """Return inputs, or their shapes, as arguments: one, a list of several, or one by one."""
+    if not takes_several_inputs(type(layer)):
+        return (inputs[0],)
+    return as_arguments(type(layer), list(inputs))
 
 
 def forward(layer: Layer, inputs: Sequence[Array], training: bool) -> dict[str, Any]:
     """Show a built layer its inputs.
 
-    What is random or moves while training is put back, so that the layer looks as it did and
-    gives the same again.
+    What is random or moves while training does so in copies, so that the layer looks as it did
+    and gives the same again.
 
     Returns
     -------
     The fields of a `Step` that depend on the data.
     """
-    kept = [(one, one.value.copy()) for one in _state_of(layer)]
+    kept = [(one, one.value) for one in layer.variables]
+    for variable, value in kept:
+        variable.value = value.copy()
     start = time.perf_counter()
     try:
         with np.errstate(all="ignore"), GradientTape(persistent=True) as tape:
@@ -180,7 +188,7 @@ def forward(layer: Layer, inputs: Sequence[Array], training: bool) -> dict[str, 
     finally:
         milliseconds = 1000 * (time.perf_counter() - start)
         for variable, value in kept:
-            variable.value[...] = value
+            variable.value = value
     first, *others = leaves(outputs)
     return {
         "before": None if before is None else _array(before),
@@ -190,10 +198,6 @@ def forward(layer: Layer, inputs: Sequence[Array], training: bool) -> dict[str, 
         "_tape": tape,
         "_traced": (watched, before, first),
     }
-
-
-def _state_of(layer: Layer) -> list[Any]:
-    return list(layer.non_trainable_variables)
 
 
 def _watched(tape: GradientTape, array: Array) -> Any:

@@ -32,6 +32,7 @@ PLOT_COLORS = MappingProxyType(
 SECTION_COLORS = MappingProxyType(
     {
         "core": "#4b7be0",
+        "preprocessing": "#9a6b3f",
         "convolution": "#8a63d8",
         "pooling": "#1f93a8",
         "locally_connected": "#7d7468",
@@ -41,6 +42,7 @@ SECTION_COLORS = MappingProxyType(
         "activation": "#d1506b",
         "normalization": "#2f9460",
         "noise": "#b5801a",
+        "attention": "#5a6ad6",
         "wrapper": "#d0603a",
     }
 )

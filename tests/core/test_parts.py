@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import layerscope as ls
-from layerscope import activations, constraints, losses, optimizers, registry, regularizers
+from layerscope import activations, constraints, optimizers, registry, regularizers
 from layerscope.configurable import fields_of
 
 WRONG: Any = "x"
@@ -20,7 +20,6 @@ PARTS = [
     for base in (
         regularizers.Regularizer,
         constraints.Constraint,
-        losses.Loss,
         optimizers.Optimizer,
     )
     for cls in registry.subclasses(base)
@@ -28,7 +27,6 @@ PARTS = [
 MODULES = {
     regularizers.Regularizer: regularizers,
     constraints.Constraint: constraints,
-    losses.Loss: losses,
     optimizers.Optimizer: optimizers,
 }
 
@@ -65,7 +63,6 @@ def test_names_and_configs(base: Any, cls: Any) -> None:
 def test_none_means_none() -> None:
     assert regularizers.get(None) is None
     assert constraints.get(None) is None
-    assert losses.get(None) is None
 
 
 # --- activations -------------------------------------------------------------------------------
@@ -198,83 +195,6 @@ def test_bad_constraint_arguments() -> None:
         constraints.MaxNorm(axis="a")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="at least 0"):
         constraints.MaxNorm(-1)
-
-
-# --- losses ------------------------------------------------------------------------------------
-
-
-def test_loss_values() -> None:
-    one_hot, p = np.eye(2), np.array([[0.8, 0.2], [0.4, 0.6]])
-    expected = -np.log([0.8, 0.6])
-    cross = losses.CategoricalCrossentropy(reduction="none")
-    np.testing.assert_allclose(cross(one_hot, p), expected)
-    np.testing.assert_allclose(cross(one_hot, 2 * p), expected)  # normalised first
-    sparse = losses.SparseCategoricalCrossentropy(reduction="none")
-    for labels in ([0, 1], [[0], [1]]):
-        np.testing.assert_allclose(sparse(np.array(labels), p), expected)
-    np.testing.assert_allclose(sparse(np.array([0, 0]), np.array([[0.0, 1.0]] * 2)), -np.log(1e-7))
-    ignoring = losses.SparseCategoricalCrossentropy(ignore_class=-1, reduction="none")
-    np.testing.assert_allclose(ignoring(np.array([0, -1]), p), [expected[0], 0])
-    logits = np.array([[1.0, -2.0], [0.5, 3.0]])
-    probabilities = ls.ops.softmax(logits)
-    for cls, y in (
-        (losses.CategoricalCrossentropy, one_hot),
-        (losses.SparseCategoricalCrossentropy, np.array([0, 1])),
-    ):
-        assert float(cls(from_logits=True)(y, logits)) == pytest.approx(
-            float(cls()(y, probabilities))
-        )
-    smooth = losses.CategoricalCrossentropy(label_smoothing=0.2)
-    assert float(smooth(one_hot, p)) == pytest.approx(
-        float(losses.CategoricalCrossentropy()(one_hot * 0.8 + 0.1, p))
-    )
-
-
-def test_loss_reductions_and_weights() -> None:
-    y, p = np.zeros((2, 3)), np.ones((2, 3))
-    weight = np.array([1.0, 0.0])
-    assert losses.MeanSquaredError()(y, p, sample_weight=weight) == pytest.approx(0.5)
-    assert losses.MeanSquaredError(reduction="sum")(y, p) == pytest.approx(2)
-    assert losses.MeanSquaredError(reduction="none")(y, p).shape == (2,)
-    assert losses.MeanSquaredError()(y, p, sample_weight=weight[:, None]) == pytest.approx(0.5)
-    assert losses.MeanSquaredError(reduction=None)(y, p).shape == (2,)
-    ignoring = losses.SparseCategoricalCrossentropy(ignore_class=0)
-    one = np.array([[0.5, 0.5]] * 3)
-    assert float(ignoring(np.array([0, 1, 0]), one)) == pytest.approx(np.log(2))
-    with pytest.raises(ValueError, match="'sum'"):
-        losses.MeanSquaredError(reduction=WRONG)
-
-
-@pytest.mark.parametrize(
-    ("loss", "y"),
-    [
-        (losses.MeanSquaredError(), np.random.default_rng(1).random((3, 4))),
-        (losses.CategoricalCrossentropy(), np.eye(4)[:3]),
-        (losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1), np.eye(4)[:3]),
-        (losses.SparseCategoricalCrossentropy(), np.array([0, 3, 2])),
-        (losses.SparseCategoricalCrossentropy(from_logits=True), np.array([0, 3, 2])),
-        (losses.SparseCategoricalCrossentropy(ignore_class=3), np.array([0, 3, 2])),
-    ],
-)
-def test_loss_gradients(loss: Any, y: np.ndarray) -> None:
-    p = np.random.default_rng(0).uniform(0.1, 0.9, (3, 4))
-    ls.check_gradients(lambda value: loss(y, value), p)
-
-
-def test_a_loss_may_be_a_function_or_a_subclass() -> None:
-    def absolute(y: Any, p: Any) -> Any:
-        return ls.ops.mean(ls.ops.abs(y - p), axis=-1)
-
-    class Absolute(losses.Loss):
-        def call(self, y_true: Any, y_pred: Any) -> Any:
-            return absolute(y_true, y_pred)
-
-    y, p = np.zeros((2, 2), "float32"), np.full((2, 2), -2.0, "float32")
-    for identifier in (absolute, Absolute(), Absolute):
-        loss = losses.get(identifier)
-        assert loss is not None
-        assert float(loss(y, p)) == 2.0
-    assert type(losses.get("mse")) is losses.MeanSquaredError
 
 
 # --- optimizers --------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def test_any_object_with_a_config_is_rebuilt() -> None:
 
 def test_a_loss_is_found_by_its_registered_name() -> None:
     with custom_objects.custom_object_scope({"distance": lambda y, p: abs(y - p)}):
-        loss: Any = ls.losses.get("distance")
+        loss: Any = ls.losses.as_loss("distance")
     assert loss(np.ones(2, "float32"), np.zeros(2, "float32")) == 1
 
 

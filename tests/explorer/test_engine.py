@@ -17,7 +17,7 @@ from layerscope_explorer.lenses.activation import sentence
 from layerscope_explorer.limits import MAX_PARAMETERS
 from layerscope_explorer.model import model_of
 from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
-from layerscope_explorer.steps import call_layer, forward
+from layerscope_explorer.steps import arguments_of, call_layer, forward
 
 
 def picture(document: Document, engine: Engine | None = None):
@@ -53,13 +53,18 @@ def test_what_is_shown_is_what_the_layer_gives(name: str) -> None:
         inputs = [generator.normal(size=one).astype("float32") for one in shapes]
         if example.integers is not None:
             inputs = [np.abs(one).astype("int32") for one in inputs]
+        elif example.words is not None:
+            inputs = [generator.choice(example.words, one) for one in shapes]
         layer = cls(**example.arguments)
-        layer.build(shape)
+        layer.build(*arguments_of(layer, shapes))
         expected = leaves(call_layer(layer, inputs, training=False))
         for _ in range(2):
             found = forward(layer, inputs, training=False)
             for one, other in zip((found["output"], *found["more_outputs"]), expected, strict=True):
-                np.testing.assert_allclose(one, other, rtol=1e-6)
+                if one.dtype.kind == "U":
+                    np.testing.assert_array_equal(one, other)
+                else:
+                    np.testing.assert_allclose(one, other, rtol=1e-6)
         # What is random in training is drawn the same again.
         first, again = (forward(layer, inputs, training=True)["output"] for _ in range(2))
         np.testing.assert_array_equal(first, again)
@@ -86,6 +91,22 @@ def test_gradients_are_the_models_own() -> None:
     sums = [sum(stack.gradients[one].weights[k] for one in shared) for k in range(2)]
     for one, other in zip(sums, of_weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_attention_between_two_cards_of_a_stack() -> None:
+    document = edits.add_layer(digits_stack(), "Reshape", 0, {"target_shape": [8, 8]})
+    query = document.layers[0].id
+    options = {"num_heads": 2, "key_dim": 4, "use_gate": True}
+    document = edits.add_layer(document, "MultiHeadAttention", 1, options, [query])
+    document = edits.add_layer(document, "Reshape", 2, {"target_shape": [8, 8, 1]})
+    attention = document.layers[1].id
+    snapshot: Any = picture(document)
+    model, made = model_of(document, snapshot.stack.data)
+    x = snapshot.stack.data.sample
+    images = x.reshape(-1, 8, 8)
+    expected = made[attention](images, images)
+    np.testing.assert_allclose(snapshot.stack.output(attention), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(snapshot.stack.steps[-1].output, model(x), rtol=1e-4, atol=1e-5)
 
 
 def test_bypassed_and_shared_layers() -> None:

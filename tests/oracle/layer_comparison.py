@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import layerscope as ls
+from layerscope.layers.signature import as_arguments
 from layerscope.structure import leaves, map_shapes, map_structure
 from oracle.reference import (
     COUNT,
@@ -68,8 +70,8 @@ class Comparison:
         given = isinstance(leaves(inputs)[0], np.ndarray)
         self.x = inputs if given else map_shapes(self._draw, inputs)
         self.shape = map_structure(lambda value: tuple(value.shape), self.x)
-        self.theirs.build(self.shape)
-        self.ours.build(self.shape)
+        self.theirs.build(*self.as_arguments(self.shape))
+        self.ours.build(*self.as_arguments(self.shape))
         weights = self.theirs.get_weights()
         if weighted:
             weights = [
@@ -82,8 +84,24 @@ class Comparison:
         self.ours.set_weights(weights)
 
     def make(self, library: Any, name: str, arguments: Arguments) -> Any:
-        """Return the layer of one of the libraries."""
-        return getattr(library.layers, name)(**arguments)
+        """Return the layer of one of the libraries; a config stands for a layer inside it."""
+        inner = {
+            key: self.make(library, value["class_name"], value["config"])
+            for key, value in arguments.items()
+            if isinstance(value, dict) and "class_name" in value
+        }
+        return getattr(library.layers, name)(**{**arguments, **inner})
+
+    def as_arguments(self, inputs: Any) -> tuple[Any, ...]:
+        """Return inputs, or shapes, as both layers take them: as one argument or as several."""
+        return as_arguments(type(self.ours), inputs)
+
+    def output_shapes(self) -> tuple[Any, Any]:
+        """Return what our rule says of the output's shape, and what Keras's says."""
+        shapes = self.as_arguments(self.shape)
+        return tuple(
+            as_lists(layer.compute_output_shape(*shapes)) for layer in (self.ours, self.theirs)
+        )
 
     def _draw(self, shape: Any) -> np.ndarray:
         return self.generator.normal(size=shape).astype("float32")
@@ -96,7 +114,7 @@ class Comparison:
         twin.ours = self.make(ls, self.name, arguments)
         twin.x = map_structure(_doubled, self.x)
         for layer, weights in ((twin.theirs, self.theirs), (twin.ours, self.ours)):
-            layer.build(self.shape)
+            layer.build(*self.as_arguments(self.shape))
             layer.set_weights(weights.get_weights())
         return twin
 
@@ -116,19 +134,21 @@ class Comparison:
             twin = self.in_double()
             twin.check_forward()
             twin.check_gradients()
-            close(self.ours(self.x, **self.options), twin.ours(twin.x, **self.options), rtol=1e-2)
+            found, decided = (
+                one.ours(*one.as_arguments(one.x), **one.options) for one in (self, twin)
+            )
+            close(found, decided, rtol=1e-2)
 
     def check_forward(self) -> None:
         """Outputs, their type, shapes, penalties and names of weights are the same."""
-        expected = numpy_of(self.theirs(self.x, **self.options))
-        found = self.ours(self.x, **self.options)
+        inputs = self.as_arguments(self.x)
+        expected = numpy_of(self.theirs(*inputs, **self.options))
+        found = self.ours(*inputs, **self.options)
         close(found, expected)
         assert [one.dtype for one in leaves(found)] == [one.dtype for one in leaves(expected)]
         assert [one.shape for one in leaves(found)] == [one.shape for one in leaves(expected)]
         ours, theirs = self.ours, self.theirs
-        assert as_lists(ours.compute_output_shape(self.shape)) == as_lists(
-            theirs.compute_output_shape(self.shape)
-        )
+        assert operator.eq(*self.output_shapes())
         assert [one.name for one in ours.weights] == [one.name for one in theirs.weights]
         close(ours.losses, theirs.losses, rtol=1e-4)
         # A training call may have changed weights that are not trained.
@@ -138,7 +158,8 @@ class Comparison:
     def check_gradients(self) -> None:
         """Gradients of the input and of every weight are the same."""
         ours, options = self.ours, self.options
-        shapes = [one.shape for one in leaves(ours(self.x, **options))]
+        inputs = self.as_arguments(self.x)
+        shapes = [one.shape for one in leaves(ours(*inputs, **options))]
         projections = [self._draw(shape) for shape in shapes]
         ours.set_weights(self.theirs.get_weights())
 
@@ -147,10 +168,10 @@ class Comparison:
             return sum(keras.ops.sum(out * as_tensor(factor)) for out, factor in pairs)
 
         as_tensor = keras.ops.convert_to_tensor
-        expected = layer_gradients(self.theirs, self.x, total, **options)
+        expected = layer_gradients(self.theirs, inputs, total, **options)
         with ls.GradientTape() as tape:
-            watched = map_structure(tape.watch, self.x)
-            pairs = zip(leaves(ours(watched, **options)), projections, strict=True)
+            watched = map_structure(tape.watch, inputs)
+            pairs = zip(leaves(ours(*watched, **options)), projections, strict=True)
             value = sum((ls.ops.sum(out * factor) for out, factor in pairs), start=0.0)
         real = [one for one in leaves(watched) if one.dtype.kind == "f"]
         sources = [*real, *ours.trainable_weights]
@@ -168,10 +189,11 @@ class Comparison:
         back = ls.layers.deserialize(json.loads(json.dumps(keras.layers.serialize(theirs))))
         for one in (there, back):
             assert comparable(one.get_config()) == comparable(theirs.get_config())
-            one.build(self.shape)
+            one.build(*self.as_arguments(self.shape))
             one.set_weights(ours.get_weights())
             if not self.options.get("training"):
-                close(numpy_of(one(self.x)), theirs(self.x))
+                inputs = self.as_arguments(self.x)
+                close(numpy_of(one(*inputs)), theirs(*inputs))
 
 
 def _doubled(array: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ WRONG_ON_TORCH = {
     **{f"Conv{rank}D": "is wrong for some strides over one channel" for rank in (1, 2, 3)},
     **{f"Conv{rank}DTranspose": "has no gradient for some layouts" for rank in (1, 2, 3)},
     "LayerNormalization": "only normalizes the last axes",
+    "Resizing": "resizes with other weights",
     "UpSampling2D": "resizes with other weights",
 }
 
@@ -98,7 +99,11 @@ def gradients_of(function: Callable[..., Any], *arrays: np.ndarray) -> list[np.n
 def layer_gradients(
     layer: Any, inputs: Any, total: Callable[[list[Any]], Any], **options: Any
 ) -> list[np.ndarray]:
-    """Differentiate what `total` makes of a layer's outputs: real inputs first, then weights."""
+    """Differentiate what `total` makes of a layer's outputs: real inputs first, then weights.
+
+    A tuple of inputs holds several arguments of the layer, anything else is one.
+    """
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
     flat = leaves(inputs)
     real = [index for index, value in enumerate(flat) if value.dtype.kind == "f"]
 
@@ -114,13 +119,13 @@ def layer_gradients(
         torch: Any = importlib.import_module("torch")
         tensors = [torch.tensor(flat[index], requires_grad=True) for index in real]
         sources = [*tensors, *weights]
-        value = total(leaves(layer(refilled(tensors), **options)))
+        value = total(leaves(layer(*refilled(tensors), **options)))
         return _numbers_of(torch.autograd.grad(value, sources, allow_unused=True), sources)
     jax: Any = importlib.import_module("jax")
     state = [variable.value for variable in layer.non_trainable_variables]
 
     def value_of(values: Any, weights: Any) -> Any:
-        outputs, _ = layer.stateless_call(weights, state, refilled(values), **options)
+        outputs, _ = layer.stateless_call(weights, state, *refilled(values), **options)
         return total(leaves(outputs))
 
     of_inputs, of_weights = jax.grad(value_of, (0, 1))([flat[index] for index in real], weights)

@@ -111,6 +111,17 @@ def embedding(generator: np.random.Generator) -> Configuration:
     return arguments, ids.astype(choose(generator, "int32", "int64"))
 
 
+def reversible(generator: np.random.Generator) -> Configuration:
+    arguments, ids = embedding(generator)
+    arguments |= {
+        "reverse_dtype": choose(generator, None, "float32"),
+        "logit_soft_cap": choose(generator, None, 2.0, 5),
+    }
+    # Keras cannot adapt a layer that has another table.
+    tied = "lora_rank" in arguments or generator.random() < 0.5
+    return {**arguments, "tie_weights": tied}, ids
+
+
 CONFIGURATIONS = {
     **dict.fromkeys(["Add", "Multiply", "Average", "Maximum", "Minimum"], merging),
     "Subtract": subtraction,
@@ -118,6 +129,7 @@ CONFIGURATIONS = {
     "Dot": dot,
     "Masking": masking,
     "Embedding": embedding,
+    "ReversibleEmbedding": reversible,
     "Identity": lambda generator: ({}, numbers(generator, 1, 5, int(generator.integers(1, 4)))),
 }
 
@@ -128,6 +140,21 @@ def test_layer(name: str, index: int) -> None:
     compared.check_values()
     compared.check_config()
     assert same_masks(compared.ours(compared.x), compared.theirs(compared.x))
+
+
+@each_index
+def test_reversed(index: int) -> None:
+    """Scores of vectors, and their gradients, are Keras's."""
+    generator = generator_of("reversed", index)
+    arguments, _ = reversible(generator)
+    shape = (*numbers(generator, 1, 5, int(generator.integers(1, 3))), arguments["output_dim"])
+    compared = Comparison("ReversibleEmbedding", arguments, shape, generator, reverse=True)
+    compared.output_shapes = lambda: tuple(  # type: ignore[method-assign]
+        list(one.compute_output_shape(shape, reverse=True))
+        for one in (compared.ours, compared.theirs)
+    )
+    compared.check_forward()
+    compared.check_gradients()
 
 
 def same_masks(found: Any, expected: Any) -> bool:

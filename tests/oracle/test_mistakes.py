@@ -51,7 +51,9 @@ def library_of(name: str) -> Any:
 
 def raised(library: Any, name: str, mistake: Mistake) -> Exception | None:
     """Return what a mistake leads to, at the latest when the layer is called."""
-    examples = getattr(layers, name).examples
+    cls = getattr(layers, name)
+    examples = cls.examples
+    name = cls.keras_name or name
     if library is not ls and mistake.shape is None and examples and not name.endswith("Cells"):
         mistake = mistake._replace(shape=examples[0].input_shape)
     try:
@@ -79,7 +81,7 @@ def whole_tracebacks() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_refusals_are_of_the_same_type(name: str) -> None:
-    library = library_of(name)
+    library = library_of(getattr(layers, name).keras_name or name)
     compared = 0
     for mistake in [*MISTAKES[name], *SHARED, *own_nonsense(getattr(layers, name))]:
         theirs = raised(library, name, mistake)

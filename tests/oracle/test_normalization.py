@@ -87,12 +87,29 @@ def group(generator: np.random.Generator) -> Configuration:
     return {"groups": groups, "axis": axis, **affine(generator), "epsilon": epsilon}, tuple(shape)
 
 
+INNER: dict[str, tuple[Arguments, int]] = {
+    "Dense": ({"units": 3, "activation": "tanh"}, 2),
+    "Conv1D": ({"filters": 2, "kernel_size": 2, "padding": "same"}, 3),
+    "Conv2D": ({"filters": 3, "kernel_size": (1, 2), "use_bias": False}, 4),
+    "EinsumDense": ({"equation": "ab,bcd->acd", "output_shape": (2, 3)}, 2),
+}
+
+
+def spectral(generator: np.random.Generator) -> Configuration:
+    name = choose(generator, *INNER)
+    config, rank = INNER[name]
+    shape = tuple(int(n) for n in generator.integers(2, 5, rank))
+    steps = int(generator.integers(1, 4))
+    return {"layer": {"class_name": name, "config": config}, "power_iterations": steps}, shape
+
+
 CONFIGURATIONS = {
     "BatchNormalization": batch,
     "LayerNormalization": layer,
     "RMSNormalization": rms,
     "UnitNormalization": unit,
     "GroupNormalization": group,
+    "SpectralNormalization": spectral,
 }
 each_index = pytest.mark.parametrize("index", range(COUNT))
 
@@ -100,8 +117,8 @@ each_index = pytest.mark.parametrize("index", range(COUNT))
 @each_configuration(CONFIGURATIONS)
 @pytest.mark.parametrize("training", [False, True])
 def test_layer(name: str, index: int, training: bool) -> None:
-    # Of these only batch normalization knows the phase.
-    options = {"training": training} if name == "BatchNormalization" else {}
+    knowing = ("BatchNormalization", "SpectralNormalization")
+    options = {"training": training} if name in knowing else {}
     compared = comparison_of(CONFIGURATIONS, name, index, **options)
     compared.check_values()
     compared.check_config()

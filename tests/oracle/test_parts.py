@@ -1,4 +1,4 @@
-"""Activations, initializers, penalties, constraints, losses and optimizers give Keras's numbers."""
+"""Activations, initializers, penalties, constraints and optimizers give Keras's numbers."""
 
 from __future__ import annotations
 
@@ -198,54 +198,6 @@ def test_penalties_and_projections(module: str, name: str, index: int) -> None:
     assert comparable(there.get_config()) == comparable(theirs.get_config())
     back = getattr(ls, module).deserialize(getattr(keras, module).serialize(theirs))
     assert comparable(back.get_config()) == comparable(ours.get_config())
-
-
-# --- losses ------------------------------------------------------------------------------------
-
-GENERATOR = np.random.default_rng(5)
-PROBABILITIES = GENERATOR.dirichlet(np.ones(4), 6).astype("float32")
-LOGITS = GENERATOR.normal(scale=3, size=(6, 4)).astype("float32")
-ONE_HOT = np.eye(4, dtype="float32")[GENERATOR.integers(0, 4, 6)]
-LABELS = ONE_HOT.argmax(-1)
-WEIGHTS = GENERATOR.uniform(0, 2, 6).astype("float32")
-CERTAIN = np.eye(4, dtype="float32")[GENERATOR.integers(0, 4, 6)]
-
-LOSSES = [
-    ("MeanSquaredError", {}, LOGITS, PROBABILITIES),
-    ("CategoricalCrossentropy", {}, ONE_HOT, PROBABILITIES),
-    ("CategoricalCrossentropy", {}, ONE_HOT, 3 * PROBABILITIES),
-    ("CategoricalCrossentropy", {}, ONE_HOT, CERTAIN),
-    ("CategoricalCrossentropy", {"label_smoothing": 0.2}, ONE_HOT, PROBABILITIES),
-    ("CategoricalCrossentropy", {"from_logits": True}, ONE_HOT, LOGITS),
-    ("SparseCategoricalCrossentropy", {}, LABELS, PROBABILITIES),
-    ("SparseCategoricalCrossentropy", {}, LABELS[:, None], PROBABILITIES),
-    ("SparseCategoricalCrossentropy", {}, LABELS, CERTAIN),
-    ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS, LOGITS),
-    ("SparseCategoricalCrossentropy", {"ignore_class": 2}, LABELS, PROBABILITIES),
-]
-
-
-def test_every_loss_is_compared() -> None:
-    assert set(built_in(ls.losses.Loss)) == {name for name, *_ in LOSSES}
-
-
-@pytest.mark.parametrize(("name", "options", "y", "p"), LOSSES)
-@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum"])
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
-def test_loss_and_gradient(
-    name: str,
-    options: dict[str, Any],
-    y: np.ndarray,
-    p: np.ndarray,
-    reduction: Any,
-    weights: Any,
-) -> None:
-    ours = getattr(ls.losses, name)(reduction=reduction, **options)
-    theirs = getattr(keras.losses, name)(reduction=reduction, **options)
-    found, slope = ls.value_and_grad(lambda value: ours(y, value, weights))(p)
-    (wanted,) = gradients_of(lambda value: theirs(y, value, sample_weight=weights), p)
-    close(found, theirs(y, p, sample_weight=weights))
-    close(slope, wanted, rtol=1e-4, atol=1e-5)
 
 
 # --- optimizers --------------------------------------------------------------------------------

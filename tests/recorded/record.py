@@ -78,8 +78,8 @@ def record_layer(recording: Recording, name: str, draw: Callable[..., Any], inde
         return  # such as a function, which a file cannot hold
     compared = Comparison(name, arguments, inputs, generator)
     theirs, x = compared.theirs, compared.x
-    weights = theirs.get_weights()
-    outputs = numpy_of(theirs(x))
+    weights, given = theirs.get_weights(), compared.as_arguments(x)
+    outputs = numpy_of(theirs(*given))
     factors = [generator.normal(size=out.shape).astype("float32") for out in leaves(outputs)]
 
     def total(values: list[Any]) -> Any:
@@ -96,7 +96,7 @@ def record_layer(recording: Recording, name: str, draw: Callable[..., Any], inde
         weight_names=[one.name for one in theirs.weights],
         outputs=recording.keep(outputs),
         factors=recording.keep(factors),
-        gradients=recording.keep(layer_gradients(theirs, x, total)),
+        gradients=recording.keep(layer_gradients(theirs, given, total)),
         config=comparable(theirs.get_config()),
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import layerscope as ls
+from layerscope.layers.signature import as_arguments
 from layerscope.structure import leaves, map_structure
 
 FILE = np.load(Path(__file__).with_name("keras.npz"))
@@ -45,14 +46,15 @@ def test_layer(entry: dict[str, Any]) -> None:
     layer: Any = getattr(ls.layers, entry["name"])(**entry["arguments"])
     given = arrays(entry["inputs"])
     x: Any = given if entry["several"] else given[0]
-    layer.build(map_structure(lambda value: value.shape, x))
+    shapes = as_arguments(type(layer), map_structure(lambda value: value.shape, x))
+    layer.build(*shapes)
     layer.set_weights(arrays(entry["weights"]))
     assert [one.name for one in layer.weights] == entry["weight_names"]
-    close(layer(x), arrays(entry["outputs"]))
+    close(layer(*as_arguments(type(layer), x)), arrays(entry["outputs"]))
     factors = arrays(entry["factors"])
     with ls.GradientTape() as tape:
-        watched = map_structure(tape.watch, x)
-        pairs = zip(leaves(layer(watched)), factors, strict=True)
+        watched = as_arguments(type(layer), map_structure(tape.watch, x))
+        pairs = zip(leaves(layer(*watched)), factors, strict=True)
         total = sum((ls.ops.sum(out * factor) for out, factor in pairs), start=0.0)
     real = [one for one in leaves(watched) if one.dtype.kind == "f"]
     sources = [*real, *layer.trainable_weights]
@@ -63,9 +65,9 @@ def test_layer(entry: dict[str, Any]) -> None:
     close(slopes, arrays(entry["gradients"]))
     # A config Keras wrote makes the same layer.
     copy: Any = ls.layers.deserialize({"class_name": entry["name"], "config": entry["config"]})
-    copy.build(map_structure(lambda value: value.shape, x))
+    copy.build(*shapes)
     copy.set_weights(layer.get_weights())
-    close(copy(x), arrays(entry["outputs"]))
+    close(copy(*as_arguments(type(copy), x)), arrays(entry["outputs"]))
 
 
 @pytest.mark.parametrize("entry", entries(layers=False))

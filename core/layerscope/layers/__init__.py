@@ -61,7 +61,9 @@ from layerscope.layers.adaptive_pooling import AdaptiveAveragePooling3D as Adapt
 from layerscope.layers.adaptive_pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
 from layerscope.layers.adaptive_pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
 from layerscope.layers.adaptive_pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
+from layerscope.layers.additive_attention import AdditiveAttention as AdditiveAttention
 from layerscope.layers.alpha_dropout import AlphaDropout as AlphaDropout
+from layerscope.layers.attention import Attention as Attention
 from layerscope.layers.batch_normalization import BatchNormalization as BatchNormalization
 from layerscope.layers.bidirectional import Bidirectional as Bidirectional
 from layerscope.layers.concatenation import Concatenate as Concatenate
@@ -88,6 +90,7 @@ from layerscope.layers.depthwise_conv import DepthwiseConv3D as DepthwiseConv3D
 from layerscope.layers.dot_product import Dot as Dot
 from layerscope.layers.dot_product import dot as dot
 from layerscope.layers.dropout import Dropout as Dropout
+from layerscope.layers.einsum_dense import EinsumDense as EinsumDense
 from layerscope.layers.elementwise_merging import Add as Add
 from layerscope.layers.elementwise_merging import Average as Average
 from layerscope.layers.elementwise_merging import Maximum as Maximum
@@ -111,6 +114,7 @@ from layerscope.layers.global_pooling import GlobalMaxPooling1D as GlobalMaxPool
 from layerscope.layers.global_pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
 from layerscope.layers.global_pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
 from layerscope.layers.group_normalization import GroupNormalization as GroupNormalization
+from layerscope.layers.group_query_attention import GroupedQueryAttention as GroupedQueryAttention
 from layerscope.layers.gru import GRU as GRU
 from layerscope.layers.gru import GRUCell as GRUCell
 from layerscope.layers.identity import Identity as Identity
@@ -127,6 +131,7 @@ from layerscope.layers.locally_connected import LocallyConnected2D as LocallyCon
 from layerscope.layers.lstm import LSTM as LSTM
 from layerscope.layers.lstm import LSTMCell as LSTMCell
 from layerscope.layers.masking import Masking as Masking
+from layerscope.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from layerscope.layers.permute import Permute as Permute
 from layerscope.layers.pooling import AveragePooling1D as AveragePooling1D
 from layerscope.layers.pooling import AveragePooling2D as AveragePooling2D
@@ -134,6 +139,55 @@ from layerscope.layers.pooling import AveragePooling3D as AveragePooling3D
 from layerscope.layers.pooling import MaxPooling1D as MaxPooling1D
 from layerscope.layers.pooling import MaxPooling2D as MaxPooling2D
 from layerscope.layers.pooling import MaxPooling3D as MaxPooling3D
+from layerscope.layers.preprocessing.augmentation import AugMix as AugMix
+from layerscope.layers.preprocessing.augmentation import RandAugment as RandAugment
+from layerscope.layers.preprocessing.category_encoding import CategoryEncoding as CategoryEncoding
+from layerscope.layers.preprocessing.discretization import Discretization as Discretization
+from layerscope.layers.preprocessing.hashed_crossing import HashedCrossing as HashedCrossing
+from layerscope.layers.preprocessing.hashing import Hashing as Hashing
+from layerscope.layers.preprocessing.integer_lookup import IntegerLookup as IntegerLookup
+from layerscope.layers.preprocessing.mixing import CutMix as CutMix
+from layerscope.layers.preprocessing.mixing import MixUp as MixUp
+from layerscope.layers.preprocessing.normalization import Normalization as Normalization
+from layerscope.layers.preprocessing.random_color_jitter import (
+    RandomColorJitter as RandomColorJitter,
+)
+from layerscope.layers.preprocessing.random_colors import (
+    RandomColorDegeneration as RandomColorDegeneration,
+)
+from layerscope.layers.preprocessing.random_colors import RandomGrayscale as RandomGrayscale
+from layerscope.layers.preprocessing.random_colors import RandomHue as RandomHue
+from layerscope.layers.preprocessing.random_colors import RandomSaturation as RandomSaturation
+from layerscope.layers.preprocessing.random_contrast import RandomBrightness as RandomBrightness
+from layerscope.layers.preprocessing.random_contrast import RandomContrast as RandomContrast
+from layerscope.layers.preprocessing.random_crop import RandomCrop as RandomCrop
+from layerscope.layers.preprocessing.random_details import RandomErasing as RandomErasing
+from layerscope.layers.preprocessing.random_details import RandomGaussianBlur as RandomGaussianBlur
+from layerscope.layers.preprocessing.random_details import RandomInvert as RandomInvert
+from layerscope.layers.preprocessing.random_details import (
+    RandomPosterization as RandomPosterization,
+)
+from layerscope.layers.preprocessing.random_details import RandomSharpness as RandomSharpness
+from layerscope.layers.preprocessing.random_flip import RandomFlip as RandomFlip
+from layerscope.layers.preprocessing.random_perspective import (
+    RandomPerspective as RandomPerspective,
+)
+from layerscope.layers.preprocessing.random_rotation import RandomRotation as RandomRotation
+from layerscope.layers.preprocessing.random_shear import RandomShear as RandomShear
+from layerscope.layers.preprocessing.random_translation import (
+    RandomTranslation as RandomTranslation,
+)
+from layerscope.layers.preprocessing.random_zoom import RandomZoom as RandomZoom
+from layerscope.layers.preprocessing.rescaling import Rescaling as Rescaling
+from layerscope.layers.preprocessing.resizing import CenterCrop as CenterCrop
+from layerscope.layers.preprocessing.resizing import Resizing as Resizing
+from layerscope.layers.preprocessing.string_lookup import StringLookup as StringLookup
+from layerscope.layers.preprocessing.text_vectorization import (
+    TextVectorization as TextVectorization,
+)
+from layerscope.layers.preprocessing.tones import AutoContrast as AutoContrast
+from layerscope.layers.preprocessing.tones import Equalization as Equalization
+from layerscope.layers.preprocessing.tones import Solarization as Solarization
 from layerscope.layers.rectifiers import ELU as ELU
 from layerscope.layers.rectifiers import LeakyReLU as LeakyReLU
 from layerscope.layers.rectifiers import PReLU as PReLU
@@ -142,6 +196,7 @@ from layerscope.layers.rectifiers import ThresholdedReLU as ThresholdedReLU
 from layerscope.layers.recurrent import RNN as RNN
 from layerscope.layers.repeat_vector import RepeatVector as RepeatVector
 from layerscope.layers.reshape import Reshape as Reshape
+from layerscope.layers.reversible_embedding import ReversibleEmbedding as ReversibleEmbedding
 from layerscope.layers.separable_conv import SeparableConv1D as SeparableConv1D
 from layerscope.layers.separable_conv import SeparableConv2D as SeparableConv2D
 from layerscope.layers.simple_rnn import SimpleRNN as SimpleRNN
@@ -150,6 +205,7 @@ from layerscope.layers.softmax import Softmax as Softmax
 from layerscope.layers.spatial_dropout import SpatialDropout1D as SpatialDropout1D
 from layerscope.layers.spatial_dropout import SpatialDropout2D as SpatialDropout2D
 from layerscope.layers.spatial_dropout import SpatialDropout3D as SpatialDropout3D
+from layerscope.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from layerscope.layers.stacked_rnn_cells import StackedRNNCells as StackedRNNCells
 from layerscope.layers.time_distributed import TimeDistributed as TimeDistributed
 from layerscope.layers.up_sampling import UpSampling1D as UpSampling1D
@@ -177,6 +233,7 @@ GlobalAvgPool3D = GlobalAveragePooling3D
 GlobalMaxPool1D = GlobalMaxPooling1D
 GlobalMaxPool2D = GlobalMaxPooling2D
 GlobalMaxPool3D = GlobalMaxPooling3D
+GroupQueryAttention = GroupedQueryAttention
 MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D

@@ -49,11 +49,13 @@ class Example(NamedTuple):
     arguments : of the constructor, as plain data.
     input_shape : batch first; a list of shapes for a layer with several inputs.
     integers : the input holds whole numbers below this instead of real ones.
+    words : the input holds these words instead of numbers.
     """
 
     arguments: dict[str, Any]
     input_shape: Shape | list[Shape]
     integers: int | None = None
+    words: tuple[str, ...] | None = None
 
 
 class _State:
@@ -64,6 +66,8 @@ class _State:
     _building: int
     _legacy_input_shape: Shape | None
     _named_automatically: bool
+    #: The argument `output_shape` of layers that have one; the name is that of what they compute.
+    _output_shape: Any
     #: Names in the models the layer is part of.
     _neighbours: frozenset[str]
 
@@ -476,7 +480,13 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
 
 
 #: What Keras 3 writes into configs and Layerscope lacks, with the value that means nothing.
-_ABSENT = {"quantization_config": None, "sparse": False, "ragged": False, "optional": False}
+_ABSENT = {
+    "quantization_config": None,
+    "gptq_unpacked_column_size": None,
+    "sparse": False,
+    "ragged": False,
+    "optional": False,
+}
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
 

@@ -48,12 +48,13 @@ class _LowRankAdapted(Layer):
             self.lora_alpha = float(self.lora_rank)
 
     def _accept_legacy_arguments(self, unknown: dict[str, Any]) -> dict[str, Any]:
-        given = unknown.get("quantization_config")
-        if given is not None:
-            raise ValueError(
-                "Argument `quantization_config` must be None: Layerscope has no quantization. "
-                f"Received: quantization_config={given!r}"
-            )
+        for name in ("quantization_config", "gptq_unpacked_column_size"):
+            given = unknown.get(name)
+            if given is not None:
+                raise ValueError(
+                    f"Argument `{name}` must be None: Layerscope has no quantization. "
+                    f"Received: {name}={given!r}"
+                )
         return super()._accept_legacy_arguments(unknown)
 
     def enable_lora(

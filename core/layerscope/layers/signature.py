@@ -61,3 +61,12 @@ def call_signature(cls: type[Any]) -> CallSignature:
 def build_arguments(cls: type[Any]) -> tuple[str, ...]:
     """Return the names of the arguments of a layer class's `build`."""
     return tuple(inspect.signature(cls.build).parameters)[1:]
+
+
+def as_arguments(cls: type[Any], inputs: Any) -> tuple[Any, ...]:
+    """Return the inputs of a layer class, or their shapes, as arguments of `call` or `build`.
+
+    Most layers take several inputs as one list. One whose `build` names them, as
+    ``build(query_shape, value_shape)``, takes them one by one.
+    """
+    return tuple(inputs) if len(build_arguments(cls)) > 1 else (inputs,)

@@ -14,6 +14,12 @@ from layerscope.tensor import Shape
 _MASKED = -1e9
 
 
+def masked_softmax(inputs: Any, mask: Any, axis: int | tuple[int, ...]) -> Any:
+    """Return the softmax of the entries where `mask` is True, and zeros elsewhere."""
+    outputs = ops.softmax(ops.where(mask, inputs, _MASKED), axis=axis)
+    return ops.where(mask, outputs, 0.0)
+
+
 class Softmax(Layer):
     """Exponentials of the entries, scaled to sum to one.
 
@@ -48,9 +54,7 @@ class Softmax(Layer):
         if mask is None:
             return ops.softmax(inputs, axis=self.axis)
         self._check_mask(mask.shape, inputs.shape)
-        counts = mask if mask.dtype == "bool" else mask > 0.5
-        outputs = ops.softmax(ops.where(counts, inputs, _MASKED), axis=self.axis)
-        return ops.where(counts, outputs, 0.0)
+        return masked_softmax(inputs, mask if mask.dtype == "bool" else mask > 0.5, self.axis)
 
     def _check_mask(self, mask: Shape, inputs: Shape) -> None:
         pairs = zip(reversed(mask), reversed(inputs), strict=False)

@@ -81,6 +81,9 @@ class Functional(Model):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Run the graph; `training` reaches the layers through the ambient phase.
 
+        As in Keras it also takes the place of what layers were told when they were connected, which
+        Keras writes down even if nobody told them.
+
         Masks travel with the values; `mask` replaces those of the inputs.
         """
         given = with_masks(self._arrange(inputs), mask)
@@ -89,7 +92,7 @@ class Functional(Model):
             self._check(tensor, value)
             values[id(tensor)] = value
         for node in self._nodes:
-            results = node.run(lambda tensor: values[id(tensor)])
+            results = node.run(lambda tensor: values[id(tensor)], training)
             for tensor, value in zip(node.outputs, leaves(results), strict=True):
                 values[id(tensor)] = value
         return map_structure(lambda tensor: values[id(tensor)], self._output_structure)

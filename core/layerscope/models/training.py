@@ -18,6 +18,7 @@ from layerscope.models.data import Batch, Dataset, split_validation
 from layerscope.models.progress import ProgressBar
 from layerscope.plain_data import serialize_value
 from layerscope.structure import leaves, map_structure
+from layerscope.tensor import Shape
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Trainable(_TrainingState, Layer):
             loops of its layers are always compiled.
         """
         self.optimizer = optimizers.get(optimizer)
-        self.loss = losses.get(loss)
+        self.loss = losses.as_loss(loss)
         self.stop_training = False
         self._loss_tracker = _mean("loss")
         self._metrics_wanted = list(metrics or [])
@@ -91,7 +92,7 @@ class Trainable(_TrainingState, Layer):
                 "loss": serialize_value(self.loss),
                 "metrics": serialize_value(self._metrics_wanted) or None,
             }
-        except TypeError as error:
+        except (TypeError, NotImplementedError) as error:
             warnings.warn(
                 f"How model '{self.name}' is compiled is not kept: {error}.", stacklevel=2
             )
@@ -104,7 +105,7 @@ class Trainable(_TrainingState, Layer):
                 if config.get(name):
                     raise ValueError(f"`{name}` is not supported.")
             for wanted in config.get("metrics") or ():
-                metrics.get(wanted, (), ())
+                _metric(wanted, (), ())
             known = {"optimizer", "loss", "metrics"}
             self.compile(**{name: value for name, value in config.items() if name in known})
         except (TypeError, ValueError) as error:
@@ -165,7 +166,7 @@ class Trainable(_TrainingState, Layer):
 
     def _track(self, loss: Any, batch: Batch, y_pred: Any) -> dict[str, float]:
         value = float(ops.convert_to_numpy(loss))
-        self._loss_tracker.add(value, batch.size)
+        self._loss_tracker.update_state(value, batch.size)
         if self._metrics_wanted:
             self._measure_batch(batch.y, map_structure(ops.convert_to_numpy, y_pred))
         return {"loss": value}
@@ -179,17 +180,17 @@ class Trainable(_TrainingState, Layer):
             raise ValueError("Metrics need a model with one output.")
         if self._metrics is None:
             shapes = np.shape(y), y_pred.shape
-            self._metrics = [metrics.get(wanted, *shapes) for wanted in self._metrics_wanted]
+            self._metrics = [_metric(wanted, *shapes) for wanted in self._metrics_wanted]
             for metric in self._metrics:
                 metric.reset_state()
         for metric in self._metrics:
             metric.update_state(y, y_pred)
 
     def _logs(self) -> dict[str, float]:
-        found = {"loss": self._loss_tracker.result()}
-        for metric in self._metrics or []:
-            found[metric.name] = metric.result()
-        return found
+        return {
+            str(metric.name): float(metric.result())
+            for metric in (self._loss_tracker, *(self._metrics or []))
+        }
 
     def _reset_metrics(self) -> None:
         for metric in (self._loss_tracker, *(self._metrics or [])):
@@ -419,7 +420,29 @@ class Trainable(_TrainingState, Layer):
 
 
 def _mean(name: str) -> metrics.Mean:
-    return metrics.Mean(name)
+    return metrics.Mean(name=name, dtype="float64")
+
+
+def _metric(wanted: Any, target_shape: Shape, output_shape: Shape) -> metrics.Metric:
+    """Return the metric meant by a name, an instance or a function.
+
+    ``"accuracy"`` and ``"acc"`` choose their kind by the shapes of target and output, as in Keras.
+    """
+    name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", None)
+    if wanted in ("accuracy", "acc"):
+        if output_shape[-1:] == (1,):
+            found: Any = metrics.BinaryAccuracy()
+        elif len(target_shape) < len(output_shape) or target_shape[-1:] == (1,):
+            found = metrics.SparseCategoricalAccuracy()
+        else:
+            found = metrics.CategoricalAccuracy()
+    else:
+        found = metrics.get(wanted)
+    if not isinstance(found, metrics.Metric):
+        return metrics.MeanMetricWrapper(found, name=name)
+    if isinstance(wanted, str):
+        found.name = wanted
+    return found
 
 
 def _batch_size(value: Any) -> int:

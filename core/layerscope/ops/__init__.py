@@ -4,6 +4,9 @@ Every function works on plain arrays, on values a tape records, and on symbolic 
 """
 
 from layerscope.ops import image as image
+from layerscope.ops.attention import (
+    dot_product_attention,
+)
 from layerscope.ops.conv import (
     conv,
     conv_transpose,
@@ -21,6 +24,9 @@ from layerscope.ops.creation import (
     ones_like,
     zeros,
     zeros_like,
+)
+from layerscope.ops.ctc import (
+    ctc_loss,
 )
 from layerscope.ops.depthwise_conv import (
     depthwise_conv,
@@ -206,10 +212,12 @@ __all__ = [
     "convert_to_tensor",
     "cos",
     "count_nonzero",
+    "ctc_loss",
     "cumsum",
     "depthwise_conv",
     "divide",
     "dot",
+    "dot_product_attention",
     "einsum",
     "elu",
     "equal",

@@ -117,29 +117,18 @@ def _einsum_gradient(g: Array, out: Array, *operands: Array, subscripts: str) ->
     terms, result = _parse(subscripts, [len(operand.shape) for operand in operands])
     gradients = []
     for position, (term, operand) in enumerate(zip(terms, operands, strict=True)):
-        if len(set(term)) != len(term):
-            raise NotImplementedError(
-                f"The gradient of einsum over a repeated axis ({term!r}) is not available; take "
-                "the diagonal first."
-            )
-        others = [other for index, other in enumerate(terms) if index != position]
-        known = set(result).union(*others) if others else set(result)
-        kept = "".join(letter for letter in term if letter in known)
-        inputs = ",".join([result, *others])
-        values = [g, *(other for index, other in enumerate(operands) if index != position)]
-        grad = _einsum(*values, subscripts=f"{inputs}->{kept}")
-        # An axis summed away by this operand alone spreads its gradient evenly.
-        grad = reshape(
-            grad,
-            tuple(
-                length if letter in known else 1
-                for letter, length in zip(term, _spread(term, operand, grad, kept), strict=True)
-            ),
+        others = [*terms[:position], *terms[position + 1 :]]
+        values = [*operands[:position], *operands[position + 1 :]]
+        unique, terms_beside, values_beside = _spread(
+            term, "".join([result, *terms]), {*result, *"".join(others)}, operand
         )
         gradients.append(
-            grad * np.ones((), operand.dtype)
-            if kept == term
-            else grad + np.zeros(operand.shape, operand.dtype)
+            _einsum(
+                g,
+                *values,
+                *values_beside,
+                subscripts=f"{','.join([result, *others, *terms_beside])}->{unique}",
+            )
         )
     return tuple(gradients)
 
@@ -147,9 +136,33 @@ def _einsum_gradient(g: Array, out: Array, *operands: Array, subscripts: str) ->
 _einsum.first_order_only = False
 
 
-def _spread(term: str, operand: Array, grad: Array, kept: str) -> list[int]:
-    lengths = dict(zip(kept, grad.shape, strict=True))
-    return [lengths.get(letter, 1) for letter in term]
+def _spread(
+    term: str, taken: str, elsewhere: set[str], operand: Array
+) -> tuple[str, list[str], list[np.ndarray]]:
+    """Return what brings a gradient to all axes of an operand, as further operands of an einsum.
+
+    Where a term repeats a letter, only the diagonal counts: a unit matrix brings it back. Along an
+    axis that is summed away by this operand alone the gradient is the same everywhere: ones spread
+    it.
+
+    Returns
+    -------
+    The term with a letter of its own for each axis, the terms of the further operands, and these.
+    """
+    free = iter([letter for letter in _LETTERS if letter not in taken])
+    letters, terms, operands = "", [], []
+    for letter, length in zip(term, operand.shape, strict=True):
+        if letter in letters:
+            other = next(free)
+            terms.append(letter + other)
+            operands.append(np.eye(length, dtype=operand.dtype))
+            letters += other
+            continue
+        letters += letter
+        if letter not in elsewhere:
+            terms.append(letter)
+            operands.append(np.ones(length, operand.dtype))
+    return letters, terms, operands
 
 
 def einsum(subscripts: str, *operands: Array) -> Array:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from layerscope.configurable import Configurable
-from layerscope.custom_objects import custom_object_scope, find_custom_object
+from layerscope.custom_objects import custom_object_scope, find_custom_object, get_custom_objects
 from layerscope.registry import bases, find, valid_names
 
 T = TypeVar("T")
@@ -106,7 +106,12 @@ def identify(base: type[T], identifier: Any) -> T | Callable[..., Any] | None:
     if isinstance(identifier, dict):
         return deserialize_as(base, identifier)
     if isinstance(identifier, str):
-        found = find_custom_object(identifier) or find(base, identifier)  # type: ignore[arg-type]
+        # What was registered in a package must not hide what is built in by its bare name.
+        found = (
+            get_custom_objects().get(identifier)
+            or find(base, identifier)  # type: ignore[arg-type]
+            or find_custom_object(identifier)
+        )
         if found is not None:
             return found() if isinstance(found, type) else found
     elif callable(identifier):

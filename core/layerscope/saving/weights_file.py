@@ -139,7 +139,11 @@ def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
 def _common_attributes(cls: type) -> frozenset[str]:
     """Return the names all layers have, which hold nothing of one layer's own."""
     bases = [base for base in cls.__mro__ if vars(base).get("kind") == "layer"]
-    return frozenset(dir(bases[-1])) if bases else frozenset()
+    if not bases:
+        return frozenset()
+    # What only instances have is at least declared.
+    declared = (vars(base).get("__annotations__", {}) for base in bases[-1].__mro__)
+    return frozenset(dir(bases[-1])).union(*declared)
 
 
 # --- writing -----------------------------------------------------------------------------------

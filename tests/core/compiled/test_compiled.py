@@ -21,6 +21,7 @@ from layerscope.compiled import (
     recurrent,
     resizing,
     rows,
+    sampling,
     updates,
 )
 from layerscope.compiled.jit import COMPILED
@@ -169,6 +170,19 @@ def interpolation(forward: bool) -> Callable[[np.random.Generator, str], Argumen
     return make
 
 
+def samples(forward: bool) -> Callable[[np.random.Generator, str], Arguments]:
+    def make(generator: np.random.Generator, dtype: str) -> Arguments:
+        images, old, new, channels, taps = (int(n) for n in generator.integers(1, 6, 5))
+        places = (old, new) if forward else (new, old)
+        x = special(generator.normal(size=(images, places[0], channels)), generator, 0.05)
+        sources = generator.integers(0, old, (images, new, taps))
+        weights = generator.normal(size=(images, new, taps)).astype(dtype)
+        out = np.zeros((images, places[1], channels), dtype)
+        return Arguments([x.astype(dtype), out, sources, weights], [1])
+
+    return make
+
+
 def rows_met_twice(generator: np.random.Generator, dtype: str) -> Arguments:
     before, n, after, length = (int(n) for n in generator.integers(1, 6, 4))
     added = special(generator.normal(size=(before, n, after)), generator, 0.1).astype(dtype)
@@ -252,6 +266,8 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "average_pool_gradient": (pooling.average_pool_gradient, average_gradient),
     "interpolate": (resizing.interpolate, interpolation(forward=True)),
     "interpolate_gradient": (resizing.interpolate_gradient, interpolation(forward=False)),
+    "sample": (sampling.sample, samples(forward=True)),
+    "sample_gradient": (sampling.sample_gradient, samples(forward=False)),
     "standardize_columns": (normalization.standardize_columns, standardize),
     "standardize_columns_gradient": (
         normalization.standardize_columns_gradient,

@@ -19,6 +19,18 @@ ADAPTED = [
     pytest.param(
         lambda **o: layers.Embedding(5, 2, **o), np.arange(4) % 3, "embeddings", id="Embedding"
     ),
+    pytest.param(
+        lambda **o: layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="e", **o),
+        X[:, :, 0, 0],
+        "kernel",
+        id="EinsumDense",
+    ),
+    pytest.param(
+        lambda **o: layers.ReversibleEmbedding(5, 2, **o),
+        np.arange(4) % 3,
+        "embeddings",
+        id="ReversibleEmbedding",
+    ),
 ]
 each_adapted = pytest.mark.parametrize(("make", "x", "name"), ADAPTED)
 

@@ -306,7 +306,7 @@ def test_a_loss_counts_only_the_steps_that_count() -> None:
         assert float(loss(y, masked)) == pytest.approx(expected)
     weights = np.array([1.0, 2.0], "float32")
     loss = ls.losses.MeanSquaredError()
-    assert float(loss(y, masked, weights)) == pytest.approx((1 + 4 + 2 * 9) / 3)
+    assert float(loss(y, masked, weights[:, None])) == pytest.approx((1 + 4 + 2 * 9) / 3)
     none = layers.Masking()(np.zeros_like(x))
     assert float(loss(y, none)) == 0
 

@@ -17,6 +17,7 @@ import layerscope as ls
 from core.layers.test_contract import BUILT_IN, make
 from layerscope import layers
 from layerscope.configurable import fields_of
+from layerscope.layers.signature import as_arguments
 from layerscope.structure import map_shapes
 
 
@@ -408,11 +409,288 @@ ACTIVATIONS = {
 }
 
 
+def picture(channels: int = 2, *further: Mistake) -> list[Mistake]:
+    """Return the mistakes of layers that take images."""
+    return [
+        given((4, channels), rf"rank.*\(4, {channels}\)"),
+        argument("data_format", "middle"),
+        *further,
+    ]
+
+
+def factor(high: float, low: float = 0.0) -> list[Mistake]:
+    return [
+        argument("factor", high + 1),
+        argument("factor", low - 1),
+        argument("factor", (high, high, high)),
+        argument("factor", "much"),
+    ]
+
+
+def colored(*further: Mistake) -> list[Mistake]:
+    return picture(3, argument("value_range", 3), argument("value_range", (1, 2, 3)), *further)
+
+
+def plane(*factors: str, beyond: float = 1.5) -> list[Mistake]:
+    return picture(
+        2,
+        *(argument(name, value) for name in factors for value in (beyond, (0, 0, 0), "far")),
+        argument("fill_mode", "zero", NotImplementedError),
+        argument("interpolation", "area", NotImplementedError),
+    )
+
+
+def lookup(name: str, tokens: list[Any]) -> list[Mistake]:
+    return [
+        argument("max_tokens", 1),
+        argument("num_oov_indices", -1),
+        argument("output_mode", "codes"),
+        argument("sparse", True, output_mode="multi_hot"),
+        argument("invert", True, output_mode="multi_hot")._replace(message="`invert` is true"),
+        argument("pad_to_max_tokens", True),
+        argument("idf_weights", [0.5, 0.5]),
+        argument("salt", (1, 2, 3), oov_method="farmhash")
+        if name == "IntegerLookup"
+        else argument("salt", (1, 2, 3)),
+        Mistake({"output_mode": "tf_idf"}, ValueError, "`idf_weights`.*None"),
+        Mistake({"vocabulary": [tokens[0]] * 2}, ValueError, rf"repeated.*{tokens[0]}"),
+        Mistake({"vocabulary": []}, ValueError, r"empty vocabulary.*\[\]"),
+        Mistake({"vocabulary": "nowhere/words.txt"}, ValueError, "nowhere/words.txt"),
+        Mistake({"mask_token": tokens[1], "vocabulary": tokens}, ValueError, rf"{tokens[1]!r}"),
+        Mistake({"max_tokens": 2, "vocabulary": tokens}, ValueError, "size is 3; .* is 2"),
+    ]
+
+
+PREPROCESSING = {
+    "Rescaling": [argument("scale", "much"), argument("offset", [1, "a"]), argument("scale", None)],
+    "Normalization": [
+        argument("axis", "last", TypeError),
+        argument("mean", 1.0, variance=None),
+        argument("variance", [1.0, 2.0])._replace(message=r"same shape.*\(2,\)"),
+        Mistake({"axis": 0, "mean": [[1.0]], "variance": [[1.0]]}, ValueError, r"rank.*\(1, 1\)"),
+        given((2, 3), r"range \[-ndim, ndim\).*\(3,\)", axis=3, mean=1.0, variance=1.0),
+        given((2, None), r"known shape.*\(2, None\)"),
+        given((2, 4), r"broadcast|4"),
+    ],
+    "Discretization": [
+        argument("num_bins", -1, bin_boundaries=None),
+        argument("num_bins", 3),
+        argument("output_mode", "codes"),
+        argument("sparse", True, output_mode="one_hot"),
+        argument("bin_boundaries", "many"),
+    ],
+    "CategoryEncoding": [
+        argument("num_tokens", 0),
+        argument("num_tokens", None),
+        argument("output_mode", "codes"),
+        argument("sparse", True),
+        given((2, 3), "`count_weights`.*'count'", options={"count_weights": (2, 3)}),
+    ],
+    "Hashing": [
+        argument("num_bins", 0),
+        argument("num_bins", None),
+        argument("salt", "pepper"),
+        argument("salt", (1, 2, 3)),
+        argument("output_mode", "codes"),
+        argument("dtype", "float32"),
+    ],
+    "HashedCrossing": [
+        argument("num_bins", 0),
+        argument("output_mode", "count"),
+        given((2,), "list or tuple"),
+        given([(2,)], "at least two"),
+        given([(2, 2), (2, 2)], r"\(batch_size, 1\).*\(2, 2\)"),
+        given([(2,), (3,)], r"equal shape.*\(3,\)"),
+        given([(2,), (2,)], "integer or string.*float32"),
+    ],
+    "StringLookup": lookup("StringLookup", ["a", "b"]),
+    "IntegerLookup": [
+        *lookup("IntegerLookup", [2, 3]),
+        argument("vocabulary_dtype", "int32"),
+        argument("oov_method", "md5"),
+        argument("salt", 3),
+    ],
+    "TextVectorization": [
+        argument("max_tokens", 1),
+        argument("standardize", "upper"),
+        argument("split", "sentence"),
+        argument("ngrams", "two"),
+        argument("ngrams", (1, 2.5)),
+        argument("ragged", True),
+        argument("output_sequence_length", 5, output_mode="count"),
+        argument("output_sequence_length", "long"),
+        argument("idf_weights", [0.5, 0.5]),
+        given((2, 3), "text.*float32"),
+    ],
+    "Resizing": picture(
+        2,
+        argument("height", 0),
+        argument("width", 2.5),
+        argument("interpolation", "area", shape=(1, 4, 4, 2)),
+        argument("fill_mode", "wrap", shape=(1, 4, 4, 2)),
+        argument("pad_to_aspect_ratio", True, shape=(1, 4, 4, 2), crop_to_aspect_ratio=True),
+    ),
+    "CenterCrop": picture(2, argument("height", 0), argument("width", "wide")),
+    "RandomCrop": picture(2, argument("height", 0), argument("width", "wide")),
+    "RandomFlip": picture(2, argument("mode", "diagonal"), argument("seed", "corn")),
+    "RandomTranslation": plane("height_factor", "width_factor"),
+    "RandomRotation": [*plane(), *factor(1, -1)],
+    "RandomZoom": plane("height_factor", "width_factor", beyond=-1.0),
+    "RandomShear": plane("x_factor", "y_factor"),
+    "RandomPerspective": picture(
+        2,
+        *factor(1),
+        argument("scale", 1.5),
+        argument("interpolation", "area", NotImplementedError),
+    ),
+    "RandomContrast": colored(*factor(1)),
+    "RandomBrightness": colored(*factor(1, -1)),
+    "RandomGrayscale": picture(3, argument("factor", 1.5), argument("factor", -0.5)),
+    "RandomHue": colored(*factor(1), given((1, 2, 2, 4), r"\(1, 2, 2, 4\)")),
+    "RandomSaturation": colored(*factor(1, -1)),
+    "RandomSharpness": colored(*factor(1)),
+    "RandomPosterization": colored(*factor(8, 1)),
+    "RandomInvert": colored(*factor(1)),
+    "RandomColorDegeneration": colored(*factor(1, -1), given((1, 2, 2, 4), r"\(1, 2, 2, 4\)")),
+    "RandomColorJitter": colored(
+        Mistake({"brightness_factor": 2.0}, ValueError, "factor.*2.0"),
+        Mistake({"hue_factor": "much"}, ValueError, "factor.*much"),
+    ),
+    "RandomErasing": colored(*factor(1), argument("scale", 2.0), argument("fill_value", "red")),
+    "RandomGaussianBlur": colored(
+        *factor(1),
+        argument("kernel_size", 4),
+        argument("kernel_size", (3, 3, 3)),
+        argument("sigma", 2.0),
+    ),
+    "Solarization": colored(argument("addition_factor", 1.5), argument("threshold_factor", -1.0)),
+    "Equalization": colored(argument("bins", 0)),
+    "AutoContrast": colored(),
+    "MixUp": picture(2, argument("alpha", -1.0), argument("alpha", "even")),
+    "CutMix": picture(2, *factor(1)),
+    "RandAugment": colored(*factor(1), argument("num_ops", -1)),
+    "AugMix": colored(*factor(1), argument("num_chains", 0), argument("chain_depth", 0)),
+}
+
+
 def no_layer(value: Any) -> Mistake:
     return Mistake({"layer": value}, ValueError, f"Layer {value!r} supplied.*`layer`")
 
 
+def weightless_attention(name: str) -> list[Mistake]:
+    return [
+        given((2, 3, 4), f"{name} layer must be called on a list.*inputs=.*"),
+        given([(2, 3, 4)] * 4, "length 2 or 3.*Received length: 4"),
+        given([(2, 3, 4)] * 2, f"{name} layer mask must be a list", options={"mask": (2, 3)}),
+        argument("dropout", 1.5),
+    ]
+
+
+def heads(count: str, features: str) -> list[Mistake]:
+    return [
+        argument(count, 0),
+        argument(features, 2.5),
+        argument("sliding_window", 0),
+        argument("dropout", 1.5),
+        Mistake(
+            {"flash_attention": True, "dropout": 0.5},
+            ValueError,
+            "Dropout is not supported.*flash_attention=True, dropout=0.5",
+        ),
+        given(
+            [(2, 3, 4), (2, 5, 4)],
+            "attention scores is not supported.*return_attention_scores=True",
+            options={"return_attention_scores": True},
+            flash_attention=True,
+            dropout=0.0,
+        ),
+        Mistake(
+            {"flash_attention": True},
+            RuntimeError,
+            "Flash attention is not supported.*flash_attention=True",
+            [(2, 3, 4), (2, 5, 4)],
+        ),
+        given(
+            [(2, 3, 4), (2, 5, 4), (2, 6, 4)],
+            r"must be equal.*value_shape=\(2, 5, 4\) and key_shape=\(2, 6, 4\)",
+        ),
+    ]
+
+
+ATTENTION = {
+    "Attention": [*weightless_attention("Attention"), argument("score_mode", "sum")],
+    "AdditiveAttention": [
+        *weightless_attention("AdditiveAttention"),
+        argument("score_mode", "dot"),
+    ],
+    "MultiHeadAttention": [
+        *heads("num_heads", "key_dim"),
+        argument("value_dim", -1),
+        argument("output_shape", 8.5),
+        argument("attention_axes", "all"),
+        given([(2, 3, 4)] * 2, r"`attention_axes`.*attention_axes=\(2,\)", attention_axes=2),
+        given([(2, 3, 4), (2, 3, 3, 4)], r"equally many axes.*value_shape=\(2, 3, 3, 4\)"),
+        given(
+            [(2, 3, 3, 4)] * 2,
+            r"`use_causal_mask`.*\(1, 2\).*use_causal_mask=True",
+            options={"use_causal_mask": True},
+        ),
+        given([(2, 3, 3, 4)] * 2, r"`sliding_window`.*sliding_window=2", sliding_window=2),
+    ],
+    "GroupedQueryAttention": [
+        *heads("num_query_heads", "head_dim"),
+        argument("num_query_heads", 4, num_key_value_heads=3),
+        argument("num_key_value_heads", 0),
+        given([(2, 3, 4), (2, 3, 5)], r"must be equal.*4, 5.*value_shape=\(2, 3, 5\)"),
+        rank(3, (2, 3, 4, 5))._replace(shape=[(2, 3, 4, 5)] * 2),
+    ],
+}
+
+EINSUM = [
+    argument("equation", "ab,bc"),
+    argument("equation", "ab,bc->ad"),
+    argument("equation", "ab,bcd->ac"),
+    argument("bias_axes", "b"),
+    argument("output_shape", "wide"),
+    argument("output_shape", (), shape=(2, 5)),
+    argument("output_shape", (3, 4), shape=(2, 5)),
+    argument("quantization_config", 3),
+    argument("gptq_unpacked_column_size", 3),
+    given(
+        (2, 3, 5),
+        "shared dimension 'b'.*is 3, and.*is 4",
+        equation="abc,cd->abd",
+        output_shape=(4, 6),
+        bias_axes="d",
+    ),
+    given((2, 3, 5), r"'ab' of equation 'ab,bc->ac'.*\(2, 3, 5\)"),
+]
+
+
 OTHERS = {
+    "EinsumDense": EINSUM,
+    "ReversibleEmbedding": [
+        argument("input_dim", -1),
+        argument("output_dim", 2.5),
+        argument("logit_soft_cap", -1.0),
+        argument("reverse_dtype", "float33"),
+    ],
+    "SpectralNormalization": [
+        no_layer(3),
+        argument("power_iterations", 0),
+        Mistake(
+            {"layer": layer("ReLU")},
+            ValueError,
+            "ReLU object has no attribute 'kernel' nor 'embeddings'.*layer=<ReLU",
+            (2, 3),
+        ),
+        Mistake(
+            {"layer": layer("Dense", units=2, lora_rank=1)},
+            ValueError,
+            "`kernel` of Dense is no weight.*layer=<Dense",
+            (2, 3),
+        ),
+    ],
     "ActivityRegularization": [
         argument("l1", -1.0),
         argument("l2", "much"),
@@ -478,6 +756,8 @@ MISTAKES: dict[str, list[Mistake]] = {
     **NORMALIZATION,
     **NOISE,
     **ACTIVATIONS,
+    **ATTENTION,
+    **PREPROCESSING,
     **OTHERS,
 }
 
@@ -505,7 +785,7 @@ def own_nonsense(cls: Any) -> list[Mistake]:
     """Return nonsense for each argument that `cls` does not share with all layers."""
     shared = {field.name for field in fields_of(layers.Layer)}
     return [
-        argument(field.name, NONSENSE[field.kind], (TypeError, ValueError))
+        argument(field.name, NONSENSE[field.kind], (TypeError, ValueError, NotImplementedError))
         for field in fields_of(cls)
         if field.name not in shared and field.kind in NONSENSE
     ]
@@ -534,7 +814,8 @@ def attempt(library: Any, name: str, mistake: Mistake) -> None:
             key: np.ones(value, bool) if isinstance(value, tuple) else value
             for key, value in (mistake.options or {}).items()
         }
-        layer(map_shapes(entry, mistake.shape), **options)
+        inputs = map_shapes(entry, mistake.shape)
+        layer(*as_arguments(getattr(layers, name), inputs), **options)
 
 
 def refuses(name: str, mistake: Mistake) -> None:
@@ -579,7 +860,8 @@ def test_nonsense_is_refused_for_every_argument(name: str, mistake: Mistake) -> 
 @pytest.mark.parametrize("cls", BUILT_IN)
 def test_what_is_no_array_is_refused(cls: type[layers.Layer]) -> None:
     layer = make(cls, cls.examples[0], name="refusing")
-    with pytest.raises(ValueError, match=r"input tensors.*'refusing'.*'text' "):
-        layer("text")
+    given = object() if getattr(cls, "takes_text", False) else "text"
+    with pytest.raises(ValueError, match=rf"input tensors.*'refusing'.*{given!r} "):
+        layer(given)
     with pytest.raises(TypeError):
         layer()

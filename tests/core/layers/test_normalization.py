@@ -1,4 +1,4 @@
-"""Batch renormalization by its laws, and what the normalization layers refuse."""
+"""Batch renormalization and spectral normalization by their laws, and what is refused."""
 
 from __future__ import annotations
 
@@ -97,3 +97,53 @@ def test_one_axis_stays_one_until_the_layer_is_built() -> None:
     layer.build((2, 3))
     assert layer.get_config()["axis"] == (-1,)
     assert layers.LayerNormalization(axis=[2, 1]).get_config()["axis"] == (2, 1)
+
+
+# --- spectral normalization ------------------------------------------------------------------
+
+INNER = {
+    "Dense": (lambda: layers.Dense(4), (2, 3)),
+    "Conv1D": (lambda: layers.Conv1D(2, 3), (2, 5, 3)),
+    "Embedding": (lambda: layers.Embedding(7, 3), (2, 3)),
+}
+
+
+def spectral(name: str, **options: Any) -> tuple[Any, np.ndarray]:
+    """Return the layer, with a random weight, and an input of ones."""
+    make, shape = INNER[name]
+    layer = layers.SpectralNormalization(make(), **options)
+    layer.build(shape)
+    layer.kernel.assign(np.random.default_rng(3).normal(size=layer.kernel.shape))
+    return layer, np.ones(shape, "int32" if name == "Embedding" else "float32")
+
+
+def largest_singular_value(layer: Any) -> float:
+    kernel = layer.kernel.numpy()
+    return float(np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), ord=2))
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_the_largest_singular_value_becomes_one(name: str) -> None:
+    layer, x = spectral(name, power_iterations=50)
+    before = layer.kernel.numpy()
+    layer(x)
+    np.testing.assert_array_equal(layer.kernel, before)
+    factor = largest_singular_value(layer)
+    outputs = layer(x, training=True)
+    np.testing.assert_allclose(largest_singular_value(layer), 1, rtol=1e-5)
+    np.testing.assert_allclose(layer.kernel, before / factor, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(outputs, layer.layer(x))
+
+
+def test_the_estimate_goes_on_from_call_to_call() -> None:
+    layer, x = spectral("Dense", power_iterations=1)
+    for _ in range(100):
+        layer(x, training=True)
+    np.testing.assert_allclose(largest_singular_value(layer), 1, rtol=1e-4)
+    assert [one.name for one in layer.non_trainable_weights] == ["vector_u"]
+
+
+def test_a_weight_of_zeros_is_left_alone() -> None:
+    layer, x = spectral("Dense")
+    layer.kernel.assign(np.zeros(layer.kernel.shape))
+    assert not layer(x, training=True).any()

@@ -297,6 +297,16 @@ class Residual(Model):
         return self.out[1](self.out[0](self.hidden(inputs))) + inputs
 
 
+def test_a_phase_told_to_the_model_counts_for_layers_told_another() -> None:
+    inputs = ls.Input((3,))
+    model = Model(inputs, layers.Dropout(0.5, seed=0)(inputs, training=True))
+    assert not np.array_equal(model(X), X)
+    np.testing.assert_array_equal(model(X, training=False), X)
+    quiet = Model(inputs, layers.Dropout(0.5, seed=0)(inputs, training=False))
+    np.testing.assert_array_equal(quiet(X), X)
+    assert not np.array_equal(quiet(X, training=True), X)
+
+
 def test_subclassed_model() -> None:
     model = Residual(5)
     assert [layer.name for layer in model.layers] == ["dense", "dense", "dropout"]

@@ -383,7 +383,7 @@ def test_binary_accuracy() -> None:
 def test_a_metric_of_ones_own_is_not_mixed_with_validation() -> None:
     class Count(ls.metrics.Metric):
         def __init__(self) -> None:
-            super().__init__("count")
+            super().__init__(name="count")
             self.total = 0
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -410,7 +410,7 @@ def test_metric_functions_and_bad_names() -> None:
     assert values["mse"] == pytest.approx(values["loss"], rel=1e-5)
     assert "<lambda>" in values
     model.compile("sgd", "mse", metrics=["nope"])
-    with pytest.raises(ValueError, match=r"'nope'.*accuracy"):
+    with pytest.raises(ValueError, match=r"'nope'.*Accuracy"):
         model.evaluate(X, Y, verbose=0)
 
 

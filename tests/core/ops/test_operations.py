@@ -13,6 +13,7 @@ import pytest
 
 import layerscope as ls
 from layerscope import ops
+from layerscope.ops.attention import without_future
 from layerscope.tensor import OPERATIONS, KerasTensor
 
 
@@ -271,6 +272,8 @@ for subscripts, *shapes in [
     ("ij->ji", (3, 4)),
     ("ij,i,jk->k", (3, 4), (3,), (4, 2)),
     ("bhwc,chf->bwf", (3, 2, 2, 4), (4, 2, 3)),
+    ("ii->i", (4, 4)),
+    ("ii,jk->ik", (4, 4), (2, 5)),
 ]:
     case(
         "einsum",
@@ -412,6 +415,17 @@ case(
 )  # fmt: skip
 case("locally_connected", (2, 2, 3, 3, 2), (4, 16, 2), derivatives=1, kernel_size=2)
 case("locally_connected", (2, 3, 2), (3, 2, 2), derivatives=1, kernel_size=1)
+
+
+def alignment(x: Any) -> Any:
+    batch = x.shape[0] or 1
+    labels, lengths, steps = [[1, 1, 2], [2, 0, 0]], [3, 1], [5, 4]
+    return ops.ctc_loss(
+        np.resize(labels, (batch, 3)), x, np.resize(lengths, batch), np.resize(steps, batch)
+    )
+
+
+case("ctc_loss", (2, 5, 3), call=alignment, derivatives=1)
 SEPARABLE = (2, 6, 5, 2), (3, 2, 2, 2), (1, 1, 4, 3)
 for options in WINDOWS[2:4]:
     call = functools.partial(ops.separable_conv, **options)
@@ -440,6 +454,34 @@ for interpolation in ops.image.INTERPOLATIONS:
             derivatives=1, label=f"{interpolation}-{size}")  # fmt: skip
 case("resize", (2, 3, 4, 5), call=functools.partial(
     ops.image.resize, size=(3, 9), data_format="channels_first"), derivatives=1)  # fmt: skip
+for fill_mode in ("constant", "nearest", "wrap", "mirror", "reflect"):
+    for interpolation in ("nearest", "bilinear"):
+        case("sample", (2, 3, 4, 2), call=functools.partial(
+            ops.image.affine_transform, transform=[0.9, 0.3, -0.8, -0.2, 1.1, 0.7, 0.0, 0.1],
+            interpolation=interpolation, fill_mode=fill_mode, fill_value=0.5),
+            derivatives=1, label=f"{fill_mode}-{interpolation}")  # fmt: skip
+case("sample", (2, 2, 3, 4), call=functools.partial(
+    ops.image.perspective_transform, start_points=[[0, 0], [3, 0], [0, 2], [3, 2]],
+    end_points=[[0.5, 0], [3, 1], [0, 2.5], [2, 2]], data_format="channels_first"),
+    derivatives=1)  # fmt: skip
+case("resize", (2, 5, 4, 2), call=functools.partial(
+    ops.image.resize, size=(2, 3), antialias=True), derivatives=1, label="antialias")  # fmt: skip
+for options in ({"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True, "fill_value": 1.5}):
+    case("resize", (2, 3, 6, 1), call=functools.partial(
+        ops.image.resize, size=(4, 4), **options), derivatives=1)  # fmt: skip
+
+# --- attention -------------------------------------------------------------------------------
+
+SEEN = np.array([[True, False, False], [True, True, False], [False, True, True]])
+for options in ({}, {"scale": 2.0}, {"is_causal": True}, {"mask": SEEN}, {"bias": 2.0 * SEEN}):
+    attend = functools.partial(ops.dot_product_attention, **options)
+    label = "-".join(["attention", *options])
+    case("dot_product_attention", (2, 3, 4, 2), (2, 3, 4, 2), (2, 3, 4, 5),
+         call=attend, batched=(0, 1, 2), label=label)  # fmt: skip
+    # Heads of keys are shared by `repeat`, which has first gradients only.
+    case("repeat", (2, 3, 4, 2), (2, 3, 2, 2), (2, 3, 2, 5),
+         call=attend, batched=(0, 1, 2), derivatives=1, label=label)  # fmt: skip
+case("without_future", (2, 3, 4), call=lambda x: ops.softmax(without_future(x)))
 
 DIFFERENTIABLE = [one for one in CASES if one.values[0].derivatives]
 TWICE = [one for one in CASES if one.values[0].derivatives == 2]

@@ -232,6 +232,9 @@ def test_reshape_shape_is_numpys(shape: tuple[int, ...], data: st.DataObject) ->
         assert shapes.reshape(shape, target) == expected
 
 
+IMAGE = np.ones((1, 4, 4, 3))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -255,8 +258,30 @@ def test_reshape_shape_is_numpys(shape: tuple[int, ...], data: st.DataObject) ->
         (lambda: ops.max_pool(np.ones((4, 3)), 2), "batch, height, width"),
         (lambda: ops.average_pool(np.ones((4, 4, 3)), (2, 2)), "one per spatial axis"),
         (lambda: ops.average_pool(KerasTensor((4, 4, 3)), 5), "zero or negative"),
-        (lambda: ops.image.resize(np.ones((4, 4, 3)), (2, 2)), "batch, height, width"),
+        (lambda: ops.image.resize(np.ones((4, 4)), (2, 2)), "batch, height, width"),
         (lambda: ops.image.resize(np.ones((1, 4, 4, 3)), (2, 2), "area"), "'bilinear'.*'area'"),
+        (lambda: ops.image.resize(IMAGE, (2, 2), fill_mode="wrap"), "`fill_mode`.*wrap"),
+        (
+            lambda: ops.image.resize(
+                IMAGE, (2, 2), crop_to_aspect_ratio=True, pad_to_aspect_ratio=True
+            ),
+            "Only one of",
+        ),
+        (lambda: ops.image.affine_transform(IMAGE, np.ones(6)), r"transform.shape=\(6,\)"),
+        (lambda: ops.image.affine_transform(IMAGE, np.ones((2, 8))), r"\(2, 8\).*\(1, 4, 4, 3\)"),
+        (lambda: ops.image.affine_transform(IMAGE, np.ones(8), "cubic"), "interpolation=cubic"),
+        (
+            lambda: ops.image.affine_transform(IMAGE, np.ones(8), fill_mode="zero"),
+            "fill_mode=zero",
+        ),
+        (lambda: ops.image.affine_transform(IMAGE[0, 0], np.ones(8)), r"rank.*\(4, 3\)"),
+        (
+            lambda: ops.image.perspective_transform(IMAGE, np.ones((3, 2)), np.ones((3, 2))),
+            r"start_points.*\(3, 2\)",
+        ),
+        (lambda: ops.image.rgb_to_grayscale(np.ones((4, 4, 2))), r"channel size.*\(4, 4, 2\)"),
+        (lambda: ops.image.rgb_to_hsv(np.ones((4, 4, 3), "uint8")), "dtype=uint8"),
+        (lambda: ops.image.hsv_to_rgb(np.ones((4, 3))), r"rank.*\(4, 3\)"),
         (lambda: ops.split(np.ones((3, 4)), 3, axis=1), "equal sections"),
         (lambda: ops.pad(np.ones(3), 1, mode="wrap"), "'wrap'"),
         (lambda: ops.normalize(np.ones(3), order=3), "order"),
@@ -284,3 +309,48 @@ def test_inputs_may_be_passed_by_name() -> None:
         watched = tape.watch(b)
         out = ops.matmul(a, x2=watched)
     assert tape.gradient(out, watched).shape == (3, 1)
+
+
+def test_warped_images_by_hand() -> None:
+    x = np.arange(12.0).reshape(1, 3, 4, 1)
+    shifted = ops.image.affine_transform(x, [1, 0, 1, 0, 1, 0, 0, 0], fill_value=-1.0)
+    np.testing.assert_array_equal(shifted[0, 0, :, 0], [1, 2, 3, -1])
+    seen = {
+        mode: ops.image.affine_transform(x, [1, 0, -2, 0, 1, 0, 0, 0], fill_mode=mode)[0, 0, :, 0]
+        for mode in ("nearest", "wrap", "mirror", "reflect")
+    }
+    expected = {
+        "nearest": [0, 0, 0, 1], "wrap": [2, 3, 0, 1], "mirror": [2, 1, 0, 1],
+        "reflect": [1, 0, 0, 1],
+    }  # fmt: skip
+    for mode, row in seen.items():
+        np.testing.assert_array_equal(row, expected[mode], err_msg=mode)
+    halves = ops.image.affine_transform(x[0], [1, 0, 0.5, 0, 1, 0.5, 0, 0], fill_mode="nearest")
+    np.testing.assert_allclose(halves[0, :, 0], [2.5, 3.5, 4.5, 5.0])
+    corners = np.array([[0, 0], [3, 0], [0, 2], [3, 2]])
+    np.testing.assert_allclose(ops.image.perspective_transform(x, corners, corners), x, atol=1e-12)
+    whole = ops.image.affine_transform(x.astype("uint8"), [1, 0, 0.25, 0, 1, 0, 0, 0])
+    assert whole.dtype == np.uint8
+    np.testing.assert_array_equal(whole[0, 0, :, 0], [0, 1, 2, 2])
+
+
+def test_colours_there_and_back() -> None:
+    x = np.random.default_rng(0).random((2, 3, 4, 3))
+    hsv = ops.image.rgb_to_hsv(x)
+    assert hsv.min() >= 0
+    assert hsv.max() <= 1
+    np.testing.assert_allclose(ops.image.hsv_to_rgb(hsv), x, atol=1e-12)
+    pure = ops.image.rgb_to_hsv(np.eye(3).reshape(1, 3, 3))
+    np.testing.assert_allclose(pure[0, :, 0], [0, 1 / 3, 2 / 3])
+    gray = np.full((1, 2, 2, 3), 0.25)
+    np.testing.assert_allclose(ops.image.rgb_to_grayscale(gray), 0.25 * 0.9999)
+
+
+def test_a_blur_keeps_what_is_even() -> None:
+    x = np.zeros((1, 5, 7, 1))
+    x[0, 2, 3] = 1.0
+    blurred = ops.image.gaussian_blur(x, (5, 3), (0.8, 0.5))
+    np.testing.assert_allclose(blurred.sum(), 1.0)
+    # Wider across than down.
+    assert blurred[0, 2, 4, 0] > blurred[0, 3, 3, 0] > 0
+    assert blurred[0, 2, 1, 0] > 0 == blurred[0, 0, 3, 0]

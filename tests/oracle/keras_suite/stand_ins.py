@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 import layerscope
 from layerscope import masks, tensor
+from layerscope.losses import loss
+from layerscope.metrics import reduction
 from oracle.keras_suite import test_case
 
 #: Arithmetic on shapes that tests compare with, free of any backend.
 _AS_THEY_ARE = ("keras.src.backend.common.backend_utils",)
 
 #: Modules that only Keras's backends need.
-_FOREIGN = ("conftest", "jax", "keras", "ml_dtypes", "tensorflow", "torch")
+_FOREIGN = ("conftest", "grain", "jax", "keras", "ml_dtypes", "tensorflow", "torch")
 
 
 class Missing:
@@ -88,6 +92,7 @@ _LAYERS = Names("keras.layers", layerscope.layers)
 _BACKEND = Names(
     "keras.backend",
     layerscope.backend,
+    layerscope.config,
     masks,
     tensor,
     layerscope.ops,
@@ -101,21 +106,71 @@ _BACKEND = Names(
     SUPPORTS_RAGGED_TENSORS=False,
     SUPPORTS_SPARSE_TENSORS=False,
 )
+_LOSSES = Names("keras.losses", layerscope.losses, loss)
+_METRICS = Names("keras.metrics", layerscope.metrics, reduction)
+_METRICS_UTILS = Names(
+    "keras.metrics",
+    AUCCurve=SimpleNamespace(PR="PR", ROC="ROC", PRGAIN="PRGAIN"),
+    AUCSummationMethod=SimpleNamespace(
+        INTERPOLATION="interpolation", MAJORING="majoring", MINORING="minoring"
+    ),
+)
+#: What a metric calls its `dtype` in Keras, besides.
+layerscope.metrics.Metric._dtype = property(lambda metric: metric.dtype)  # type: ignore[attr-defined]
 _TESTING = Names("keras.testing", test_case, test_case=test_case, test_utils=test_case)
 _MODELS = Names("keras.models", layerscope.models)
+
+#: Files that Keras keeps its metrics in.
+_METRIC_FAMILIES = (
+    "accuracy",
+    "confusion",
+    "correlation",
+    "f_score",
+    "hinge",
+    "iou",
+    "probabilistic",
+    "reduction",
+    "regression",
+)
 
 #: Stand-ins by the longest path they stand for.
 _MODULES: dict[str, Any] = {
     "conftest": Names("conftest", skip_if_backend=lambda backend, reason: _always),
     "keras.backend": _BACKEND,
     "keras.src.backend": _BACKEND,
+    "keras.src.dtype_policies": Names(
+        "keras.dtype_policies",
+        dtype_policy=Names(
+            "keras.dtype_policies.dtype_policy",
+            dtype_policy=layerscope.config.floatx,
+            set_dtype_policy=layerscope.config.set_floatx,
+        ),
+    ),
     "keras.src.layers": _LAYERS,
     "keras.src.layers.activations": Names(
         "keras.layers",
         **dict.fromkeys(("activation", "elu", "leaky_relu", "prelu", "relu", "softmax"), _LAYERS),
     ),
+    "keras.src.losses": Names("keras.losses", _LOSSES, losses=_LOSSES, loss=_LOSSES),
+    "keras.src.metrics": Names(
+        "keras.metrics",
+        _METRICS,
+        **dict.fromkeys(
+            (
+                *(f"{family}_metrics" for family in _METRIC_FAMILIES),
+                "metric",
+            ),
+            _METRICS,
+        ),
+        metrics_utils=_METRICS_UTILS,
+    ),
     "keras.src.models": _MODELS,
-    "keras.src.ops": Names("keras.ops", layerscope.ops, random=_RANDOM),
+    "keras.src.ops": Names(
+        "keras.ops",
+        layerscope.ops,
+        numpy=Names("keras.ops.numpy", layerscope.ops, np),
+        random=_RANDOM,
+    ),
     "keras.src.random": _RANDOM,
     "keras.src.testing": _TESTING,
     **{
@@ -124,8 +179,6 @@ _MODULES: dict[str, Any] = {
             "activations",
             "constraints",
             "initializers",
-            "losses",
-            "metrics",
             "optimizers",
             "regularizers",
             "saving",
@@ -138,6 +191,7 @@ _MODULES["keras.src"] = Names(
     SimpleNamespace(**{path.removeprefix("keras.src."): found for path, found in _MODULES.items()}),
     layerscope,
 )
+_MODULES["keras"] = _MODULES["keras.src"]
 
 
 def importer(load: Callable[[str], Any]) -> Callable[..., Any]:

@@ -12,7 +12,15 @@ from oracle.keras_suite import loader
 from oracle.keras_suite.not_applicable import NOT_APPLICABLE
 
 _FILES = [
-    *loader.test_files("activations", "constraints", "initializers", "layers", "regularizers")
+    *loader.test_files(
+        "activations",
+        "constraints",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "regularizers",
+    )
 ]
 _FOUND: list[str] = []
 

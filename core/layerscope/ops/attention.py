@@ -1,0 +1,126 @@
+"""Attention: each query's mean of values, weighted by how well their keys match it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from layerscope.ops.elementwise import where
+from layerscope.ops.linalg import matmul
+from layerscope.ops.manipulation import cast, repeat, transpose
+from layerscope.ops.nn import softmax
+from layerscope.ops.operation import operation
+
+Array = Any
+
+#: Score of a key that must not be seen: vanishes beside any other, and stays finite.
+_UNSEEN = -1e30
+
+
+def causal_mask(queries: int, keys: int) -> np.ndarray:
+    """Tell which keys, (queries, keys), are not later than each query."""
+    return np.tri(queries, keys, dtype=bool)
+
+
+@operation()
+def without_future(scores: Array) -> Array:
+    """Return scores, (..., queries, keys), with those of later keys so low that they vanish."""
+    return np.where(causal_mask(*scores.shape[-2:]), scores, scores.dtype.type(_UNSEEN))
+
+
+without_future.gradients(lambda g, out, scores: where(causal_mask(*out.shape[-2:]), g, 0.0))
+
+
+def dot_product_attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Array | None = None,
+    mask: Array | None = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> Array:
+    """Scaled dot-product attention: ``softmax(scale * q @ k.T + bias) @ v`` for each head.
+
+    A query that may see no key at all sees every one alike. Source: Vaswani et al. 2017; heads that
+    share keys: Ainslie et al. 2023.
+
+    Parameters
+    ----------
+    query : (batch, queries, heads, features).
+    key : (batch, keys, key heads, features); each of the key heads serves equally many heads.
+    value : (batch, keys, key heads, value features).
+    bias : added to the scores, broadcast to (batch, heads, queries, keys).
+    mask : True where a query may see a key, broadcast to the same shape.
+    scale : factor on the scores, ``1 / sqrt(features)`` for None.
+    is_causal : whether a query sees no key that is later than itself.
+    flash_attention : whether to compute on a graphics card, which must not be True here.
+    attn_logits_soft_cap : must be None, as in Keras wherever it does not run on a TPU.
+
+    Returns
+    -------
+    (batch, queries, heads, value features).
+
+    Raises
+    ------
+    ValueError
+        If an input does not have four axes, the heads do not share the key heads evenly, or
+        `attn_logits_soft_cap` is given.
+    RuntimeError
+        If `flash_attention` is True.
+
+    Examples
+    --------
+    >>> import numpy as np, layerscope as ls
+    >>> query, key = np.zeros((1, 2, 1, 4)), np.ones((1, 2, 1, 4))
+    >>> value = np.array([0.0, 1.0]).reshape(1, 2, 1, 1)
+    >>> ls.ops.dot_product_attention(query, key, value, is_causal=True).ravel()
+    array([0. , 0.5])
+    """
+    _refuse_hardware(flash_attention, attn_logits_soft_cap)
+    groups = _queries_per_key(query, key, value)
+    if groups > 1:
+        key, value = repeat(key, groups, axis=2), repeat(value, groups, axis=2)
+    # One matrix product for each sample and head.
+    query, value = transpose(query, (0, 2, 1, 3)), transpose(value, (0, 2, 1, 3))
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = matmul(query * scale, transpose(key, (0, 2, 3, 1)))
+    if bias is not None:
+        scores = scores + cast(bias, scores.dtype)
+    if mask is not None:
+        scores = where(mask, scores, _UNSEEN)
+    if is_causal:
+        scores = without_future(scores)
+    return transpose(matmul(softmax(scores), value), (0, 2, 1, 3))
+
+
+def _refuse_hardware(flash_attention: bool | None, soft_cap: float | None) -> None:
+    if flash_attention:
+        raise RuntimeError(
+            "Flash attention is not supported: it needs a graphics card, and Layerscope computes "
+            f"on the processor. Pass None or False. Received: flash_attention={flash_attention!r}"
+        )
+    if soft_cap is not None:
+        raise ValueError(
+            "Argument `attn_logits_soft_cap` is only supported on a TPU and must be None. "
+            f"Received: attn_logits_soft_cap={soft_cap!r}"
+        )
+
+
+def _queries_per_key(query: Array, key: Array, value: Array) -> int:
+    """Return how many heads of queries share each head of keys."""
+    given = f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}"
+    if not len(query.shape) == len(key.shape) == len(value.shape) == 4:
+        raise ValueError(f"`dot_product_attention` only supports 4D inputs. Received: {given}")
+    heads, shared = query.shape[2], key.shape[2]
+    if shared != value.shape[2] or heads % shared:
+        raise ValueError(
+            "The number of heads of `query` must be a multiple of that of `key` and `value`. "
+            f"Received: {given}"
+        )
+    return heads // shared
