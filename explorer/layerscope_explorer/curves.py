@@ -44,6 +44,11 @@ def curve_of(activation: Callable[[Any], Any], low: float, high: float, units: i
     return Curve(x, np.asarray(ops.convert_to_numpy(y), np.float32), slopes.astype(np.float32))
 
 
+def steepest_near_zero(activation: Callable[[Any], Any]) -> float:
+    """Return the steepest slope an activation has where values usually are."""
+    return float(np.nanmax(np.abs(curve_of(activation, -3.0, 3.0, 1).derivative), initial=0.0))
+
+
 def is_elementwise(activation: Callable[[Any], Any]) -> bool:
     """Tell whether each value is treated alone, by trying it."""
     probe = np.array([[-1.25, 0.5, 2.0]], np.float32)
@@ -63,7 +68,7 @@ def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[f
     Returns
     -------
     Share of units whose slope is exactly zero on all samples, and share of units whose slope is
-    on average below 5 % of the steepest one met (the dead ones included).
+    on average below 5 % of the steepest one, met or near zero (the dead ones included).
     """
     with GradientTape() as tape:
         watched = tape.watch(inputs)
@@ -72,7 +77,7 @@ def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[f
     if slope is None:
         return 1.0, 1.0
     steepness = np.abs(slope).reshape(-1, inputs.shape[-1])
-    steepest = float(steepness.max(initial=0.0))
+    steepest = max(float(steepness.max(initial=0.0)), steepest_near_zero(activation))
     dead = float(np.mean(~steepness.any(axis=0)))
     if steepest == 0.0:
         return dead, 1.0

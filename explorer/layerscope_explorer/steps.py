@@ -83,10 +83,14 @@ class Step:
             return Gradients(gradient, gradient, (gradient,))
         inputs, before, output = self._traced
         weights = self.layer.trainable_weights
-        found = self._tape.gradient(output, [*inputs, before, *weights], output_gradients=gradient)
-        count = len(inputs)
+        # Whole numbers are not watched: nothing has a derivative with respect to them.
+        real = [one for one in inputs if isinstance(one, Tensor)]
+        found = self._tape.gradient(output, [*real, before, *weights], output_gradients=gradient)
+        count = len(real)
         own = found[count] if self.before is not None else None
-        return Gradients(gradient, own, tuple(found[:count]), tuple(found[count + 1 :]))
+        behind = iter(found[:count])
+        arrived = tuple(next(behind) if isinstance(one, Tensor) else None for one in inputs)
+        return Gradients(gradient, own, arrived, tuple(found[count + 1 :]))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,5 @@
+"""What is wrong with a stack, and what would mend it.
+
+`shapes` says why a layer cannot work, `dry_run` finds out beforehand, `fixes` mend it. `readings`
+measure layers that work, `health` judges them, `cures` mend what is unhealthy.
+"""
