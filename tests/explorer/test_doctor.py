@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from functools import cache
 from typing import Any
 
 import pytest
-from stacks import Row, dense, stack
 
 from layerscope_explorer import edits, presets
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
@@ -16,6 +16,7 @@ from layerscope_explorer.diagnosis.words import plain
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.snapshot import Problem, Snapshot
+from stacks import Row, dense, stack
 
 FLAT, SEQUENCE, IMAGE, VOLUME = (12,), (6, 5), (8, 8, 3), (4, 4, 4, 2)
 TOKENS = {"data": "tokens", "shape": [6], "vocabulary": 50}
@@ -47,7 +48,8 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
         stack(SEQUENCE, ("Bidirectional", {"layer": config("LSTM", units=4)}), LSTM),
         "layer2", None, ("sequences", "8 numbers")),
     "RepeatVector of a sequence": (
-        stack(SEQUENCE, ("GRU", {"units": 4, "return_sequences": True}), ("RepeatVector", {"n": 3})),
+        stack(SEQUENCE, ("GRU", {"units": 4, "return_sequences": True}),
+              ("RepeatVector", {"n": 3})),
         "layer2", None, ("flat", "(6, 4)")),
     "RepeatVector of an image": (
         stack(IMAGE, CONV, ("RepeatVector", {"n": 3})), "layer2", None, ("flat", "(6, 6, 4)")),
@@ -77,7 +79,7 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
         "layer1", "kernel_size", ("9×9", "8×8", "8 − 9 + 1 = 0")),
     "dilated kernel": (
         stack("digits", ("Conv2D", {"filters": 4, "kernel_size": [3, 3], "dilation_rate": [5, 5]})),
-        "layer1", "kernel_size", ("11×11", "8×8", "8 − 11 + 1 = -2")),
+        "layer1", "kernel_size", ("11×11", "8×8", "8 − 11 + 1 = −2")),
     "pool larger than the image": (
         stack("digits", CONV, ("MaxPooling2D", {"pool_size": [7, 7]}), FLATTEN, dense(10)),
         "layer2", "pool_size", ("7×7", "6×6", "6 − 7 + 1 = 0")),
@@ -89,10 +91,10 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
         "layer1", "kernel_size", ("7", "6 − 7 + 1 = 0")),
     "locally connected window": (
         stack(SEQUENCE, ("LocallyConnected1D", {"filters": 4, "kernel_size": [8]})),
-        "layer1", "kernel_size", ("8", "6 − 8 + 1 = -1")),
+        "layer1", "kernel_size", ("8", "6 − 8 + 1 = −1")),
     "separable window": (
         stack(IMAGE, ("SeparableConv2D", {"filters": 4, "kernel_size": [10, 3]})),
-        "layer1", "kernel_size", ("10×3", "8×8", "8 − 10 + 1 = -1")),
+        "layer1", "kernel_size", ("10×3", "8×8", "8 − 10 + 1 = −1")),
     "moving window": (
         stack((3, 5, 2), ("ConvLSTM1D", {"filters": 2, "kernel_size": [6]})),
         "layer1", "kernel_size", ("6", "5 − 6 + 1 = 0")),
@@ -101,7 +103,7 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
         "layer1", "cropping", ("8×8", "8 − 4 − 4 = 0")),
     "cropping a sequence away": (
         stack(SEQUENCE, ("Cropping1D", {"cropping": [4, 3]})),
-        "layer1", "cropping", ("6", "6 − 4 − 3 = -1")),
+        "layer1", "cropping", ("6", "6 − 4 − 3 = −1")),
     # Counts that do not divide.
     "groups of one channel": (
         stack("digits", ("Conv2D", {"filters": 4, "kernel_size": [3, 3], "groups": 2})),
@@ -119,7 +121,8 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
         stack(SEQUENCE, ("Reshape", {"target_shape": [-1, 4]})),
         "layer1", "target_shape", ("30 values", "no multiple of 4")),
     "Permute of other axes": (
-        stack(IMAGE, ("Permute", {"dims": [2, 1]}), CONV), "layer1", "dims", ("2 axes", "(8, 8, 3)")),
+        stack(IMAGE, ("Permute", {"dims": [2, 1]}), CONV),
+        "layer1", "dims", ("2 axes", "(8, 8, 3)")),
     "Permute without an axis": (
         stack(SEQUENCE, ("Permute", {"dims": [1, 3]})), "layer1", "dims", ("permute", "1 to")),
     "an axis that is not there": (
@@ -138,8 +141,8 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
         stack(IMAGE, ("Conv2D", {"filters": 8, "kernel_size": [3, 3]}), ("Add", {}, [INPUT])),
         "layer2", None, ("(6, 6, 8)", "(8, 8, 3)")),
     "Add of a row and an image": (
-        stack("digits", FLATTEN, dense(10), ("Add", {}, [INPUT])),
-        "layer3", None, ("10 numbers", "(8, 8, 1)")),
+        stack(IMAGE, FLATTEN, dense(10), ("Add", {}, [INPUT])),
+        "layer3", None, ("10 numbers", "(8, 8, 3)")),
     "Concatenate along the wrong axis": (
         stack(SEQUENCE, ("Cropping1D", {"cropping": [1, 1]}), ("Concatenate", {}, [INPUT])),
         "layer2", "axis", ("(4, 5)", "(6, 5)")),
@@ -221,7 +224,8 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
                                  "kernel_initializer": "identity"})),
         "layer1", None, ("conv2d",)),
     "a function of two": (
-        stack(FLAT, ("Lambda", {"function": "matmul"}), dense(2)), "layer1", None, ("lambda",)),
+        stack(FLAT, ("Lambda", {"function": "matmul"}), dense(2)),
+        "layer1", "output_shape", ("lambda",)),
 }  # fmt: skip
 
 #: Words and signs that mean something to a programmer only.
@@ -262,7 +266,7 @@ def test_a_broken_stack_is_understood(name: str) -> None:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_its_repairs_work(name: str) -> None:
-    document, guilty, _, _ = BROKEN[name]
+    guilty = BROKEN[name][1]
     problem = problem_of(seen(name))
     assert problem is not None
     assert 1 <= len(problem.fixes) <= 3
@@ -289,7 +293,7 @@ def test_its_repairs_work(name: str) -> None:
         ("residual over a convolution", "Pad the layers in between (same)"),
         ("tokens without a vector", "Set input_dim to 50"),
         ("a cell on a sequence", "Use LSTM instead of lstm_cell"),
-        ("too many parameters", "Set units to 65536"),
+        ("too many parameters", "Set units to 32768"),
         ("an activation that is none", "Set activation back to None"),
         ("shared with other features", "Give dense its own weights"),
     ],
@@ -340,8 +344,6 @@ def test_every_layer_anywhere_gives_a_picture_or_a_plain_reason(
 
 def test_a_dry_run_allocates_nothing() -> None:
     huge = stack(FLAT, dense(400_000), dense(1))
-    import tracemalloc
-
     dry_run(huge)
     tracemalloc.start()
     outline = dry_run(huge)

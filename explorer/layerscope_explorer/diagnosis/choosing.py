@@ -10,7 +10,7 @@ from typing import Any
 from layerscope.configurable import REQUIRED
 from layerscope_explorer import edits
 from layerscope_explorer.catalogue import takes_several_inputs
-from layerscope_explorer.diagnosis.patient import Patient
+from layerscope_explorer.diagnosis.patient import Idea, Patient
 from layerscope_explorer.diagnosis.shapes import spatial_lengths
 from layerscope_explorer.diagnosis.words import value_words
 from layerscope_explorer.document import INPUT
@@ -49,11 +49,21 @@ def arguments(patient: Patient) -> Iterator[Fix]:
         case "input_dim":
             yield from _as_many_tokens(patient)
         case "layer" | "cell" | "cells":
+            yield from _padded_inside(patient)
             argument, inside = _INSIDE.get(patient.owner.class_name, ("", None))
             if inside is not None:
                 wrapped = inside[0] if isinstance(inside, list) else inside
                 label = text("diagnosis.fix_inside", inner=wrapped["class_name"])
                 yield Fix(label, patient.set(argument, inside).document)
+
+
+def _padded_inside(patient: Patient) -> Iterator[Fix]:
+    """Let the layer in a wrapper keep the lengths."""
+    inside = patient.owner.arguments.get("layer")
+    if isinstance(inside, dict) and "kernel_size" in inside.get("config", {}):
+        padded = {**inside, "config": {**inside["config"], "padding": "same"}}
+        label = text("diagnosis.fix_set", argument="padding", value="same")
+        yield Fix(label, patient.set("layer", padded).document)
 
 
 def _smaller_window(patient: Patient, argument: str) -> Iterator[Fix]:
@@ -81,12 +91,8 @@ def _less_cropping(patient: Patient) -> Iterator[Fix]:
     """Crop what leaves at least one position."""
     lengths = [length or 1 for length in spatial_lengths(patient.layer, patient.given)]
     each = [min(1, (length - 1) // 2) for length in lengths]
-    if len(each) == 1:
-        yield patient.set("cropping", [each[0], each[0]])
-        yield patient.set("cropping", [0, 0])
-        return
-    yield patient.set("cropping", [[one, one] for one in each])
-    yield patient.set("cropping", [[0, 0] for _ in each])
+    cropping = [[one, one] for one in each]
+    yield patient.set("cropping", cropping if len(each) > 1 else cropping[0])
 
 
 def _dividing_groups(patient: Patient) -> Iterator[Fix]:
@@ -117,6 +123,9 @@ def _channels(patient: Patient) -> int:
 def _other_targets(patient: Patient) -> Iterator[Fix]:
     count = math.prod(length or 1 for length in patient.given[1:])
     target = [one for one in patient.value("target_shape") if isinstance(one, int)]
+    if -1 in target:
+        yield from _dividing(patient, count, target)
+        return
     for place in reversed(range(len(target))):
         rest = math.prod(abs(one) for at, one in enumerate(target) if at != place)
         if rest and count % rest == 0:
@@ -130,6 +139,18 @@ def _other_targets(patient: Patient) -> Iterator[Fix]:
         units = math.prod(target)
         label = text("diagnosis.fix_project", layer="Dense", units=units)
         yield Fix(label, patient.insert("Dense", {"units": units}))
+    yield patient.set("target_shape", [count])
+
+
+def _dividing(patient: Patient, count: int, target: list[int]) -> Iterator[Fix]:
+    """Change one length so that the open one comes out whole."""
+    for place in reversed(range(len(target))):
+        rest = math.prod(max(one, 1) for at, one in enumerate(target) if at != place)
+        if target[place] == -1 or count % rest:
+            continue
+        fitting = [one for one in range(1, count // rest + 1) if (count // rest) % one == 0]
+        nearest = min(fitting, key=lambda one, wanted=target[place]: (abs(one - wanted), -one))
+        yield patient.set("target_shape", [*target[:place], nearest, *target[place + 1 :]])
     yield patient.set("target_shape", [count])
 
 
@@ -165,15 +186,14 @@ def _as_many_tokens(patient: Patient) -> Iterator[Fix]:
 # --- smaller ------------------------------------------------------------------------------------
 
 
-def smaller(patient: Patient) -> Iterator[Fix]:
+def smaller(patient: Patient) -> Iterator[Idea]:
     """Think up smaller layers, where this one asks for too much."""
     if patient.problem.argument is not None or patient.layer is None or patient.wanted is not None:
         return
     for argument in _SIZES:
         if argument not in patient.fields or argument not in patient.owner.arguments:
             continue
-        for value in _halved(patient.value(argument)):
-            yield patient.set(argument, value)
+        yield [patient.set(argument, value) for value in _halved(patient.value(argument))]
     for above in patient.reached()[:1]:
         before = len(patient.shape_before(above.id)) - 2
         if above.class_name == "Flatten" and 1 <= before <= 3:
@@ -189,7 +209,7 @@ def _halved(value: Any) -> Iterator[Any]:
     largest = max(value, default=0) if isinstance(value, list) else value
     if not isinstance(largest, int) or isinstance(largest, bool):
         return
-    size = 1 << max(largest - 1, 1).bit_length() - 1
+    size = 1 << (largest - 1).bit_length() - 1 if largest > 1 else 0
     while size >= 1:
         yield [min(one, size) for one in value] if isinstance(value, list) else size
         size //= 2

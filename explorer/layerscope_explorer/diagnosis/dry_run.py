@@ -209,6 +209,7 @@ def check(
             shape: Any = given if several else given[0]
             if layer.input_spec is not None and not several:
                 layer.input_spec.check(shape, 0, name)
+            _check_axes(layer, name, given[0])
             _check_numbers(spec, layer, name, inputs[0])
             if owner is None:
                 layer.build(shape)
@@ -241,6 +242,13 @@ def after(spec: LayerSpec, first: Place, found: Checked) -> Place:
     """Return what is known of the values a layer gives."""
     kept = first.largest if spec.class_name in _REARRANGING else None
     return Place(found.outputs[0], kept)
+
+
+def _check_axes(layer: Layer, name: str, shape: Shape) -> None:
+    """Refuse what a layer inside cannot take, which only calling the layer would show."""
+    wanted = shapes.wanted_axes(layer)
+    if wanted is not None and not wanted[0] <= len(shape) - 1 <= wanted[1]:
+        raise ValueError(f"{name} needs {wanted} axes, got {shape}")
 
 
 def _check_numbers(spec: LayerSpec, layer: Any, name: str, place: Place) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 from layerscope_explorer.diagnosis import arranging, choosing, merging, replacing
 from layerscope_explorer.diagnosis.dry_run import Checked, Outline, dry_run
-from layerscope_explorer.diagnosis.patient import Patient
+from layerscope_explorer.diagnosis.patient import Idea, Patient
 from layerscope_explorer.document import Document
 from layerscope_explorer.snapshot import Fix, Problem
 
 #: So many are offered at most.
 MOST = 3
 #: Think up repairs, in the order in which they are worth trying.
-_IDEAS: tuple[Callable[[Patient], Iterable[Fix]], ...] = (
+_IDEAS: tuple[Callable[[Patient], Iterable[Idea]], ...] = (
+    replacing.whole_cell,
     choosing.arguments,
     merging.other_inputs,
     arranging.other_axes,
@@ -43,35 +44,34 @@ def prescribe(
     if outline.problem is not None:
         rehearse = None
     patient = Patient.of(document, problem, outline)
-    whole, part = [], []
-    for fix in _unlike(fix for idea in _IDEAS for fix in _thought_up(idea, patient)):
-        found = _tried(fix, memo)
-        if found is None or not _reaches(patient, found):
-            continue
-        if rehearse is not None and not rehearse(fix.document):
-            continue
-        (whole if found.problem is None else part).append(fix)
-        # A repair of the whole stack comes before one that only moves the problem down.
+    # A repair of the whole stack comes before one that only moves the problem down.
+    whole: list[Fix] = []
+    part: list[Fix] = []
+    seen: list[Document] = []
+    for idea in (idea for think in _IDEAS for idea in _thought_up(think, patient)):
+        for fix in [idea] if isinstance(idea, Fix) else idea:
+            if fix.document in seen:
+                continue
+            seen.append(fix.document)
+            found = _tried(fix, memo)
+            if found is None or not _reaches(patient, found):
+                continue
+            if rehearse is not None and not rehearse(fix.document):
+                continue
+            (whole if found.problem is None else part).append(fix)
+            break
         if len(whole) == MOST:
             break
     return replace(problem, fixes=tuple((whole + part)[:MOST]))
 
 
-def _thought_up(idea: Callable[[Patient], Iterable[Fix]], patient: Patient) -> Iterator[Fix]:
-    """Return an idea's repairs up to the first that cannot even be written down."""
+def _thought_up(think: Callable[[Patient], Iterable[Idea]], patient: Patient) -> Iterator[Idea]:
+    """Return ideas up to the first that cannot even be written down."""
     try:
-        yield from idea(patient)
+        yield from think(patient)
     except ValueError:
         # The stack is full, or an argument cannot have the value.
         return
-
-
-def _unlike(fixes: Iterable[Fix]) -> Iterator[Fix]:
-    seen: list[Document] = []
-    for fix in fixes:
-        if fix.document not in seen:
-            seen.append(fix.document)
-            yield fix
 
 
 def _tried(fix: Fix, memo: dict[Any, Checked]) -> Outline | None:

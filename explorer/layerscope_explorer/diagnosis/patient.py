@@ -19,6 +19,9 @@ from layerscope_explorer.making import make_layer
 from layerscope_explorer.snapshot import Fix, Problem
 from layerscope_explorer.strings import text
 
+#: A repair, or several of which only the first that works is of interest.
+Idea = Fix | list[Fix]
+
 
 @dataclass(frozen=True)
 class Patient:

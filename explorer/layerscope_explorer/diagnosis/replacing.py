@@ -31,6 +31,14 @@ def other_layer(patient: Patient) -> Iterator[Fix]:
         yield from _looked_up(patient)
 
 
+def whole_cell(patient: Patient) -> Iterator[Fix]:
+    """Think up the layer that takes a cell's step again and again."""
+    name = patient.owner.class_name.removesuffix("Cell")
+    several = name != patient.owner.class_name and name in layerscope_catalogue().layers
+    if several and patient.wanted is not None and patient.axes == patient.wanted + 1:
+        yield _swapped(patient, name, patient.owner.arguments)
+
+
 def _swapped(patient: Patient, class_name: str, arguments: Mapping[str, Any]) -> Fix:
     label = text("diagnosis.fix_swap", new=class_name, old=patient.name)
     return Fix(label, patient.swap(class_name, arguments))
@@ -38,16 +46,13 @@ def _swapped(patient: Patient, class_name: str, arguments: Mapping[str, Any]) ->
 
 def _of_other_rank(patient: Patient) -> Iterator[Fix]:
     name = patient.owner.class_name
-    layers = layerscope_catalogue().layers
     found = _RANK.search(name)
-    if name.endswith("Cell") and name.removesuffix("Cell") in layers and patient.axes == 2:
-        yield _swapped(patient, name.removesuffix("Cell"), patient.owner.arguments)
     if found is None or patient.wanted is None:
         return
     old = int(found[1])
     new = old + patient.axes - patient.wanted
     other = name.replace(found[0], f"{new}D")
-    if other in layers:
+    if other in layerscope_catalogue().layers:
         yield _swapped(patient, other, _resized(patient, other, old, new))
 
 

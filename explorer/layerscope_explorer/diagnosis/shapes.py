@@ -9,7 +9,14 @@ from typing import Any
 from layerscope.configurable import fields_of
 from layerscope.tensor import Shape
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
-from layerscope_explorer.diagnosis.words import named_in, plain, shape_words, sizes, tuple_words
+from layerscope_explorer.diagnosis.words import (
+    named_in,
+    plain,
+    shape_words,
+    sizes,
+    tuple_words,
+    value_words,
+)
 from layerscope_explorer.document import LayerSpec
 from layerscope_explorer.snapshot import Problem
 from layerscope_explorer.strings import text
@@ -42,8 +49,22 @@ def explain(
         found = reader(case)
         if found is not None:
             return Problem(spec.id, *found)
-    message = text("diagnosis.other", name=case.name, reason=_sentence(plain(error)))
-    return Problem(spec.id, message, named_in(error, _arguments(spec)))
+    argument = _guilty(spec, error)
+    words = {"name": case.name, "reason": _sentence(plain(error))}
+    if argument in spec.arguments:
+        value = value_words(spec.arguments[argument])
+        return Problem(
+            spec.id, text("diagnosis.value", argument=argument, value=value, **words), argument
+        )
+    return Problem(spec.id, text("diagnosis.other", **words), argument)
+
+
+def _guilty(spec: LayerSpec, error: Exception) -> str | None:
+    """Return the argument an error speaks of: by its name, or by its value."""
+    named = named_in(error, _arguments(spec))
+    chosen = spec.arguments.items()
+    quoted = (key for key, value in chosen if isinstance(value, str) and repr(value) in str(error))
+    return named or next(quoted, None)
 
 
 def _sentence(words: str) -> str:
@@ -85,6 +106,9 @@ def wanted_axes(layer: Any) -> tuple[int, int] | None:
     if type(layer).__name__ == "TimeDistributed":
         inner = wanted_axes(layer.layer)
         return (2, 99) if inner is None else (inner[0] + 1, inner[1] + 1)
+    if type(layer).__name__ == "RNN":
+        inner = wanted_axes(layer.cell)
+        return (2, 99) if inner is None else (inner[0] + 1, inner[1] + 1)
     if type(layer).__name__ == "Permute":
         return len(layer.dims), len(layer.dims)
     spec = layer.input_spec
@@ -119,7 +143,7 @@ def _window(case: Case) -> Found:
     for argument in ("kernel_size", "pool_size"):
         if hasattr(case.layer, argument) and "zero or negative" in str(case.error):
             return _too_large(case.layer, argument, case.name, case.given[0]), argument
-    if hasattr(case.layer, "cropping") and "should be smaller" in str(case.error):
+    if hasattr(case.layer, "cropping") and "smaller than the" in str(case.error):
         rows = (
             case.layer.cropping
             if isinstance(case.layer.cropping[0], tuple)
@@ -127,7 +151,13 @@ def _window(case: Case) -> Found:
         )
         lengths = spatial_lengths(case.layer, case.given[0])
         sums = [
-            text("diagnosis.crop_sum", length=length, low=low, high=high, left=length - low - high)
+            text(
+                "diagnosis.crop_sum",
+                length=length,
+                low=low,
+                high=high,
+                left=_minus(length - low - high),
+            )
             for length, (low, high) in zip(lengths, rows, strict=True)
             if length is not None and low + high >= length
         ]
@@ -142,6 +172,10 @@ def spatial_lengths(layer: Any, shape: Shape) -> Shape:
     return shape[2:] if first else shape[1:-1]
 
 
+def _minus(number: int) -> str:
+    return str(number).replace("-", "−")
+
+
 def _too_large(layer: Any, argument: str, name: str, shape: Shape) -> str:
     lengths = spatial_lengths(layer, shape)
     window = getattr(layer, argument)
@@ -150,7 +184,7 @@ def _too_large(layer: Any, argument: str, name: str, shape: Shape) -> str:
     # Recurrent convolutions have time before space.
     lengths = lengths[-len(reach) :]
     sums = (
-        text("diagnosis.window_sum", length=length, size=size, left=length - size + 1)
+        text("diagnosis.window_sum", length=length, size=size, left=_minus(length - size + 1))
         for length, size in zip(lengths, reach, strict=True)
         if length is not None and length < size
     )
