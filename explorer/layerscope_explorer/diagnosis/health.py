@@ -28,7 +28,7 @@ SLOW, SLOWLY_FADED = 0.75, 0.12
 #: Differences between samples this small beside the values are hardly any, and none.
 ALIKE, SAME = 1e-3, 1e-5
 #: Shares of a layer's units above which it is worth a look, and broken.
-DEAD_WARN, DEAD_BAD = 0.25, 0.50
+DEAD_WARN, DEAD_BAD = 0.40, 0.60
 SATURATED_WARN, SATURATED_BAD = 0.50, 0.90
 DUPLICATE_WARN, DUPLICATE_BAD = 0.50, 0.99
 LOST_WARN, LOST_BAD = 0.50, 0.90
@@ -83,6 +83,7 @@ class Exam:
     blocked_by : name of the nearest layer below that lets no gradient through.
     same_gradients : share of the units that are alike, and whose gradients are alike too.
     merged : whether a layer of several inputs takes what it gives.
+    fresh_end : whether it is the end, with weights of zero that the first step will change.
     """
 
     step: Step
@@ -96,6 +97,7 @@ class Exam:
     blocked_by: str = ""
     same_gradients: float = 0.0
     merged: bool = False
+    fresh_end: bool = False
 
     @property
     def ratio(self) -> float:
@@ -166,6 +168,8 @@ def dropping(exam: Exam) -> Finding | None:
 def silent(exam: Exam) -> Finding | None:
     """The same output for every input."""
     reading = exam.reading
+    if exam.fresh_end:
+        return None
     if reading.rms == 0:
         if exam.merged and exam.gradient:
             return _found("adds_nothing", "warn")
@@ -189,13 +193,18 @@ def exploding(exam: Exam) -> Finding | None:
         return _found("exploded", "bad", **words)
     if exam.ratio > GROWING:
         return _found("growing", "warn", **words)
-    return _found("amplifies", "warn", gain=f"{exam.gain:.2g}") if exam.gain > MUCH else None
+    # What a bounded activation gives has its own size, and normalization is there to change it.
+    bounded = exam.reading.activation in _SHARES | _SATURATING
+    if exam.gain > MUCH and exam.weighs and not bounded:
+        return _found("amplifies", "warn", gain=f"{exam.gain:.2g}")
+    return None
 
 
 def fading(exam: Exam) -> Finding | None:
     """Values far smaller than the data's."""
     # Shares have the size they have, whatever comes in.
-    if not exam.reference or not exam.weighs or exam.reading.activation in _SHARES:
+    shares = exam.reading.activation in _SHARES
+    if not exam.reference or not exam.weighs or shares or not exam.reading.rms:
         return None
     words = {"ratio": f"{exam.ratio:.2g}", "start": exam.start}
     suffers = bool(exam.ill_above) and exam.gain > SLOW
@@ -203,6 +212,9 @@ def fading(exam: Exam) -> Finding | None:
         return _found("faded", "warn" if suffers else "bad", suffers, **words)
     if exam.ratio < FADING:
         return _found("fading", "warn", suffers, **words)
+    if exam.step.layer.section == "recurrent":
+        # Gates rightly let a part through.
+        return None
     if exam.gain < LITTLE and exam.ratio < LITTLE:
         return _found("little", "warn", gain=f"{exam.gain:.1%}")
     rate = exam.ratio ** (1 / exam.depth) if exam.depth else 1.0
@@ -264,7 +276,6 @@ def backwards(exam: Exam) -> Finding | None:
 
 #: In the order in which they explain each other: what comes first says most.
 RULES: tuple[Callable[[Exam], Finding | None], ...] = (
-    nonfinite,
     one_share,
     dropping,
     duplicates,
@@ -293,26 +304,38 @@ def judge(stack: Stack, views: Sequence[LayerView], readings: Mapping[str, Readi
     """
     looks = {view.id: view for view in views}
     exams = _examined(stack, looks, readings)
-    found: dict[str, Finding] = {}
+    found: list[Finding] = []
+    worst_of: dict[str, Finding] = {}
     ill: dict[str, str] = {}
     for layer_id, exam in exams.items():
         above = next((ill[one] for one in exam.step.input_ids if one in ill), "")
         exam = exams[layer_id] = replace(exam, ill_above=above)
-        findings = [one for rule in RULES if (one := rule(exam)) is not None]
-        if not findings:
+        reasons = _reasons(exam)
+        found += (replace(one, layer_id=layer_id) for one in reasons)
+        if not reasons:
             continue
         # The worst; of equally bad ones the first, which explains the others.
-        worst = min(findings, key=lambda one: _ORDER[one.health])
-        found[layer_id] = replace(worst, layer_id=layer_id)
-        if worst.health == "bad" or worst.consequence:
-            ill[layer_id] = exam.step.name if not worst.consequence else above or exam.step.name
+        worst_of[layer_id] = min(reasons, key=lambda one: _ORDER[one.health])
+        forward = [one for one in reasons if not one.rule.startswith("gradient")]
+        if any(one.health == "bad" for one in forward):
+            ill[layer_id] = exam.step.name
+        elif any(one.consequence for one in forward):
+            ill[layer_id] = above
     repairs = cures.Pharmacy(stack, readings)
     judged = tuple(
-        _with_health(view, found.get(view.id), repairs) if view.id in exams else view
+        _with_health(view, worst_of.get(view.id), repairs) if view.id in exams else view
         for view in views
     )
-    ranked = sorted(found.values(), key=lambda one: (_ORDER[one.health], one.consequence))
+    ranked = sorted(found, key=lambda one: (_ORDER[one.health], one.consequence))
     return Judgement(judged, tuple(ranked), exams)
+
+
+def _reasons(exam: Exam) -> list[Finding]:
+    """Return what all rules find; of numbers that are none there is nothing more to say."""
+    broken = nonfinite(exam)
+    if broken is not None:
+        return [broken]
+    return [one for rule in RULES if (one := rule(exam)) is not None]
 
 
 def _with_health(view: LayerView, finding: Finding | None, repairs: cures.Pharmacy) -> LayerView:
@@ -372,7 +395,13 @@ def _end(stack: Stack) -> float:
 
 
 def _with_way_back(exam: Exam, stack: Stack, gradient: Histogram | None, end: float) -> Exam:
-    if gradient is not None and end > 0:
+    if exam.step is stack.steps[-1]:
+        # The gradient of shares, which the last layer often gives, has a size of its own.
+        found = stack.gradients[exam.step.spec.id].weights
+        fresh = exam.weighs and exam.reading.kernel == 0
+        fresh = fresh and any(one is not None and np.any(one) for one in found)
+        exam = replace(exam, gradient=1.0 if end > 0 else None, fresh_end=fresh)
+    elif gradient is not None and end > 0:
         samples = max(len(exam.step.output), 1)
         length = math.hypot(gradient.mean, gradient.std) * math.sqrt(gradient.count / samples)
         ratio = math.inf if gradient.nonfinite else length / end
@@ -399,9 +428,12 @@ def _alike_too(exam: Exam, gradients: Sequence[np.ndarray | None]) -> float:
 def _find_blocks(exams: dict[str, Exam]) -> None:
     """Name, for layers without a gradient, the one below that lets none through."""
     blocking = ""
+    fresh = any(exam.fresh_end for exam in exams.values())
     for layer_id in reversed(list(exams)):
         exam = exams[layer_id]
-        if exam.gradient == 0 and blocking:
+        if exam.gradient == 0 and fresh:
+            exams[layer_id] = replace(exam, gradient=None)
+        elif exam.gradient == 0 and blocking:
             exams[layer_id] = replace(exam, blocked_by=blocking)
         elif exam.gradient:
             # The last one that still gets a gradient is the one that passes none on.
