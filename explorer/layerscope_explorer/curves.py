@@ -44,17 +44,20 @@ def curve_of(activation: Callable[[Any], Any], low: float, high: float, units: i
     return Curve(x, np.asarray(ops.convert_to_numpy(y), np.float32), slopes.astype(np.float32))
 
 
-def steepest_near_zero(activation: Callable[[Any], Any]) -> float:
-    """Return the steepest slope an activation has where values usually are."""
-    return float(np.nanmax(np.abs(curve_of(activation, -3.0, 3.0, 1).derivative), initial=0.0))
-
-
 def is_elementwise(activation: Callable[[Any], Any]) -> bool:
     """Tell whether each value is treated alone, by trying it."""
     probe = np.array([[-1.25, 0.5, 2.0]], np.float32)
     together = np.asarray(activation(probe))
     alone = np.concatenate([np.asarray(activation(probe[:, [i]])) for i in range(3)], axis=1)
     return together.shape == alone.shape and bool(np.allclose(together, alone, equal_nan=True))
+
+
+def slopes_of(activation: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray | None:
+    """Return the slope of an activation that treats each value alone; None if it has none."""
+    with np.errstate(all="ignore"), GradientTape() as tape:
+        watched = tape.watch(inputs)
+        total = ops.sum(activation(watched))
+    return tape.gradient(total, watched)
 
 
 def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[float, float]:
@@ -68,16 +71,13 @@ def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[f
     Returns
     -------
     Share of units whose slope is exactly zero on all samples, and share of units whose slope is
-    on average below 5 % of the steepest one, met or near zero (the dead ones included).
+    on average below 5 % of the steepest one met (the dead ones included).
     """
-    with GradientTape() as tape:
-        watched = tape.watch(inputs)
-        total = ops.sum(activation(watched))
-    slope = tape.gradient(total, watched)
+    slope = slopes_of(activation, inputs)
     if slope is None:
         return 1.0, 1.0
     steepness = np.abs(slope).reshape(-1, inputs.shape[-1])
-    steepest = max(float(steepness.max(initial=0.0)), steepest_near_zero(activation))
+    steepest = float(steepness.max(initial=0.0))
     dead = float(np.mean(~steepness.any(axis=0)))
     if steepest == 0.0:
         return dead, 1.0

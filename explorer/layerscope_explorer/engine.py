@@ -169,9 +169,8 @@ class _Run:
             return found
         step = self._step(spec, name, key, input_ids, inputs, trained)
         view = view_of(step, self.document)
-        flat = view.activation
-        shares = (flat.dead, flat.saturated) if flat else (0.0, 0.0)
-        return _Done(step, view, reading_of(step, *shares))
+        dead = 0.0 if view.activation is None else view.activation.dead
+        return _Done(step, view, reading_of(step, dead))
 
     def _owner_key(self, spec: LayerSpec) -> str:
         return self._values[spec.shares].key if spec.shares in self._values else ""

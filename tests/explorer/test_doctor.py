@@ -294,7 +294,7 @@ def test_its_repairs_work(name: str) -> None:
         ("tokens without a vector", "Set input_dim to 50"),
         ("a cell on a sequence", "Use LSTM instead of lstm_cell"),
         ("too many parameters", "Set units to 32768"),
-        ("an activation that is none", "Set activation back to None"),
+        ("an activation that is none", "Set activation back to none"),
         ("shared with other features", "Give dense its own weights"),
     ],
 )

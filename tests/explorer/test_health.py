@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from layerscope_explorer import edits, presets
+from layerscope_explorer.codec import to_json
 from layerscope_explorer.data import data_of
+from layerscope_explorer.diagnosis.dry_run import dry_run
 from layerscope_explorer.diagnosis.health import DEAD_BAD, DEAD_WARN, FADED, Judgement, judge
 from layerscope_explorer.diagnosis.readings import alike, measured, reading_of
 from layerscope_explorer.document import Document
 from layerscope_explorer.engine import Engine
+from layerscope_explorer.session import Session
 from layerscope_explorer.snapshot import Snapshot
 from stacks import Row, constant, dense, normal, stack
 
@@ -42,6 +45,10 @@ def conv(filters: int, **more: Any) -> Row:
 
 def lstm(units: int, sequences: bool = True, **more: Any) -> Row:
     return "LSTM", {"units": units, "return_sequences": sequences, **more}
+
+
+def uniform(reach: float) -> dict[str, Any]:
+    return config("RandomUniform", minval=-reach, maxval=reach)
 
 
 def residual(blocks: int) -> Document:
@@ -137,10 +144,64 @@ HEALTHY: dict[str, Document] = {
         "digits", ("SeparableConv2D", {"filters": 16, "kernel_size": [3, 3], "activation": "relu"}),
         ("GlobalAveragePooling2D",), END),
     "wide He": stack("digits", FLAT, dense(512, "relu", "he_normal"), END),
-    "zero end": stack("digits", FLAT, dense(64, "relu", "he_normal"), dense(10, "softmax", "zeros")),
+    "zero end": stack(
+        "digits", FLAT, dense(64, "relu", "he_normal"), dense(10, "softmax", "zeros")),
     "regression on noise": stack((20,), dense(32, "relu", "he_normal"), dense(1)),
     "small biases": deep(2, "relu", "he_normal", bias_initializer=constant(0.1)),
     "inference": replace(presets.digits_stack(), phase="inference"),
+    "wide and deep": stack("digits", FLAT, *[dense(256, "relu", "he_normal")] * 5, END),
+    "BatchNorm CNN": stack(
+        "digits",
+        *[("Conv2D", {"filters": 16, "kernel_size": [3, 3], "padding": "same"}),
+          ("BatchNormalization",), ("ReLU",)] * 3,
+        ("GlobalAveragePooling2D",), END),
+    "every step": stack(
+        WAVES, ("Bidirectional", {"layer": config("GRU", units=16, return_sequences=True)}),
+        ("TimeDistributed", {"layer": config("Dense", units=4)})),
+    "tanh, 12 deep": deep(12, "tanh"),
+    "two GRUs": stack(
+        WAVES, ("GRU", {"units": 32, "return_sequences": True}), ("GRU", {"units": 32}), dense(1)),
+    "four LSTMs": stack(WAVES, *[lstm(32)] * 4, dense(1)),
+    "softplus": deep(3, "softplus"),
+    "embedding and LSTM": stack(
+        TOKENS, ("Embedding", {"input_dim": 50, "output_dim": 32}), lstm(32, False),
+        dense(16, "relu"), dense(1, "sigmoid")),
+    "CNN on noise": stack(
+        (16, 16, 3), conv(16), conv(16), ("MaxPooling2D",), conv(32), ("GlobalAveragePooling2D",),
+        dense(3, "softmax")),
+    "CNN with He, 7 deep": stack(
+        "digits", *[conv(16, padding="same", kernel_initializer="he_normal")] * 7,
+        ("GlobalAveragePooling2D",), END),
+    "depthwise": stack(
+        "digits", ("DepthwiseConv2D", {"kernel_size": [3, 3], "activation": "relu"}), conv(8),
+        FLAT, END),
+    "locally connected": stack(
+        "digits",
+        ("LocallyConnected2D", {"filters": 4, "kernel_size": [3, 3], "activation": "relu"}),
+        FLAT, END),
+    "two branches": stack("digits", FLAT, dense(32, "relu"), ("Concatenate", {}, ["layer1"]), END),
+    "similarity": stack((16,), dense(8), dense(8), ("Dot", {"axes": 1}, ["layer1"])),
+    "gate": stack(
+        (16,), dense(16, "tanh"), dense(16, "sigmoid"), ("Multiply", {}, ["layer1"]), dense(2)),
+    "sigmoid, 4 deep": deep(4, "sigmoid"),
+    "tanh with He": deep(6, "tanh", "he_normal"),
+    "ReLU with LeCun": deep(4, "relu", "lecun_normal"),
+    "biases of -1": deep(2, "relu", "he_normal", bias_initializer=constant(-1.0)),
+    "long recurrence": stack(
+        {"data": "waves", "shape": [100, 2]},
+        ("SimpleRNN", {"units": 32, "return_sequences": True}), ("SimpleRNN", {"units": 32}),
+        dense(1)),
+    "unit lengths": stack("digits", FLAT, dense(32, "relu"), ("UnitNormalization",), END),
+    "Gaussian dropout": stack(
+        "digits", FLAT, dense(32, "relu", "he_normal"), ("GaussianDropout", {"rate": 0.3}), END),
+    "self-normalizing with dropout": stack(
+        "digits", FLAT,
+        *[dense(64, "selu", "lecun_normal"), ("AlphaDropout", {"rate": 0.1})] * 4, END),
+    "group normalization": stack(
+        "digits", conv(8), ("GroupNormalization", {"groups": 4}), FLAT, END),
+    "decoder": stack(
+        (16,), dense(64, "relu"), ("Reshape", {"target_shape": [4, 4, 4]}), ("UpSampling2D",),
+        conv(8, padding="same"), conv(1, padding="same", activation="sigmoid")),
 }  # fmt: skip
 
 ILL: dict[str, Case] = {
@@ -165,7 +226,8 @@ ILL: dict[str, Case] = {
         stack("digits", FLAT, dense(64, "relu"), dense(10, "softmax", normal(20.0))), "saturated",
         "exploding_gradient"),
     "ones everywhere": ill(
-        deep(6, "relu", "ones"), "duplicates exploding", "exploding_gradient saturated dead vanishing_gradient"),
+        deep(6, "relu", "ones"), "duplicates exploding",
+        "exploding_gradient saturated dead vanishing_gradient"),
     "sd 1e30": ill(
         stack("digits", FLAT, dense(8, "relu", normal(1e30)), dense(8, "relu", normal(1e30)), END),
         "nonfinite exploding", "saturated exploding_gradient"),
@@ -233,6 +295,35 @@ ILL: dict[str, Case] = {
         "saturated exploding_gradient"),
     "deep linear, too small": ill(
         deep(10, "linear", normal(0.03)), "fading", "vanishing_gradient constant"),
+    "sd 1 on noise": ill(
+        stack((64,), *[dense(64, "relu", normal(1.0))] * 8, dense(4)),
+        "exploding exploding_gradient"),
+    "SiLU with Glorot": ill(deep(6, "silu"), "fading"),
+    "CNN with Glorot, 7 deep": ill(
+        stack("digits", *[conv(16, padding="same")] * 7, ("GlobalAveragePooling2D",), END),
+        "fading"),
+    "sigmoid, 6 deep": ill(deep(6, "sigmoid"), "vanishing_gradient", "constant"),
+    "sd 0.02, 6 deep": ill(
+        deep(6, "relu", normal(0.02)), "fading", "constant vanishing_gradient"),
+    "uniform in ±1": ill(deep(3, "tanh", uniform(1.0)), "saturated"),
+    "uniform in ±0.05, 5 deep": ill(
+        deep(5, "relu", uniform(0.05)), "fading", "constant vanishing_gradient"),
+    "tanh with biases of 5": ill(
+        deep(2, "tanh", bias_initializer=constant(5.0)), "saturated",
+        "constant vanishing_gradient"),
+    "ReLU with biases of -4": ill(
+        deep(1, "relu", "he_normal", bias_initializer=constant(-4.0)), "dead", "fading"),
+    "one layer of zeros": ill(
+        stack("digits", FLAT, dense(32, "tanh", "zeros"), END), "constant", "vanishing_gradient"),
+    "saturated recurrence": ill(
+        stack(WAVES, ("SimpleRNN", {"units": 32, "kernel_initializer": normal(3.0)}), dense(1)),
+        "saturated"),
+    "slowly exploding": ill(
+        deep(10, "linear", normal(0.3)), "exploding", "exploding_gradient saturated"),
+    "a branch of zeros": ill(
+        stack("digits", FLAT, dense(64, "relu", "he_normal"), dense(64, "relu", "he_normal"),
+              dense(64, None, "zeros"), ("Add", {}, ["layer2"]), END),
+        "branch", "vanishing_gradient"),
     "tiny LSTM": ill(
         stack(WAVES, lstm(16, True, kernel_initializer=normal(1e-6),
                           recurrent_initializer="zeros"), dense(8, "tanh", normal(1e-3)), dense(1)),
@@ -279,21 +370,26 @@ def test_ill_stacks_are_named(name: str) -> None:
 
 
 def test_precision_and_recall(capsys: pytest.CaptureFixture[str]) -> None:
-    right, wrong, missed = Counter[str](), Counter[str](), Counter[str]()
+    right, wrong = Counter[str](), Counter[str]()
+    named, known = Counter[str](), Counter[str]()
     for name, case in CASES.items():
         found = kinds(judged(name)[1])
-        right.update(found & (case.must | case.may))
+        right.update(found & case.must)
         wrong.update(found - case.must - case.may)
-        missed.update(case.must - found)
+        named.update(found)
+        known.update(case.must)
     with capsys.disabled():
         print(f"\n{len(CASES)} stacks, {len(HEALTHY)} of them healthy")
         for kind in sorted(set(KINDS.values())):
-            named, known = right[kind] + wrong[kind], right[kind] + missed[kind]
-            precision = right[kind] / named if named else 1.0
-            recall = right[kind] / known if known else 1.0
-            print(f"{kind:20} precision {precision:4.0%} recall {recall:4.0%} in {known} stacks")
+            precision = 1 - wrong[kind] / max(named[kind], 1)
+            recall = right[kind] / max(known[kind], 1)
+            print(
+                f"{kind:20} named {named[kind]:3}, precision {precision:4.0%}; "
+                f"labelled {known[kind]:3}, recall {recall:4.0%}"
+            )
+    assert set(known) == set(KINDS.values())
     assert sum(wrong.values()) == 0
-    assert sum(missed.values()) == 0
+    assert right == known
 
 
 # --- cures --------------------------------------------------------------------------------------
@@ -309,7 +405,7 @@ BEST = {
     "dropout of all": "Set rate to 0.2",
     "softmax layer over one": "Delete softmax",
     "softmax over one": "Set units to 10",
-    "same filters": "Use He for conv2d + Glorot for dense",
+    "same filters": "Use Glorot and He for conv2d + dense",
 }
 
 
@@ -337,11 +433,16 @@ def test_the_best_cure_has_a_plain_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ILL)
 def test_every_cure_is_a_stack_that_works(name: str) -> None:
+    tried = [CASES[name].document]
     for view in judged(name)[0].layers:
         assert len(view.cures) <= 3
-        for cure in view.cures[:2]:
+        assert (view.health in ("warn", "bad")) >= bool(view.cures)
+        for cure in view.cures:
             assert cure.document != CASES[name].document
-            assert all(one.problem is None for one in Engine().snapshot(cure.document).layers)
+            # Layers that are ill of the same are offered the same.
+            if cure.document not in tried:
+                tried.append(cure.document)
+                assert dry_run(cure.document).problem is None
 
 
 def test_dead_units_can_also_leak() -> None:
@@ -349,6 +450,20 @@ def test_dead_units_can_also_leak() -> None:
     assert [cure.label for cure in view.cures][1] == "Use leaky_relu for the 3 relu layers"
     after = look(view.cures[1].document)[1]
     assert "dead" not in kinds(after)
+
+
+def test_a_trained_stack_is_still_healthy() -> None:
+    session = Session()
+    session.set_json(to_json(presets.digits_stack()))
+    session.set_training("epochs", 5)
+    session.train()
+    until = time.monotonic() + 60
+    while session.training.status == "running" and time.monotonic() < until:
+        time.sleep(0.02)
+        session.tick()
+    assert session.training.status == "finished"
+    assert {view.health for view in session.snapshot.layers} == {"ok"}
+    session.close()
 
 
 # --- the opening demo ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 from layerscope.configurable import fields_of
 from layerscope_explorer import edits
 from layerscope_explorer.catalogue import canonical, layerscope_catalogue
-from layerscope_explorer.diagnosis.readings import Reading
+from layerscope_explorer.diagnosis.readings import S_SHAPED, Reading
 from layerscope_explorer.document import Document
 from layerscope_explorer.snapshot import Fix
 from layerscope_explorer.steps import Stack, Step
@@ -30,7 +30,6 @@ _ADVICE: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 }
 _KERNELS = ("kernel_initializer", "depthwise_initializer", "pointwise_initializer")
 _DEAD_ENDS = frozenset({"relu", "relu6"})
-_S_SHAPED = frozenset({"sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign"})
 _MOST = 3
 
 
@@ -63,14 +62,16 @@ class Pharmacy:
         """Return what would cure a layer of what a rule found, the best first."""
         fixes: list[Fix] = []
         for kind in _CURES.get(rule, ()):
-            common = kind in _COMMON
-            key = (kind.__name__, rule if common else layer_id)
+            if kind is normalize and fixes:
+                # It treats the symptom: for where nothing treats the cause.
+                break
+            key = (kind.__name__, "" if kind in _COMMON else layer_id)
             if key not in self._made:
-                self._made[key] = tuple(self._tried(kind, rule, layer_id))
+                self._made[key] = tuple(self._tried(kind, layer_id))
             fixes.extend(fix for fix in self._made[key] if fix not in fixes)
         return tuple(fixes[:_MOST])
 
-    def _tried(self, kind: Cure, rule: str, layer_id: str) -> Iterator[Fix]:
+    def _tried(self, kind: Cure, layer_id: str) -> Iterator[Fix]:
         try:
             yield from kind(self, self.stack.document, layer_id)
         except (ValueError, KeyError):
@@ -195,7 +196,7 @@ def unsquash(pharmacy: Pharmacy, document: Document, layer_id: str) -> Iterator[
     """Use relu, and He's initializer, where the slope of an S-shaped activation is small."""
     changed, names = document, []
     for step in pharmacy.owners()[:-1]:
-        if pharmacy.readings[step.spec.id].activation not in _S_SHAPED:
+        if pharmacy.readings[step.spec.id].activation not in S_SHAPED:
             continue
         if "activation" not in dict(_arguments(step)):
             continue
@@ -256,6 +257,7 @@ _CURES: Mapping[str, tuple[Cure, ...]] = {
     "drops_all": (drop_some, remove),
     "drops_most": (drop_some, remove),
     "drops_nothing": (drop_some, remove),
+    "adds_nothing": (initialize,),
     "silent": (initialize, no_bias, remove),
     "silent_above": _SIZE,
     "constant": (*_SIZE, remove),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from layerscope_explorer.diagnosis import cures
-from layerscope_explorer.diagnosis.readings import Reading, measured
+from layerscope_explorer.diagnosis.readings import S_SHAPED, Reading, measured
 from layerscope_explorer.document import INPUT
 from layerscope_explorer.snapshot import Fix, Health, Histogram, LayerView
 from layerscope_explorer.steps import Stack, Step
@@ -27,7 +27,7 @@ LITTLE, MUCH = 0.1, 30.0
 SLOW, SLOWLY_FADED = 0.75, 0.12
 #: Differences between samples this small beside the values are hardly any, and none.
 ALIKE, SAME = 1e-3, 1e-5
-#: Shares of a layer's units above which it is worth a look, and broken.
+#: Shares of a layer's units, or values, above which it is worth a look, and broken.
 DEAD_WARN, DEAD_BAD = 0.40, 0.60
 SATURATED_WARN, SATURATED_BAD = 0.50, 0.90
 DUPLICATE_WARN, DUPLICATE_BAD = 0.50, 0.99
@@ -40,7 +40,6 @@ SHARP = 30.0
 #: More than this is dropped.
 DROPPED = 0.8
 
-_SATURATING = frozenset({"tanh", "sigmoid", "hard_sigmoid", "hard_tanh", "softsign"})
 _SHARES = frozenset({"softmax", "log_softmax", "sparsemax"})
 #: Layers behind which a signal has the size they give it.
 _ANEW = frozenset({"normalization", "embedding"})
@@ -194,7 +193,7 @@ def exploding(exam: Exam) -> Finding | None:
     if exam.ratio > GROWING:
         return _found("growing", "warn", **words)
     # What a bounded activation gives has its own size, and normalization is there to change it.
-    bounded = exam.reading.activation in _SHARES | _SATURATING
+    bounded = exam.reading.activation in _SHARES | S_SHAPED.keys()
     if exam.gain > MUCH and exam.weighs and not bounded:
         return _found("amplifies", "warn", gain=f"{exam.gain:.2g}")
     return None
@@ -238,10 +237,10 @@ def saturated(exam: Exam) -> Finding | None:
         return _found(
             "sharp", "warn", scores=f"{reading.before:.2g}", activation=reading.activation
         )
-    if reading.activation not in _SATURATING or reading.saturated < SATURATED_WARN:
+    if reading.flat < SATURATED_WARN:
         return None
-    health: Health = "bad" if reading.saturated >= SATURATED_BAD else "warn"
-    return _found("saturated", health, share=f"{reading.saturated:.0%}")
+    health: Health = "bad" if reading.flat >= SATURATED_BAD else "warn"
+    return _found("saturated", health, share=f"{reading.flat:.0%}")
 
 
 def unvaried(exam: Exam) -> Finding | None:

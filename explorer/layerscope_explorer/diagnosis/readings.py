@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 
 from layerscope.layers.layer import Layer
+from layerscope_explorer.curves import slopes_of
 from layerscope_explorer.steps import Array, Step, activation_of
 
 #: Values that are looked at, at most; a share of all units, on all samples.
-_MOST = 200_000
+_MOST = 65_536
+#: Activations with two flat ends, and their slopes in between, where they are steepest.
+S_SHAPED = {"tanh": 1.0, "sigmoid": 0.25, "hard_sigmoid": 1 / 6, "hard_tanh": 1.0, "softsign": 1.0}
+#: A slope below this share of the steepest one is almost none.
+_FLAT = 0.05
 #: Variance below this share of what normalization adds to it is lost.
 _LOST = 0.1
 
@@ -29,7 +34,8 @@ class Reading:
     varying : root mean square of how what it gives differs between samples, 0 for a constant.
     nonfinite : whether anything it gives is NaN or infinite.
     activation : name of what it applies last, "" for nothing.
-    dead, saturated : shares of units whose slope is zero, or nearly so, on all of the data.
+    dead : share of units whose slope is zero on all of the data.
+    flat : share of values on the flat ends of an S-shaped activation.
     alike : share of its units whose weights another of its units has too.
     lost : share of channels that vary less than normalization allows for; 0 for other layers.
     fan_in, kernel : inputs of one unit, and root mean square of its kernel; 0 without one.
@@ -41,20 +47,20 @@ class Reading:
     nonfinite: bool
     activation: str = ""
     dead: float = 0.0
-    saturated: float = 0.0
+    flat: float = 0.0
     alike: float = 0.0
     lost: float = 0.0
     fan_in: int = 0
     kernel: float = 0.0
 
 
-def reading_of(step: Step, dead: float = 0.0, saturated: float = 0.0) -> Reading:
+def reading_of(step: Step, dead: float = 0.0) -> Reading:
     """Measure a layer.
 
     Parameters
     ----------
     step : the layer, working.
-    dead, saturated : shares of units, where its activation treats each value alone.
+    dead : share of units without a slope, where its activation treats each value alone.
     """
     rms, varying, finite = measured(step.output)
     activation = activation_of(step.layer)
@@ -66,7 +72,7 @@ def reading_of(step: Step, dead: float = 0.0, saturated: float = 0.0) -> Reading
         nonfinite=not finite,
         activation="" if activation is None else name_of(activation),
         dead=dead,
-        saturated=saturated,
+        flat=_flat(step),
         alike=alike(step.layer),
         lost=_lost(step),
         fan_in=fan_in,
@@ -107,6 +113,23 @@ def measured(array: Array) -> tuple[float, float, bool]:
     return rms, varying, finite
 
 
+def _flat(step: Step) -> float:
+    """Return the share of values that lie where an S-shaped activation is almost flat."""
+    layer: Any = step.layer
+    activation = activation_of(layer)
+    if type(layer).__name__ == "SimpleRNN" and name_of(layer.activation) == "tanh":
+        # What a step gives is tanh of what it does not show; its slope is one less its square.
+        with np.errstate(all="ignore"):
+            return float(np.mean(1 - np.square(step.output) < _FLAT))
+    steepest = 0.0 if activation is None else S_SHAPED.get(name_of(activation), 0.0)
+    if activation is None or step.before is None or not steepest:
+        return 0.0
+    values = step.before.reshape(-1)
+    values = values[:: max(1, math.ceil(values.size / _MOST))]
+    slopes = slopes_of(activation, values)
+    return 1.0 if slopes is None else float(np.mean(np.abs(slopes) < _FLAT * steepest))
+
+
 def alike(layer: Layer) -> float:
     """Return the share of a layer's units whose weights another of its units has too."""
     units = next(
@@ -128,6 +151,9 @@ def alike(layer: Layer) -> float:
             # Of a recurrent layer each unit has a column for every gate.
             columns.append(value.reshape(-1, units))
     if units < 2 or not columns or not any(one.size > units for one in columns):
+        return 0.0
+    if any(len(np.unique(one[0])) == units for one in columns):
+        # One row of weights that tells all units apart is enough.
         return 0.0
     table = np.ascontiguousarray(np.concatenate(columns).T)
     rows = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1]))).reshape(-1)

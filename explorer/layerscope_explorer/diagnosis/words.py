@@ -71,7 +71,9 @@ def named_in(error: Exception | str, arguments: Sequence[str] = ()) -> str | Non
 
 
 def value_words(value: Any) -> str:
-    """Return an argument's value as text: ``3×3``, ``same``, ``LSTM``."""
+    """Return an argument's value as text: ``(3, 3)``, ``same``, ``LSTM``."""
+    if value is None:
+        return text("diagnosis.none")
     if isinstance(value, dict) and "class_name" in value:
         return str(value["class_name"])
     if isinstance(value, (list, tuple)):
