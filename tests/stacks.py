@@ -26,7 +26,8 @@ def stack(data: str | tuple[int, ...] | Mapping[str, Any], *rows: Row) -> Docume
         document = replace(document, input=replace(document.input, arguments=frozen(data)))
     layers = []
     for number, row in enumerate(rows, start=1):
-        class_name, arguments, sources, more = (*row, *({}, (), {})[len(row) - 1 :])
+        rest: tuple[Any, ...] = ({}, (), {})
+        class_name, arguments, sources, more = (*row, *rest[len(row) - 1 :])
         spec = LayerSpec(f"layer{number}", class_name, frozen(arguments), tuple(sources))
         layers.append(replace(spec, **more))
     return replace(document, layers=tuple(layers), next_id=len(rows) + 1)

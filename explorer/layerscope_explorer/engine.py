@@ -125,6 +125,8 @@ class _Run:
         self._values: dict[str, _Value] = {INPUT: first}
         self._last = first
         self._layers: dict[str, Layer] = {}
+        # Who made the value at each place: behind a bypassed layer, the one above it.
+        self._makers = {INPUT: INPUT}
         self._last_id = INPUT
 
     def view(self, spec: LayerSpec) -> LayerView:
@@ -134,6 +136,7 @@ class _Run:
             return bare_view(spec, name, self.document, text("diagnosis.off"))
         if spec.bypassed:
             self._values[spec.id] = self._last
+            self._makers[spec.id] = self._last_id
             shape = self._last.shape
             note = text("diagnosis.bypassed")
             return replace(bare_view(spec, name, self.document, note), output_shape=shape)
@@ -149,12 +152,11 @@ class _Run:
         self._layers[spec.id] = step.layer
         self._last = _Value(step.key, step.output_shape, step.output)
         self._values[spec.id] = self._last
-        self._last_id = spec.id
+        self._makers[spec.id] = self._last_id = spec.id
         return found.view
 
     def _compute(self, spec: LayerSpec, name: str) -> _Done:
-        input_ids = self._input_ids(spec)
-        inputs = [self._values[one] for one in input_ids]
+        input_ids, inputs = self._taken(spec)
         trained = self.weights.get(spec.shares or spec.id)
         key = "|".join(
             [
@@ -175,10 +177,11 @@ class _Run:
     def _owner_key(self, spec: LayerSpec) -> str:
         return self._values[spec.shares].key if spec.shares in self._values else ""
 
-    def _input_ids(self, spec: LayerSpec) -> tuple[str, ...]:
-        """Return whose outputs a layer takes: that above it first."""
+    def _taken(self, spec: LayerSpec) -> tuple[tuple[str, ...], list[_Value]]:
+        """Return whose outputs a layer takes, and what they are: that above it first."""
         dry_run.check_sources(spec, self.names, self._values)
-        return (self._last_id, *spec.sources)
+        makers = (self._last_id, *(self._makers[source] for source in spec.sources))
+        return makers, [self._last, *(self._values[source] for source in spec.sources)]
 
     def _step(
         self,

@@ -7,6 +7,7 @@ import tracemalloc
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 
 from layerscope_explorer import edits, presets
@@ -197,8 +198,8 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
     # Too much.
     "too many parameters": (
         stack("digits", FLATTEN, dense(10**9)), "layer2", None, ("parameters", "5,000,000")),
-    "too many parameters after an image": (
-        stack((64, 64, 4), ("Conv2D", {"filters": 8, "kernel_size": [3, 3]}), FLATTEN, dense(200)),
+    "too many parameters after a sequence": (
+        stack((60, 60), ("ReLU",), FLATTEN, dense(2000)),
         "layer3", None, ("parameters", "5,000,000")),
     "too many values": (
         stack("digits", ("UpSampling2D", {"size": [100, 100]})),
@@ -372,3 +373,15 @@ def test_an_empty_stack_and_a_bypassed_layer_have_no_problem() -> None:
 def test_messages_lose_what_only_a_programmer_reads() -> None:
     words = plain("Layer `x` got (None, 8). Received: input_shape=[(None, 8)]")
     assert words == "Layer x got (8)."
+
+
+def test_a_gradient_finds_its_way_around_a_bypassed_source() -> None:
+    add = ("Add", {}, ["layer2"])
+    passed = ("Dense", {"units": 8}, (), {"bypassed": True})
+    around = Engine().snapshot(stack(FLAT, dense(8), passed, dense(8), add)).stack
+    direct = Engine().snapshot(stack(FLAT, dense(8), ("Identity",), dense(8), add)).stack
+    for one, other in zip(
+        around.gradients["layer1"].weights, direct.gradients["layer1"].weights, strict=True
+    ):
+        assert one is not None
+        np.testing.assert_allclose(one, other, rtol=1e-5)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ class Judgement:
 # --- rules --------------------------------------------------------------------------------------
 
 
-def _found(rule: str, health: Health, consequence: bool = False, **values: object) -> Finding:
+def _found(rule: str, health: Health, consequence: bool = False, **values: Any) -> Finding:
     return Finding(rule, health, text(f"diagnosis.{rule}", **values), "", consequence)
 
 
@@ -187,7 +188,7 @@ def silent(exam: Exam) -> Finding | None:
 
 def exploding(exam: Exam) -> Finding | None:
     """Values far larger than the data's."""
-    words = {"ratio": f"{exam.ratio:.2g}", "start": exam.start}
+    words: dict[str, Any] = {"ratio": f"{exam.ratio:.2g}", "start": exam.start}
     if exam.ratio > EXPLODED:
         return _found("exploded", "bad", **words)
     if exam.ratio > GROWING:
@@ -205,7 +206,7 @@ def fading(exam: Exam) -> Finding | None:
     shares = exam.reading.activation in _SHARES
     if not exam.reference or not exam.weighs or shares or not exam.reading.rms:
         return None
-    words = {"ratio": f"{exam.ratio:.2g}", "start": exam.start}
+    words: dict[str, Any] = {"ratio": f"{exam.ratio:.2g}", "start": exam.start}
     suffers = bool(exam.ill_above) and exam.gain > SLOW
     if exam.ratio < FADED:
         return _found("faded", "warn" if suffers else "bad", suffers, **words)
@@ -259,7 +260,7 @@ def backwards(exam: Exam) -> Finding | None:
         return None
     if math.isnan(ratio) or ratio == math.inf:
         return _found("gradient_nonfinite", "bad")
-    words = {"ratio": f"{ratio:.2g}"}
+    words: dict[str, Any] = {"ratio": f"{ratio:.2g}"}
     if ratio == 0:
         if exam.blocked_by:
             return _found("gradient_blocked", "warn", True, below=exam.blocked_by)

@@ -51,7 +51,7 @@ def explain(
             return Problem(spec.id, *found)
     argument = _guilty(spec, error)
     words = {"name": case.name, "reason": _sentence(plain(error))}
-    if argument in spec.arguments:
+    if argument is not None and argument in spec.arguments:
         value = value_words(spec.arguments[argument])
         return Problem(
             spec.id, text("diagnosis.value", argument=argument, value=value, **words), argument
