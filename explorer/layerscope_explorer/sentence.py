@@ -8,7 +8,8 @@ from typing import Any
 
 from layerscope_explorer import edits
 from layerscope_explorer.data import Data
-from layerscope_explorer.diagnosis.health import Exam, Finding, Judgement
+from layerscope_explorer.diagnosis.exams import Exam
+from layerscope_explorer.diagnosis.health import Finding, Judgement
 from layerscope_explorer.diagnosis.words import shape_words
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.snapshot import Fix, Problem

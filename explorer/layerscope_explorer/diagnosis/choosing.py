@@ -224,7 +224,9 @@ def resets(patient: Patient) -> Iterator[Fix]:
         return
     guilty = patient.problem.argument
     chosen = [one for one in patient.owner.arguments if one != guilty]
-    for argument in (*([guilty] if guilty in patient.fields else []), *chosen):
+    if guilty is not None and guilty in patient.fields:
+        chosen.insert(0, guilty)
+    for argument in chosen:
         document = edits.reset_argument(patient.document, patient.spec.id, argument)
         declared = patient.fields[argument]
         value = document.owner(patient.spec.id).arguments.get(argument, declared.default)
