@@ -30,7 +30,11 @@ def view_of(step: Step, document: Document) -> LayerView:
     """Return what is shown of a layer on its own: without gradient and health."""
     layer, spec = step.layer, step.spec
     distribution = histogram(step.output)
-    activation = _activation_view(layer, step.before)
+    try:
+        activation = _activation_view(layer, step.before)
+    except (ValueError, TypeError):
+        # What mixes values along another axis than the last has no curve of one unit.
+        activation = None
     return LayerView(
         id=spec.id,
         name=step.name,
@@ -160,7 +164,7 @@ def _words(name: str, kind: str, value: Any) -> str:
     if kind == "ints":
         lengths = value if isinstance(value, (list, tuple)) else [value]
         return sizes(lengths) if name in _SIZES else f"{name} {sizes(lengths)}"
-    if kind in ("int", "float"):
+    if kind in ("int", "float") and isinstance(value, (int, float)):
         return f"{name} {value:g}"
     if kind == "layer":
         inner = value if isinstance(value, list) else [value]

@@ -73,7 +73,7 @@ def end_repairs(
     classes = data.classes
     owner = document.owner(layer_id)
     fixes = []
-    if len(shape) == 2 and "units" in owner.arguments and not document.layer(layer_id).shares:
+    if len(shape) == 2 and owner.class_name == "Dense" and not document.layer(layer_id).shares:
         changed = edits.set_argument(document, layer_id, "units", classes)
         changed = edits.set_argument(changed, layer_id, "activation", "softmax")
         fixes.append(Fix(text("session.end_units", classes=classes), changed))

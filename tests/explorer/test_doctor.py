@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import tracemalloc
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layerscope.configurable import fields_of
 from layerscope_explorer import edits, presets
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.diagnosis.dry_run import dry_run
@@ -384,3 +386,33 @@ def test_a_gradient_finds_its_way_around_a_bypassed_source() -> None:
     assert found is not None
     assert known is not None
     np.testing.assert_allclose(found, known, rtol=1e-5)
+
+
+def test_a_softmax_along_another_axis_has_a_picture_without_a_curve() -> None:
+    view = Engine().snapshot(stack(SEQUENCE, ("Softmax", {"axis": 2}))).layers[0]
+    assert view.problem is None
+    assert view.output is not None
+    assert Engine().snapshot(stack(SEQUENCE, ("Softmax", {"axis": 1}))).layers[0].output is not None
+
+
+#: Values that no form would let through, but a shared link might bring.
+ODD = (
+    None, True, 0, -1, 0.5, 100, "same", "relu", [], [0], [2, 2], [[1, 1], [5, 5]],
+    {"class_name": "LSTM", "config": {"units": 3}}, {"class_name": "Nope", "config": {}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("class_name", sorted(layerscope_catalogue().layers))
+def test_no_argument_makes_the_engine_raise(class_name: str) -> None:
+    draw = random.Random(class_name)
+    arguments = edits.starting_arguments(class_name)
+    names = [one.name for one in fields_of(layerscope_catalogue().layers[class_name])]
+    for name in draw.sample(names, min(len(names), 8)):
+        if name in ("name", "dtype"):
+            continue
+        value = draw.choice(ODD)
+        place = draw.choice((FLAT, SEQUENCE, IMAGE, VOLUME, TOKENS))
+        snapshot = Engine().snapshot(stack(place, (class_name, {**arguments, name: value})))
+        view = snapshot.layers[0]
+        assert (view.output is None) == (view.problem is not None)
+        assert view.problem is None or view.problem.fixes

@@ -496,6 +496,10 @@ def test_a_stack_that_ends_in_something_else_is_told_how_to_end() -> None:
         (stack("digits", FLAT, dense(64, "relu")), "10 units, softmax"),
         (stack("digits", conv(8)), "Add Flatten and Dense with 10 units, softmax"),
         (stack("digits", conv(8), END), "Insert Flatten before dense"),
+        (
+            stack("digits", ("Reshape", {"target_shape": [8, 8]}), lstm(4, False)),
+            "Add Dense with 10 units, softmax",
+        ),
     ):
         snapshot = Engine().snapshot(document)
         assert "need 10 numbers" in snapshot.sentence

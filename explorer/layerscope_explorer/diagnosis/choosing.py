@@ -228,8 +228,9 @@ def resets(patient: Patient) -> Iterator[Fix]:
         chosen.insert(0, guilty)
     for argument in chosen:
         document = edits.reset_argument(patient.document, patient.spec.id, argument)
-        declared = patient.fields[argument]
-        value = document.owner(patient.spec.id).arguments.get(argument, declared.default)
+        declared = patient.fields.get(argument)
+        default = REQUIRED if declared is None else declared.default
+        value = document.owner(patient.spec.id).arguments.get(argument, default)
         if value is REQUIRED or document == patient.document:
             continue
         words = {"argument": argument, "value": value_words(value)}

@@ -264,4 +264,6 @@ def _shapes_in(structure: Any) -> tuple[Shape, ...]:
     """Return the shapes in a structure of shapes, such as a cell's output and states."""
     if is_shape(structure):
         return (tuple(structure),)
+    if not isinstance(structure, (list, tuple)):
+        raise ValueError("`output_shape` must give lengths")
     return tuple(shape for part in structure for shape in _shapes_in(part))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from layerscope_explorer.diagnosis import arranging, choosing, merging, replacing
-from layerscope_explorer.diagnosis.dry_run import Checked, Outline, dry_run
+from layerscope_explorer.diagnosis.dry_run import COMPLAINTS, Checked, Outline, dry_run
 from layerscope_explorer.diagnosis.patient import Idea, Patient
 from layerscope_explorer.document import Document
 from layerscope_explorer.snapshot import Fix, Problem
@@ -69,8 +69,8 @@ def _thought_up(think: Callable[[Patient], Iterable[Idea]], patient: Patient) ->
     """Return ideas up to the first that cannot even be written down."""
     try:
         yield from think(patient)
-    except ValueError:
-        # The stack is full, or an argument cannot have the value.
+    except COMPLAINTS:
+        # The stack is full, or what a person chose leaves nothing to reason with.
         return
 
 

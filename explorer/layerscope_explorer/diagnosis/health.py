@@ -186,7 +186,8 @@ def saturated(exam: Exam) -> Finding | None:
     """Units on the flat ends of their activation."""
     reading = exam.reading
     if reading.activation in SHARES and (reading.before or 0.0) > SHARP:
-        words = {"scores": f"{reading.before:.2g}", "activation": reading.activation}
+        scores = f"{reading.before:.2g}"
+        words: dict[str, Any] = {"scores": scores, "activation": reading.activation}
         return _found("sharp", "warn", limit=f"{SHARP:.0f}", **words)
     if reading.flat < SATURATED_WARN:
         return None

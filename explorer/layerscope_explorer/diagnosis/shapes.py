@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,10 @@ TWO_INPUTS = frozenset({"Dot", "Subtract"})
 _KINDS = {1: "flat", 2: "sequence", 3: "image", 4: "volume"}
 
 
+#: Python's own words for values that do not fit together.
+_INTERNAL = re.compile(r"\bobject\b|operand|subscript|iterable|\battribute\b|positional|<\w")
+
+
 def explain(
     layer: Any,
     spec: LayerSpec,
@@ -50,7 +55,10 @@ def explain(
         if found is not None:
             return Problem(spec.id, *found)
     argument = _guilty(spec, error)
-    words = {"name": case.name, "reason": _sentence(plain(error))}
+    reason = plain(error)
+    if _INTERNAL.search(reason):
+        reason = text("diagnosis.unsuited")
+    words = {"name": case.name, "reason": _sentence(reason)}
     if argument is not None and argument in spec.arguments:
         value = value_words(spec.arguments[argument])
         return Problem(

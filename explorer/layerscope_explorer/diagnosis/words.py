@@ -13,11 +13,26 @@ _NAMED = re.compile(r"`(\w+)`|\b(\w+)=")
 _BATCHED = re.compile(r"\(None, ?([^()]*)\)")
 #: Parts of a core message that speak to a programmer: what was received, in Python's spelling.
 _TAILS = (
-    " Received:",
+    " Received",
     " Full shape received:",
     " Full input shapes:",
+    " Full object config",
     " Please specify",
     " Valid ",
+    " Make sure",
+    " using config=",
+    " (of type",
+)
+#: What a programmer calls things, and what they are called.
+_TERMS = (
+    (re.compile(r"\btuples?\b"), "list"),
+    (re.compile(r"\bfloat( value)?\b"), "number"),
+    (re.compile(r"\bNone\b"), "none"),
+    (re.compile(r"\bdtype\b"), "number type"),
+    (re.compile(r"\bndim\b"), "axes"),
+    (re.compile(r"\bdeserializ\w+"), "making"),
+    (re.compile(r"\bkeyword arguments?\b"), "argument"),
+    (re.compile(r"\(\)|\b__|__\b"), ""),
 )
 _REPR = re.compile(r"<(\w+) name=(\w+)[^>]*>")
 
@@ -52,7 +67,10 @@ def plain(error: Exception | str) -> str:
     for tail in _TAILS:
         words = words.split(tail)[0]
     words = _REPR.sub(r"\2", words).replace("`", "").strip()
-    return _BATCHED.sub(lambda found: f"({found[1].rstrip(', ')})", words)
+    words = _BATCHED.sub(lambda found: f"({found[1].rstrip(', ')})", words)
+    for term, usual in _TERMS:
+        words = term.sub(usual, words)
+    return words
 
 
 def named_in(error: Exception | str, arguments: Sequence[str] = ()) -> str | None:
