@@ -61,6 +61,14 @@ def is_elementwise(activation: Callable[[Any], Any], rank: int = 2) -> bool:
     return together.shape == alone.shape and bool(np.allclose(together, alone, equal_nan=True))
 
 
+def slopes_of(activation: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray | None:
+    """Return the slope of an activation that treats each value alone; None if it has none."""
+    with np.errstate(all="ignore"), GradientTape() as tape:
+        watched = tape.watch(inputs)
+        total = ops.sum(activation(watched))
+    return tape.gradient(total, watched)
+
+
 def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[float, float]:
     """Return the shares of units that are dead and saturated on the data.
 
@@ -74,10 +82,7 @@ def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[f
     Share of units whose slope is exactly zero on all samples, and share of units whose slope is
     on average below 5 % of the steepest one met (the dead ones included).
     """
-    with GradientTape() as tape:
-        watched = tape.watch(inputs)
-        total = ops.sum(activation(watched))
-    slope = tape.gradient(total, watched)
+    slope = slopes_of(activation, inputs)
     if slope is None:
         return 1.0, 1.0
     steepness = np.abs(slope).reshape(-1, inputs.shape[-1])

@@ -11,12 +11,11 @@ from layerscope import initializers
 from layerscope.configurable import REQUIRED, fields_of
 from layerscope.layers.layer import Layer
 from layerscope.tensor import Variable
-from layerscope_explorer import diagnosis
 from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.curves import Curve, curve_of, flat_shares, is_elementwise
 from layerscope_explorer.data import Data
 from layerscope_explorer.densities import density_of, point_mass_of
-from layerscope_explorer.diagnosis import Signal, sizes
+from layerscope_explorer.diagnosis.words import sizes
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.histograms import histogram
 from layerscope_explorer.snapshot import ActivationView, Histogram, LayerView, WeightView
@@ -28,11 +27,14 @@ _REACH = 3.0
 
 
 def view_of(step: Step, document: Document) -> LayerView:
-    """Return what is shown of a layer on its own, without the gradient that comes from below."""
+    """Return what is shown of a layer on its own: without gradient and health."""
     layer, spec = step.layer, step.spec
     distribution = histogram(step.output)
-    activation, dead, saturated = _activation_view(layer, step.before)
-    health, note = diagnosis.health_of(Signal(distribution, dead, saturated))
+    try:
+        activation = _activation_view(layer, step.before)
+    except (ValueError, TypeError):
+        # What mixes values along another axis than the last has no curve of one unit.
+        activation = None
     return LayerView(
         id=spec.id,
         name=step.name,
@@ -45,8 +47,6 @@ def view_of(step: Step, document: Document) -> LayerView:
         weights=tuple(map(_weight_view, layer.weights, weight_names(layer))),
         activation=activation,
         output=distribution,
-        health=health,
-        health_note=note,
         sources=_names_of(spec.sources, document),
         shares=document.names()[spec.shares] if spec.shares else "",
         milliseconds=step.milliseconds,
@@ -104,12 +104,10 @@ def _weight_view(weight: Variable, name: str) -> WeightView:
     )
 
 
-def _activation_view(
-    layer: Layer, before: np.ndarray | None
-) -> tuple[ActivationView | None, float, float]:
+def _activation_view(layer: Layer, before: np.ndarray | None) -> ActivationView | None:
     activation = activation_of(layer)
     if activation is None:
-        return None, 0.0, 0.0
+        return None
     inputs: Histogram | None = None
     dead = saturated = 0.0
     reach, units = _REACH, 1
@@ -126,7 +124,7 @@ def _activation_view(
             dead, saturated = flat_shares(activation, before)
     with np.errstate(all="ignore"):
         curve: Curve = curve_of(activation, -reach, reach, units, rank)
-    view = ActivationView(
+    return ActivationView(
         name=getattr(activation, "__name__", layer.name),
         x=curve.x,
         y=curve.y,
@@ -135,7 +133,6 @@ def _activation_view(
         dead=dead,
         saturated=saturated,
     )
-    return view, dead, saturated
 
 
 # --- words --------------------------------------------------------------------------------------
@@ -168,7 +165,7 @@ def _words(name: str, kind: str, value: Any) -> str:
     if kind == "ints":
         lengths = value if isinstance(value, (list, tuple)) else [value]
         return sizes(lengths) if name in _SIZES else f"{name} {sizes(lengths)}"
-    if kind in ("int", "float"):
+    if kind in ("int", "float") and isinstance(value, (int, float)):
         return f"{name} {value:g}"
     if kind == "layer":
         inner = value if isinstance(value, list) else [value]

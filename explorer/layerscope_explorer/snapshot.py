@@ -222,6 +222,8 @@ class Snapshot:
         classes to compare with, and the gradients are those of a random direction.
     sentence
         The status of the stack in one plain sentence.
+    cure
+        The repair it speaks of, if it does.
     milliseconds
         Time the engine took.
     """
@@ -235,6 +237,7 @@ class Snapshot:
     loss: float | None
     sentence: str
     milliseconds: float
+    cure: Fix | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

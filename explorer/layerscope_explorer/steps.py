@@ -13,13 +13,13 @@ import numpy as np
 from layerscope.activations import linear
 from layerscope.autodiff import GradientTape
 from layerscope.layers.layer import Layer
-from layerscope.layers.signature import as_arguments
 from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.structure import leaves
 from layerscope.tensor import Shape, Tensor, Variable
-from layerscope_explorer.catalogue import is_cell, takes_several_inputs
+from layerscope_explorer.catalogue import is_cell
 from layerscope_explorer.data import Data
 from layerscope_explorer.document import INPUT, Document, LayerSpec
+from layerscope_explorer.making import arguments_of
 
 # What a layer does to masks is for its card to say, not for the server's log.
 warnings.filterwarnings("ignore", "Layer .* was passed an input with a mask", module=__name__)
@@ -158,13 +158,6 @@ def call_layer(layer: Layer, inputs: Sequence[Any], training: bool) -> Any:
         states = layer.get_initial_state(len(inputs[0]))  # type: ignore[attr-defined]
         return layer(inputs[0], states, training=training)
     return layer(*arguments_of(layer, inputs), training=training)
-
-
-def arguments_of(layer: Layer, inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """Return inputs, or their shapes, as arguments: one, a list of several, or one by one."""
-    if not takes_several_inputs(type(layer)):
-        return (inputs[0],)
-    return as_arguments(type(layer), list(inputs))
 
 
 def forward(layer: Layer, inputs: Sequence[Array], training: bool) -> dict[str, Any]:
