@@ -13,7 +13,11 @@ import pytest
 
 from layerscope.configurable import fields_of
 from layerscope_explorer import edits, presets
-from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
+from layerscope_explorer.catalogue import (
+    layerscope_catalogue,
+    starting_values,
+    takes_several_inputs,
+)
 from layerscope_explorer.diagnosis.dry_run import dry_run
 from layerscope_explorer.diagnosis.words import plain
 from layerscope_explorer.document import INPUT, Document
@@ -405,7 +409,7 @@ ODD = (
 @pytest.mark.parametrize("class_name", sorted(layerscope_catalogue().layers))
 def test_no_argument_makes_the_engine_raise(class_name: str) -> None:
     draw = random.Random(class_name)
-    arguments = edits.starting_arguments(class_name)
+    arguments = starting_values(layerscope_catalogue().layers[class_name])
     names = [one.name for one in fields_of(layerscope_catalogue().layers[class_name])]
     for name in draw.sample(names, min(len(names), 8)):
         if name in ("name", "dtype"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from layerscope_explorer import edits
-from layerscope_explorer.catalogue import layerscope_catalogue
+from layerscope_explorer.catalogue import layerscope_catalogue, starting_values
 from layerscope_explorer.diagnosis.patient import Patient
 from layerscope_explorer.document import INPUT
 from layerscope_explorer.snapshot import Fix
@@ -58,7 +58,7 @@ def _of_other_rank(patient: Patient) -> Iterator[Fix]:
 
 def _resized(patient: Patient, class_name: str, old: int, new: int) -> dict[str, Any]:
     """Return the layer's arguments for another number of spatial axes."""
-    arguments = edits.starting_arguments(class_name)
+    arguments = starting_values(layerscope_catalogue().layers[class_name])
     for argument, value in patient.owner.arguments.items():
         if isinstance(value, list) and len(value) == old:
             value = (value * new)[:new]
