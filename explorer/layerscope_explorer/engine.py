@@ -29,9 +29,9 @@ from layerscope_explorer.histograms import histogram
 from layerscope_explorer.making import build_layer
 from layerscope_explorer.making import layer_seed as layer_seed
 from layerscope_explorer.making import make_layer as make_layer
-from layerscope_explorer.measure import bare_view, input_view, view_of
+from layerscope_explorer.measure import bare_view, input_view, view_of, weight_views
 from layerscope_explorer.sentence import status
-from layerscope_explorer.snapshot import LayerView, Problem, Snapshot
+from layerscope_explorer.snapshot import LayerView, Problem, Snapshot, WeightView
 from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
 from layerscope_explorer.strings import text
 
@@ -59,11 +59,30 @@ class _Done:
     reading: Reading
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A layer that was made and built for certain inputs: it serves again while they stay alike.
+
+    Attributes
+    ----------
+    layer : built, with its weights.
+    checked : what it gives, and its parameters.
+    weights : how its weights look.
+    trained : the values its weights were set to; kept so that their identity stays taken.
+    """
+
+    layer: Layer
+    checked: dry_run.Checked
+    weights: tuple[WeightView, ...]
+    trained: Sequence[np.ndarray] | None = None
+
+
 class Engine:
     """Makes snapshots of one session's documents."""
 
     def __init__(self) -> None:
         self._done: dict[str, _Done] = {}
+        self._made: dict[str, _Made] = {}
         self._revision = 0
 
     def snapshot(self, document: Document, weights: Weights | None = None) -> Snapshot:
@@ -82,10 +101,10 @@ class Engine:
         start = time.perf_counter()
         self._revision += 1
         data = data_of(document.input.arguments)
-        run = _Run(document, data, weights or {}, self._done)
+        run = _Run(document, data, weights or {}, self._done, self._made)
         views = [run.view(spec) for spec in document.layers]
         # Only what this snapshot used is kept: memory stays that of one stack.
-        self._done = run.done
+        self._done, self._made = run.done, run.made
         steps = [one.step for one in run.done.values()]
         last, loss = _end_of(steps, data)
         gradients = all_gradients(steps, last)
@@ -115,10 +134,16 @@ class _Run:
     """One walk down a document, layer by layer."""
 
     def __init__(
-        self, document: Document, data: Data, weights: Weights, known: Mapping[str, _Done]
+        self,
+        document: Document,
+        data: Data,
+        weights: Weights,
+        known: Mapping[str, _Done],
+        made: Mapping[str, _Made],
     ) -> None:
         self.document, self.data, self.weights = document, data, weights
-        self.known = known
+        self.known, self.known_made = known, made
+        self.made: dict[str, _Made] = {}
         self.names = document.names()
         self.done: dict[str, _Done] = {}
         self.params = 0
@@ -176,10 +201,21 @@ class _Run:
         )
         # A digest, or the keys of deep stacks would grow with every layer.
         key = f"{spec.id}:{hash(key)}"
-        if (found := self.known.get(key)) is not None:
-            return found
-        step = self._step(spec, name, key, input_ids, inputs, trained)
-        view = view_of(step, self.document)
+        known = self.known.get(key)
+        made = self._make(spec, name, inputs, trained)
+        if known is not None:
+            return known
+        arrays = tuple(one.array for one in inputs)
+        shapes = tuple(one.shape for one in inputs)
+        try:
+            values = forward(made.layer, arrays, self.document.phase == "training")
+        except COMPLAINTS as error:
+            raise Stop(explain(made.layer, spec, self.names, shapes, error)) from None
+        if values["output"].dtype.kind not in "biuf":
+            raise Stop(Problem(spec.id, text("diagnosis.words", name=name)))
+        out = made.checked.outputs[0]
+        step = Step(key, spec, name, made.layer, input_ids, shapes, out, arrays, **values)
+        view = view_of(step, self.document, made.weights)
         dead = 0.0 if view.activation is None else view.activation.dead
         return _Done(step, view, reading_of(step, dead))
 
@@ -192,41 +228,50 @@ class _Run:
         makers = (self._last_id, *(self._makers[source] for source in spec.sources))
         return makers, [self._last, *(self._values[source] for source in spec.sources)]
 
-    def _step(
+    def _make(
         self,
         spec: LayerSpec,
         name: str,
-        key: str,
-        input_ids: tuple[str, ...],
         inputs: Sequence[_Value],
         trained: Sequence[np.ndarray] | None,
-    ) -> Step:
-        """Make one layer, show it the data."""
+    ) -> _Made:
+        """Return a layer, built; the same as before if it would be built the same."""
         owner = dry_run.owner_of(spec, name, self._layers)
         places = [dry_run.place_of(one.array, one.shape) for one in inputs]
-        # Nothing large is allocated before this says that the layer can work.
-        found = dry_run.check(self.document, spec, self.names, places, owner)
-        dry_run.check_size(spec, name, found, self.params + found.parameters)
-        layer = owner or make_layer(self.document, spec, name)
+        mark = id(trained) if trained is not None else ""
+        key = f"{self.document.seed}|{spec.id}{spec.key}{name}|{places}|{id(owner)}|{mark}"
+        made = self.known_made.get(key)
+        if made is None:
+            # Nothing large is allocated before this says that the layer can work.
+            checked = dry_run.check(self.document, spec, self.names, places, owner)
+            dry_run.check_size(spec, name, checked, self.params + checked.parameters)
+            layer = owner or make_layer(self.document, spec, name)
+            self._build(spec, layer, inputs, trained)
+            made = _Made(layer, checked, weight_views(layer), trained)
+        dry_run.check_size(spec, name, made.checked, self.params + made.checked.parameters)
+        self.made[key] = made
+        return made
+
+    def _build(
+        self,
+        spec: LayerSpec,
+        layer: Layer,
+        inputs: Sequence[_Value],
+        trained: Sequence[np.ndarray] | None,
+    ) -> None:
         shapes = tuple(one.shape for one in inputs)
-        arrays = tuple(one.array for one in inputs)
         try:
             if not layer.built or layer._build_shapes is None:
                 build_layer(self.document, spec, layer, shapes)
             if trained is not None and _fits(layer, trained):
                 layer.set_weights(trained)
-            values = forward(layer, arrays, self.document.phase == "training")
         except COMPLAINTS as error:
             raise Stop(explain(layer, spec, self.names, shapes, error)) from None
-        if values["output"].dtype.kind not in "biuf":
-            raise Stop(Problem(spec.id, text("diagnosis.words", name=name)))
-        out = found.outputs[0]
-        return Step(key, spec, name, layer, input_ids, shapes, out, arrays, **values)
 
 
 def _works(document: Document) -> bool:
     """Tell whether a stack really runs, for what no dry run shows."""
-    run = _Run(document, data_of(document.input.arguments), {}, {})
+    run = _Run(document, data_of(document.input.arguments), {}, {}, {})
     for spec in document.layers:
         run.view(spec)
     return run.problem is None

@@ -26,7 +26,12 @@ from layerscope_explorer.strings import text
 _REACH = 3.0
 
 
-def view_of(step: Step, document: Document) -> LayerView:
+def weight_views(layer: Layer) -> tuple[WeightView, ...]:
+    """Return what is shown of each of a layer's weights."""
+    return tuple(map(_weight_view, layer.weights, weight_names(layer)))
+
+
+def view_of(step: Step, document: Document, weights: tuple[WeightView, ...]) -> LayerView:
     """Return what is shown of a layer on its own: without gradient and health."""
     layer, spec = step.layer, step.spec
     distribution = histogram(step.output)
@@ -44,7 +49,7 @@ def view_of(step: Step, document: Document) -> LayerView:
         output_shape=step.output_shape,
         more_outputs=tuple((None, *one.shape[1:]) for one in step.more_outputs),
         params=0 if spec.shares else layer.count_params(),
-        weights=tuple(map(_weight_view, layer.weights, weight_names(layer))),
+        weights=weights,
         activation=activation,
         output=distribution,
         sources=_names_of(spec.sources, document),

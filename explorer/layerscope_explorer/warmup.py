@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from threadpoolctl import threadpool_limits
+
 from layerscope_explorer.data import digits_data
 from layerscope_explorer.document import Document
 from layerscope_explorer.edits import add_layer, set_training
@@ -22,6 +24,9 @@ def warm_up() -> None:
     # A worker gives the interpreter back after half a millisecond instead of five: the event loop
     # answers that much sooner while something is computed.
     sys.setswitchinterval(0.0005)
+    # The pages of many people share the cores: a small product that waits for a second thread on a
+    # busy machine takes tens of times as long as on one.
+    threadpool_limits(1, user_api="blas")
     document: Document = add_layer(digits_stack(), "Dropout", 3)
     for optimizer in ("Adam", "SGD"):
         trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())
