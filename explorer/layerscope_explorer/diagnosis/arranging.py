@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from layerscope_explorer import edits
+from layerscope_explorer.diagnosis.kinds import axes_taken, channels_taken
 from layerscope_explorer.diagnosis.patient import Patient
 from layerscope_explorer.diagnosis.words import tuple_words
 from layerscope_explorer.document import INPUT, Document, LayerSpec
@@ -85,6 +86,17 @@ def _before_flattening(patient: Patient, wanted: int) -> Iterator[Fix]:
         removed = edits.remove_layer(patient.document, layer.id)
         yield Fix(text("diagnosis.fix_remove", name=name), removed)
         return
+
+
+def other_channels(patient: Patient) -> Iterator[Fix]:
+    """Give images as many channels as the layer's examples have."""
+    layer = patient.layer
+    if patient.wanted is not None or axes_taken(layer) != (3, 3):
+        return
+    for channels in sorted(channels_taken(layer) - {patient.given[-1]}, key=lambda one: -one):
+        arguments = {"filters": channels, "kernel_size": [1, 1]}
+        words = {"layer": "Conv2D", "size": "1×1", "filters": channels}
+        yield Fix(text("diagnosis.fix_conv1", **words), patient.insert("Conv2D", arguments))
 
 
 def rearranged(lengths: list[int], wanted: int) -> tuple[int, ...]:

@@ -9,7 +9,11 @@ from typing import Any
 
 from layerscope.configurable import REQUIRED
 from layerscope_explorer import edits
-from layerscope_explorer.catalogue import takes_several_inputs
+from layerscope_explorer.catalogue import (
+    layerscope_catalogue,
+    starting_values,
+    takes_several_inputs,
+)
 from layerscope_explorer.diagnosis.patient import Idea, Patient
 from layerscope_explorer.diagnosis.shapes import spatial_lengths
 from layerscope_explorer.diagnosis.words import value_words
@@ -46,8 +50,10 @@ def arguments(patient: Patient) -> Iterator[Fix]:
             yield patient.set("dims", [*range(1, axes - 1), axes, axes - 1] if axes > 1 else [1])
         case "axis" if patient.layer is not None and not takes_several_inputs(type(patient.layer)):
             yield patient.set("axis", -1)
-        case "input_dim":
-            yield from _as_many_tokens(patient)
+        case "equation":
+            yield from _any_axes(patient)
+        case "input_dim" | "num_tokens" as argument:
+            yield from _as_many_tokens(patient, argument)
         case "layer" | "cell" | "cells":
             yield from _padded_inside(patient)
             argument, inside = _INSIDE.get(patient.owner.class_name, ("", None))
@@ -172,13 +178,21 @@ def _nearest_product(count: int, target: list[int]) -> list[int] | None:
     return best
 
 
-def _as_many_tokens(patient: Patient) -> Iterator[Fix]:
+def _any_axes(patient: Patient) -> Iterator[Fix]:
+    """Let an equation leave its first axes open: ``ab,bc->ac`` becomes ``...b,bc->...c``."""
+    equation = str(patient.value("equation"))
+    if equation[:1].isalpha():
+        yield patient.set("equation", equation.replace(equation[0], "..."))
+
+
+def _as_many_tokens(patient: Patient, argument: str) -> Iterator[Fix]:
     place = patient.outline.above(patient.index)
     if place.largest is None:
         return
-    yield patient.set("input_dim", place.largest + 1)
-    known = patient.value("input_dim")
-    if patient.document.input.arguments.get("data") == "tokens" and known >= 2:
+    yield patient.set(argument, place.largest + 1)
+    known = patient.value(argument)
+    shown = patient.document.input.arguments.get("data") == "tokens"
+    if shown and isinstance(known, int) and known >= 2:
         label = text("diagnosis.fix_vocabulary", count=known)
         yield Fix(label, edits.set_argument(patient.document, INPUT, "vocabulary", known))
 
@@ -219,11 +233,13 @@ def _halved(value: Any) -> Iterator[Any]:
 
 
 def resets(patient: Patient) -> Iterator[Fix]:
-    """Think of the defaults: of the argument at fault first, then of each that was chosen."""
+    """Think of first values: of the argument at fault, then of those chosen, then of others."""
     if patient.wanted is not None:
         return
     guilty = patient.problem.argument
-    chosen = [one for one in patient.owner.arguments if one != guilty]
+    cls: Any = layerscope_catalogue().layer(patient.owner.class_name)
+    known = {**patient.owner.arguments, **(starting_values(cls) if cls else {})}
+    chosen = [one for one in known if one != guilty]
     if guilty is not None and guilty in patient.fields:
         chosen.insert(0, guilty)
     for argument in chosen:

@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.graph import unconnected
 from layerscope.layers.layer import Layer
 from layerscope.layers.weight_owner import weightless
-from layerscope.structure import is_shape
-from layerscope.tensor import Shape
+from layerscope.structure import leaves
+from layerscope.tensor import KerasTensor, Shape
 from layerscope_explorer.catalogue import takes_several_inputs
 from layerscope_explorer.data import SAMPLE, data_of
 from layerscope_explorer.diagnosis import shapes
+from layerscope_explorer.diagnosis.kinds import COUNTS, values_taken
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.limits import MAX_OUTPUT, MAX_PARAMETERS
 from layerscope_explorer.making import arguments_of, make_layer
 from layerscope_explorer.snapshot import Problem
 
-#: Layers that move whole numbers around and leave them whole.
-_REARRANGING = frozenset(
-    {"Identity", "Flatten", "Reshape", "Permute", "RepeatVector", "Cropping1D", "Cropping2D"}
-)
+#: Layers that only move numbers around.
+_REARRANGING = frozenset({"Identity", "Flatten", "Reshape", "Permute", "RepeatVector"})
 #: What a layer may raise about its arguments and inputs.
 COMPLAINTS = (
     ValueError,
@@ -53,11 +53,18 @@ class Place:
     Attributes
     ----------
     shape : batch first.
-    largest : of whole numbers the largest; None for real numbers.
+    dtype : type of the values.
+    largest : of whole numbers the largest, None where it is not known.
     """
 
     shape: Shape
+    dtype: str = "float32"
     largest: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the values are whole numbers."""
+        return self.dtype.startswith(("int", "uint", "bool"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class Checked:
     """A layer that can work: what it gives, its parameters, and itself without weights."""
 
     outputs: tuple[Shape, ...]
+    dtype: str
     parameters: int
     layer: Layer
 
@@ -92,7 +100,7 @@ class Outline:
     def above(self, index: int) -> Place:
         """Return what the layer at a position gets from the card above it."""
         layer_id = self.document.layers[index - 1].id if index else INPUT
-        return self.places[layer_id]
+        return self.places.get(layer_id) or self.last()
 
     def last(self) -> Place:
         """Return what the stack gives at its end, as far as it is reached."""
@@ -102,7 +110,7 @@ class Outline:
 def place_of(array: np.ndarray, shape: Shape) -> Place:
     """Return what there is to know of values that are there."""
     whole = array.dtype.kind in "iub"
-    return Place(shape, int(array.max(initial=0)) if whole else None)
+    return Place(shape, str(array.dtype), int(array.max(initial=0)) if whole else None)
 
 
 def dry_run(document: Document, memo: dict[Any, Checked] | None = None) -> Outline:
@@ -205,20 +213,24 @@ def check(
     try:
         with weightless():
             layer = make_layer(document, spec, name) if owner is None else owner
-            shapes_given = arguments_of(layer, given)
             if layer.input_spec is not None and not takes_several_inputs(type(layer)):
                 layer.input_spec.check(given[0], 0, name)
-            _check_axes(layer, name, given[0])
-            _check_numbers(spec, layer, name, inputs[0])
+            _check_axes(layer, name, given)
+            _check_values(spec, layer, name, inputs)
             if owner is None:
-                layer.build(*shapes_given)
-            outputs = _shapes_in(layer.compute_output_shape(*shapes_given))
+                layer.build(*arguments_of(layer, given))
+            found = _outputs(layer, inputs)
+            dtype = _dtype(layer, inputs, found[0])
     except COMPLAINTS as error:
         raise Stop(shapes.explain(layer, spec, names, given, error)) from None
+    if dtype == "string":
+        raise Stop(shapes.gives_words(spec.id, name))
+    outputs = tuple(tuple(one.shape) for one in found)
     for one in outputs:
         if 0 in one[1:]:
             raise Stop(shapes.empty_output(layer, spec.id, name, given[0], one))
-    return Checked(outputs, 0 if owner is not None else layer.count_params(), layer)
+    parameters = 0 if owner is not None else layer.count_params()
+    return Checked(outputs, dtype, parameters, layer)
 
 
 def check_size(spec: LayerSpec, name: str, found: Checked, parameters: int) -> None:
@@ -240,29 +252,56 @@ def check_size(spec: LayerSpec, name: str, found: Checked, parameters: int) -> N
 def after(spec: LayerSpec, first: Place, found: Checked) -> Place:
     """Return what is known of the values a layer gives."""
     kept = first.largest if spec.class_name in _REARRANGING else None
-    return Place(found.outputs[0], kept)
+    return Place(found.outputs[0], found.dtype, kept)
 
 
-def _check_axes(layer: Layer, name: str, shape: Shape) -> None:
+def _check_axes(layer: Layer, name: str, given: Sequence[Shape]) -> None:
     """Refuse what a layer inside cannot take, which only calling the layer would show."""
     wanted = shapes.wanted_axes(layer)
-    if wanted is not None and not wanted[0] <= len(shape) - 1 <= wanted[1]:
-        raise ValueError(f"{name} needs {wanted} axes, got {shape}")
+    if (at := shapes.misfit(wanted, given)) is not None:
+        raise ValueError(f"{name} needs {wanted} axes, got {given[at]}")
 
 
-def _check_numbers(spec: LayerSpec, layer: Any, name: str, place: Place) -> None:
-    if spec.class_name != "Embedding":
+def _check_values(spec: LayerSpec, layer: Layer, name: str, inputs: Sequence[Place]) -> None:
+    """Refuse numbers where words are wanted, and real numbers where only whole ones mean much."""
+    taken = values_taken(layer)
+    if taken == {"words"}:
+        raise Stop(shapes.needs_words(spec.id, name))
+    if "real" in taken:
         return
-    if place.largest is None:
-        raise Stop(shapes.needs_tokens(spec.id, name, place.shape))
-    if place.largest >= layer.input_dim:
-        raise Stop(shapes.unknown_token(spec.id, name, place.largest, layer.input_dim))
+    for place in inputs:
+        if not place.whole:
+            raise Stop(shapes.needs_tokens(spec.id, name, place.shape))
+        for argument in COUNTS:
+            known = getattr(layer, argument, None)
+            if known is not None and place.largest is not None and place.largest >= known:
+                raise Stop(shapes.unknown_token(spec.id, name, place.largest, argument, known))
 
 
-def _shapes_in(structure: Any) -> tuple[Shape, ...]:
-    """Return the shapes in a structure of shapes, such as a cell's output and states."""
-    if is_shape(structure):
-        return (tuple(structure),)
-    if not isinstance(structure, (list, tuple)):
+def _outputs(layer: Layer, inputs: Sequence[Place]) -> list[KerasTensor]:
+    """Return what a layer gives, without its values."""
+    given = _symbolic(layer, inputs)
+    if layer.section == "attention":
+        # Whether queries and keys can be compared only their products say.
+        with unconnected():
+            layer.call(*given)
+    found = leaves(layer.compute_output_spec(*given))
+    if not found or not all(isinstance(one, KerasTensor) for one in found):
         raise ValueError("`output_shape` must give lengths")
-    return tuple(shape for part in structure for shape in _shapes_in(part))
+    return found
+
+
+def _dtype(layer: Layer, inputs: Sequence[Place], declared: KerasTensor) -> str:
+    """Return the type of what a layer gives; many that leave whole numbers whole do not say so."""
+    if any(one.whole for one in inputs):
+        try:
+            with unconnected():
+                first = leaves(layer.call(*_symbolic(layer, inputs)))[0]
+        except COMPLAINTS:
+            return str(declared.dtype)
+        return str(getattr(first, "dtype", declared.dtype))
+    return str(declared.dtype)
+
+
+def _symbolic(layer: Layer, inputs: Sequence[Place]) -> tuple[Any, ...]:
+    return arguments_of(layer, [KerasTensor(one.shape, one.dtype) for one in inputs])

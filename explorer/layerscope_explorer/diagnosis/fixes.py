@@ -23,6 +23,7 @@ _IDEAS: tuple[Callable[[Patient], Iterable[Idea]], ...] = (
     choosing.smaller,
     replacing.other_layer,
     choosing.resets,
+    arranging.other_channels,
     arranging.other_data,
     replacing.without,
 )
@@ -41,9 +42,11 @@ def prescribe(
     """
     memo: dict[Any, Checked] = {}
     outline = dry_run(document, memo)
-    if outline.problem is not None:
-        rehearse = None
     patient = Patient.of(document, problem, outline)
+    # What preprocessing does with plain arrays no dry run follows.
+    doubtful = getattr(patient.layer, "section", "") == "preprocessing"
+    if outline.problem is not None and not doubtful:
+        rehearse = None
     # A repair of the whole stack comes before one that only moves the problem down.
     whole: list[Fix] = []
     part: list[Fix] = []

@@ -10,8 +10,8 @@ from layerscope.configurable import fields_of
 from layerscope.tensor import Shape
 from layerscope_explorer import edits
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
+from layerscope_explorer.diagnosis.kinds import inputs_taken
 from layerscope_explorer.diagnosis.patient import Patient
-from layerscope_explorer.diagnosis.shapes import TWO_INPUTS
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.snapshot import Fix
 from layerscope_explorer.strings import text
@@ -34,7 +34,7 @@ def other_inputs(patient: Patient) -> Iterator[Fix]:
         if spec.shares and patient.axes:
             yield from _as_shared(patient)
         return
-    if spec.class_name in TWO_INPUTS and len(spec.sources) > 1:
+    if len(spec.sources) > 1 and inputs_taken(type(patient.layer)) == (2, 2):
         yield _with_sources(patient, "fix_one_source", spec.sources[0])
     if unknown:
         return
@@ -70,7 +70,10 @@ def _with_sources(patient: Patient, key: str, source: str) -> Fix:
 
 
 def _like_sources(patient: Patient) -> Iterator[Fix]:
-    """Take the nearest output above that is like what comes from above."""
+    """Take what comes from above twice, or the nearest output above that is like it."""
+    attends = getattr(patient.layer, "section", "") == "attention"
+    if attends and not patient.spec.sources and patient.reached():
+        yield _with_sources(patient, "fix_itself", patient.reached()[0].id)
     for source in patient.sources():
         if patient.outline.shape(source) == patient.given and (source,) != patient.spec.sources:
             yield _with_sources(patient, "fix_source", source)
@@ -100,7 +103,7 @@ def _same_lengths(patient: Patient, wanted: Shape) -> Iterator[Fix]:
     """Bring what comes from above to a source's shape."""
     have = patient.given
     if len(have) == len(wanted):
-        if have[1:-1] == wanted[1:-1]:
+        if have[1:-1] == wanted[1:-1] or patient.layer.section == "attention":
             yield _projected(patient, patient.document, wanted)
             return
         padded = _padded(patient)

@@ -67,6 +67,11 @@ class Patient:
         return len(self.given) - 1
 
     @property
+    def whole(self) -> bool:
+        """Whether it gets whole numbers from above."""
+        return self.outline.above(self.index).whole
+
+    @property
     def wanted(self) -> int | None:
         """How many axes a sample should have; None where that is not what is wrong."""
         wanted = wanted_axes(self.layer)
@@ -109,8 +114,22 @@ class Patient:
         return Fix(label, edits.set_argument(base, self.spec.id, argument, value))
 
     def insert(self, class_name: str, arguments: Mapping[str, Any] | None = None) -> Document:
-        """Return the stack with another layer right above this one."""
-        return edits.add_layer(self.document, class_name, self.index, arguments or {})
+        """Return the stack with another layer right above this one.
+
+        Where other inputs of it have the same number of axes, they come from there as well.
+        """
+        document = edits.add_layer(self.document, class_name, self.index, arguments or {})
+        if self.wanted is None:
+            return document
+        alike = [self._axes_of(one) == self.axes for one in self.spec.sources]
+        inserted = document.layers[self.index].id
+        sources = zip(self.spec.sources, alike, strict=True)
+        taken = [inserted if same else source for source, same in sources]
+        return edits.set_sources(document, self.spec.id, taken) if any(alike) else document
+
+    def _axes_of(self, layer_id: str) -> int | None:
+        shape = self.outline.shape(layer_id)
+        return None if shape is None else len(shape) - 1
 
     def swap(self, class_name: str, arguments: Mapping[str, Any]) -> Document:
         """Return the stack with another layer in the place of this one."""

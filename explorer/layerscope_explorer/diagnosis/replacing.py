@@ -7,16 +7,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from layerscope_explorer import edits
-from layerscope_explorer.catalogue import layerscope_catalogue
-from layerscope_explorer.diagnosis.patient import Patient
-from layerscope_explorer.document import INPUT
+from layerscope_explorer.catalogue import layerscope_catalogue, starting_values
+from layerscope_explorer.diagnosis.kinds import COUNTS, values_taken
+from layerscope_explorer.diagnosis.patient import Idea, Patient
 from layerscope_explorer.snapshot import Fix
 from layerscope_explorer.strings import text
 
+#: How many tokens to show a layer that does not say how many it knows.
+_TOKENS = 20
+#: Where bins of real numbers of usual size end.
+_BOUNDARIES = [-1.0, 0.0, 1.0]
 _RANK = re.compile(r"([1-3])D")
 
 
-def other_layer(patient: Patient) -> Iterator[Fix]:
+def other_layer(patient: Patient) -> Iterator[Idea]:
     """Think up the same kind of layer for another number of axes, one step at a time, or whole."""
     if patient.spec.shares:
         return
@@ -27,8 +31,9 @@ def other_layer(patient: Patient) -> Iterator[Fix]:
         inside = {"class_name": patient.owner.class_name, "config": config}
         label = text("diagnosis.fix_each_step", name=patient.name)
         yield Fix(label, patient.swap("TimeDistributed", {"layer": inside}))
-    if patient.owner.class_name == "Embedding":
-        yield from _looked_up(patient)
+    wants_whole = patient.layer is not None and "real" not in values_taken(patient.layer)
+    if wants_whole and patient.problem.argument is None:
+        yield from _whole_numbers(patient)
 
 
 def whole_cell(patient: Patient) -> Iterator[Fix]:
@@ -58,7 +63,7 @@ def _of_other_rank(patient: Patient) -> Iterator[Fix]:
 
 def _resized(patient: Patient, class_name: str, old: int, new: int) -> dict[str, Any]:
     """Return the layer's arguments for another number of spatial axes."""
-    arguments = edits.starting_arguments(class_name)
+    arguments = starting_values(layerscope_catalogue().layers[class_name])
     for argument, value in patient.owner.arguments.items():
         if isinstance(value, list) and len(value) == old:
             value = (value * new)[:new]
@@ -79,16 +84,27 @@ def _unwrapped(patient: Patient) -> Iterator[Fix]:
         yield _swapped(patient, str(inside.get("class_name")), config)
 
 
-def _looked_up(patient: Patient) -> Iterator[Fix]:
-    """Show tokens, or multiply real numbers instead of looking them up."""
-    known = patient.value("input_dim")
-    if not patient.reached() and isinstance(known, int) and known >= 2:
-        steps = patient.given[1] or 16
-        document = edits.set_argument(patient.document, INPUT, "data", "tokens")
-        document = edits.set_argument(document, INPUT, "shape", [min(steps, 64)])
-        document = edits.set_argument(document, INPUT, "vocabulary", min(known, 100_000))
-        yield Fix(text("diagnosis.fix_tokens", steps=min(steps, 64), count=known), document)
-    yield _swapped(patient, "Dense", {"units": patient.value("output_dim")})
+def _whole_numbers(patient: Patient) -> Iterator[Idea]:
+    """Show tokens, or multiply real numbers instead of looking them up, or number their bins."""
+    argument = next((one for one in COUNTS if one in patient.fields), None)
+    known = patient.value(argument) if argument is not None else None
+    known = known if isinstance(known, int) else _TOKENS
+    if not patient.reached() and known >= 2:
+        yield [_tokens(patient, steps, known) for steps in (patient.given[1] or 16, 1)]
+    if "output_dim" in patient.fields:
+        yield _swapped(patient, "Dense", {"units": patient.value("output_dim")})
+    bins = {"bin_boundaries": _BOUNDARIES[: known - 1]}
+    yield Fix(
+        text("diagnosis.insert", layer="Discretization"), patient.insert("Discretization", bins)
+    )
+
+
+def _tokens(patient: Patient, steps: int, known: int) -> Fix:
+    """Show tokens that the layer knows."""
+    chosen = {"data": "tokens", "shape": [min(steps, 64)], "vocabulary": min(known, 100_000)}
+    key = "fix_token" if steps == 1 else "fix_tokens"
+    label = text(f"diagnosis.{key}", steps=min(steps, 64), count=known)
+    return Fix(label, edits.set_input(patient.document, chosen))
 
 
 def without(patient: Patient) -> Iterator[Fix]:

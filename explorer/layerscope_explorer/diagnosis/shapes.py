@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from layerscope.configurable import fields_of
 from layerscope.tensor import Shape
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
+from layerscope_explorer.diagnosis.kinds import axes_taken, inputs_taken, takes_single
 from layerscope_explorer.diagnosis.words import (
     named_in,
     plain,
@@ -22,8 +24,6 @@ from layerscope_explorer.document import LayerSpec
 from layerscope_explorer.snapshot import Problem
 from layerscope_explorer.strings import text
 
-#: Merging layers that take exactly two inputs.
-TWO_INPUTS = frozenset({"Dot", "Subtract"})
 #: What the axes of an input are, by their number without the batch.
 _KINDS = {1: "flat", 2: "sequence", 3: "image", 4: "volume"}
 
@@ -100,6 +100,12 @@ class Case:
         """What the layer is called."""
         return self.names[self.spec.id]
 
+    def come(self, at: int) -> str:
+        """Return one of several inputs, and where it comes from, in words."""
+        source = self.spec.sources[at - 1] if at else ""
+        name = self.names.get(source, source) or text("diagnosis.above")
+        return text("diagnosis.from", have=shape_words(self.given[at]), source=name)
+
 
 #: A message and the argument at fault; None where a reader has nothing to say.
 Found = tuple[str, str | None] | None
@@ -122,7 +128,7 @@ def wanted_axes(layer: Any) -> tuple[int, int] | None:
     spec = layer.input_spec
     spec = spec[0] if isinstance(spec, (list, tuple)) and spec else spec
     if spec is None or isinstance(spec, (list, tuple)):
-        return None
+        return axes_taken(layer)
     if spec.ndim is not None:
         return spec.ndim - 1, spec.ndim - 1
     low = (spec.min_ndim or 1) - 1
@@ -130,12 +136,19 @@ def wanted_axes(layer: Any) -> tuple[int, int] | None:
     return (low, high) if (low, high) != (0, 99) else None
 
 
+def misfit(wanted: tuple[int, int] | None, given: Sequence[Shape]) -> int | None:
+    """Return which of the inputs is the first with too few axes, or too many; None if none is."""
+    low, high = wanted or (0, 99)
+    return next((at for at, one in enumerate(given) if not low <= len(one) - 1 <= high), None)
+
+
 def _wrong_rank(case: Case) -> Found:
     wanted = wanted_axes(case.layer)
-    have = len(case.given[0]) - 1
-    if wanted is None or wanted[0] <= have <= wanted[1]:
+    at = misfit(wanted, case.given)
+    if wanted is None or at is None:
         return None
-    name, got = case.name, shape_words(case.given[0])
+    have = len(case.given[at]) - 1
+    name, got = case.name, case.come(at) if at else shape_words(case.given[0])
     axes = wanted[0] if have < wanted[0] else wanted[1]
     if case.spec.class_name.startswith("ConvLSTM") and not case.spec.class_name.endswith("Cell"):
         message = text(f"diagnosis.needs_moving_{axes}", name=name, have=got)
@@ -261,15 +274,17 @@ def _merging(case: Case) -> Found:
     if case.layer is None or not takes_several_inputs(type(case.layer)):
         return None
     name = case.name
-    if case.spec.class_name in TWO_INPUTS and len(case.given) != 2:
-        key = "one_of_two" if len(case.given) == 1 else "more_than_two"
-        return text(f"diagnosis.{key}", name=name, count=len(case.given)), None
-    sources = [text("diagnosis.above"), *(case.names.get(one, one) for one in case.spec.sources)]
-    have = text("diagnosis.and").join(
-        text("diagnosis.from", have=shape_words(shape), source=source)
-        for shape, source in zip(case.given, sources, strict=True)
-    )
-    kind = {"Concatenate": "concatenate", "Dot": "dot"}.get(case.spec.class_name, "merge")
+    fewest, most = inputs_taken(type(case.layer))
+    if len(case.given) < fewest:
+        return text("diagnosis.one_of_two", name=name), None
+    if len(case.given) > most == 2:
+        return text("diagnosis.more_than_two", name=name, count=len(case.given)), None
+    merges = case.layer.section in ("merge", "attention")
+    if not merges or misfit(wanted_axes(case.layer), case.given) is not None:
+        return None
+    have = text("diagnosis.and").join(map(case.come, range(len(case.given))))
+    kinds = {"Concatenate": "concatenate", "Dot": "dot"}
+    kind = kinds.get(case.spec.class_name, case.layer.section)
     argument = {"Concatenate": "axis", "Dot": "axes"}.get(case.spec.class_name)
     value = case.spec.arguments.get(argument or "", -1)
     return text(f"diagnosis.{kind}", name=name, have=have, axis=value), argument
@@ -321,6 +336,15 @@ def _other_length(case: Case) -> Found:
     return None
 
 
+def _single(case: Case) -> Found:
+    """Read that a layer takes one number of each sample, as all its examples have."""
+    at = next((at for at, one in enumerate(case.given) if math.prod(one[1:]) != 1), None)
+    if case.layer is None or at is None or not takes_single(case.layer):
+        return None
+    have = case.come(at) if at else shape_words(case.given[0])
+    return text("diagnosis.needs_single", name=case.name, have=have), None
+
+
 _READERS = (
     _merging,
     _wrapping,
@@ -330,6 +354,7 @@ _READERS = (
     _groups,
     _arranging,
     _axis,
+    _single,
 )
 
 
@@ -364,7 +389,18 @@ def needs_tokens(layer_id: str, name: str, shape: Shape) -> Problem:
     return Problem(layer_id, text("diagnosis.needs_tokens", name=name, have=shape_words(shape)))
 
 
-def unknown_token(layer_id: str, name: str, largest: int, known: int) -> Problem:
-    """Say that there are tokens a layer has no vector for."""
+def needs_words(layer_id: str, name: str) -> Problem:
+    """Say that a layer takes words only."""
+    return Problem(layer_id, text("diagnosis.needs_words", name=name))
+
+
+def gives_words(layer_id: str, name: str) -> Problem:
+    """Say that a layer gives words, of which there is no picture."""
+    return Problem(layer_id, text("diagnosis.words", name=name))
+
+
+def unknown_token(layer_id: str, name: str, largest: int, argument: str, known: int) -> Problem:
+    """Say that there are tokens a layer does not know, as one of its arguments says."""
     words = {"name": name, "largest": largest, "known": known, "last": known - 1}
-    return Problem(layer_id, text("diagnosis.unknown_token", **words), "input_dim")
+    message = text("diagnosis.unknown_token", argument=argument, **words)
+    return Problem(layer_id, message, argument)
