@@ -254,5 +254,5 @@ def _densities(
         return counts
 
     with np.errstate(all="ignore"):
-        tally = sum(_in_halves(of, sample))
+        tally = np.sum(_in_halves(of, sample), axis=0)
     return (tally * (n_bins / (last - first) / finite)).astype(np.float32)

@@ -15,9 +15,10 @@ from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine, make_layer
 from layerscope_explorer.lenses.activation import sentence
 from layerscope_explorer.limits import MAX_PARAMETERS
+from layerscope_explorer.making import arguments_of
 from layerscope_explorer.model import model_of
 from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
-from layerscope_explorer.steps import arguments_of, call_layer, forward
+from layerscope_explorer.steps import call_layer, forward
 
 
 def picture(document: Document, engine: Engine | None = None):

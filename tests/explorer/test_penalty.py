@@ -152,7 +152,7 @@ def test_the_plane_is_what_the_layers_own_objects_return() -> None:
     values = generator.normal(size=(6, 3))
     stepped = values - 0.3 * generator.normal(size=(6, 3))
     regularizer, constraint = L1(0.5), ls.constraints.MaxNorm(1.2)
-    plane = plane_of(values, stepped, regularizer, constraint, (0,))
+    plane: Any = plane_of(values, stepped, regularizer, constraint, (0,))
     assert plane is not None
     first, second = plane.places
     assert first[1] == second[1]
@@ -196,7 +196,8 @@ def test_the_step_is_the_one_gradient_descent_takes_with_the_penalty() -> None:
     step = stack.steps[0]
     found = study(stack, step.spec.id, {"weight": "kernel"})
     kernel = step.layer.get_weights()[0]
-    gradient = stack.gradients[step.spec.id].weights[0] / 256 + 0.02 * kernel
+    found_gradients: Any = stack.gradients[step.spec.id].weights
+    gradient = found_gradients[0] / 256 + 0.02 * kernel
     stepped = kernel - found.rate * gradient
     assert found.norms is not None
     np.testing.assert_allclose(found.norms.stepped, np.linalg.norm(stepped, axis=0), rtol=1e-5)
@@ -227,9 +228,10 @@ def test_nothing_acts_is_said_and_shown_faintly() -> None:
     assert len(lens.norms.points.data["x"]) == 2 * 48
     assert len(lens.plane.contours.data["xs"]) > 3
     assert session.study.found.supposed
-    faint = lens.plane._lines.glyph.line_alpha
+    lines: Any = lens.plane._lines.glyph
+    faint = lines.line_alpha
     session.set_argument(session.selected, "kernel_regularizer", "l2")
-    assert lens.plane._lines.glyph.line_alpha > faint
+    assert lines.line_alpha > faint
     assert "L2 adds" in lens.body.caption.content["sentence"]
 
 
