@@ -129,7 +129,7 @@ def starting_values(cls: Any) -> dict[str, Any]:
 
 def _needed(cls: Any, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a class's first example adds to arguments that are not enough to make one."""
-    examples = getattr(cls, "examples", ())
+    examples: Any = getattr(cls, "examples", ())
     try:
         if examples:
             cls(**found)

@@ -93,7 +93,7 @@ def other_channels(patient: Patient) -> Iterator[Fix]:
     layer = patient.layer
     if patient.wanted is not None or axes_taken(layer) != (3, 3):
         return
-    for channels in sorted(channels_taken(layer) - {patient.given[-1]}, key=lambda one: -one):
+    for channels in sorted(channels_taken(layer) - {patient.given[-1]}, reverse=True):
         arguments = {"filters": channels, "kernel_size": [1, 1]}
         words = {"layer": "Conv2D", "size": "1×1", "filters": channels}
         yield Fix(text("diagnosis.fix_conv1", **words), patient.insert("Conv2D", arguments))

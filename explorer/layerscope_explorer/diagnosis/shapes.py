@@ -338,7 +338,14 @@ def _other_length(case: Case) -> Found:
 
 def _single(case: Case) -> Found:
     """Read that a layer takes one number of each sample, as all its examples have."""
-    at = next((at for at, one in enumerate(case.given) if math.prod(one[1:]) != 1), None)
+    at = next(
+        (
+            at
+            for at, one in enumerate(case.given)
+            if math.prod(length or 0 for length in one[1:]) != 1
+        ),
+        None,
+    )
     if case.layer is None or at is None or not takes_single(case.layer):
         return None
     have = case.come(at) if at else shape_words(case.given[0])
