@@ -76,6 +76,11 @@ class Step:
     _tape: GradientTape | None = None
     _traced: tuple[Any, ...] = field(default=(), repr=False)
 
+    @property
+    def records(self) -> Sequence[Any]:
+        """The operations of the forward pass, in order."""
+        return () if self._tape is None else self._tape._records or ()
+
     def pull(self, gradient: Array | None) -> Gradients:
         """Return the derivatives behind this layer, given that of its output."""
         if gradient is None:

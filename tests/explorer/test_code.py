@@ -45,7 +45,7 @@ def test_the_code_of_every_layer_builds_it(name: str) -> None:
     assert model.count_params() == view.params
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if PRESETS[name]().layers])
 def test_the_code_of_the_presets_builds_them(name: str) -> None:
     document = PRESETS[name]()
     snapshot = Engine().snapshot(document)

@@ -7,6 +7,8 @@ from typing import Any
 from layerscope_explorer.lenses.activation import ActivationLens
 from layerscope_explorer.lenses.code import CodeLens
 from layerscope_explorer.lenses.outputs import OutputsLens
+from layerscope_explorer.lenses.penalty import PenaltyLens
+from layerscope_explorer.lenses.shapes import ShapesLens
 from layerscope_explorer.lenses.weights import WeightsLens
 
 __all__ = ["LENSES"]
@@ -16,5 +18,7 @@ LENSES: tuple[Any, ...] = (
     WeightsLens,
     ActivationLens,
     OutputsLens,
+    PenaltyLens,
+    ShapesLens,
     CodeLens,
 )
