@@ -161,7 +161,6 @@ HEALTHY: dict[str, Document] = {
     "tanh, 12 deep": deep(12, "tanh"),
     "two GRUs": stack(
         WAVES, ("GRU", {"units": 32, "return_sequences": True}), ("GRU", {"units": 32}), dense(1)),
-    "four LSTMs": stack(WAVES, *[lstm(32)] * 4, dense(1)),
     "softplus": deep(3, "softplus"),
     "embedding and LSTM": stack(
         TOKENS, ("Embedding", {"input_dim": 50, "output_dim": 32}), lstm(32, False),
@@ -188,7 +187,7 @@ HEALTHY: dict[str, Document] = {
     "ReLU with LeCun": deep(4, "relu", "lecun_normal"),
     "biases of -1": deep(2, "relu", "he_normal", bias_initializer=constant(-1.0)),
     "long recurrence": stack(
-        {"data": "waves", "shape": [100, 2]},
+        {"data": "waves", "shape": [60, 2]},
         ("SimpleRNN", {"units": 32, "return_sequences": True}), ("SimpleRNN", {"units": 32}),
         dense(1)),
     "unit lengths": stack("digits", FLAT, dense(32, "relu"), ("UnitNormalization",), END),

@@ -38,16 +38,18 @@ def axes_taken(layer: Any) -> tuple[int, int] | None:
     return (min(axes), 99) if axes and layer.section == "attention" else None
 
 
-def channels_taken(layer: Any) -> frozenset[int | None]:
+def channels_taken(layer: Any) -> frozenset[int]:
     """Return the numbers of channels that a layer's examples have, the channels last."""
     usual = [one for one in layer.examples if "data_format" not in one.arguments]
-    return frozenset(shape[-1] for example in usual for shape in shapes_of(example))
+    return frozenset(shape[-1] or 1 for example in usual for shape in shapes_of(example))
 
 
 def takes_single(layer: Any) -> bool:
     """Tell whether every sample is a single number in all of a layer's examples."""
     shapes = [shape for example in layer.examples for shape in shapes_of(example)]
-    return bool(shapes) and all(math.prod(shape[1:]) == 1 for shape in shapes)  # type: ignore[arg-type]
+    return bool(shapes) and all(
+        math.prod(length or 0 for length in shape[1:]) == 1 for shape in shapes
+    )
 
 
 def inputs_taken(cls: Any) -> tuple[int, int]:

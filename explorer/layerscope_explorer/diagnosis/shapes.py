@@ -342,7 +342,7 @@ def _single(case: Case) -> Found:
         (
             at
             for at, one in enumerate(case.given)
-            if math.prod(length or 1 for length in one[1:]) != 1
+            if math.prod(length or 0 for length in one[1:]) != 1
         ),
         None,
     )
