@@ -128,7 +128,7 @@ def watch(page: Any) -> Visit:
 def open_explorer(page: Any, url: str) -> None:
     """Go to the explorer and wait until it can be used and its pictures are drawn."""
     page.goto(url)
-    page.wait_for_selector(".ls-card", timeout=60_000)
+    page.wait_for_selector(".ls-input", timeout=60_000)
     page.wait_for_selector(".ls-field", timeout=60_000)
     page.wait_for_function(
         "() => window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -124,7 +124,18 @@ def starting_values(cls: Any) -> dict[str, Any]:
             examples = getattr(cls, "examples", ())
             example = examples[0].arguments.get(declared.name) if examples else None
             found[declared.name] = example if value is None else value
-    return json.loads(json.dumps(found))
+    return json.loads(json.dumps({**_needed(cls, found), **found}))
+
+
+def _needed(cls: Any, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a class's first example adds to arguments that are not enough to make one."""
+    examples: Sequence[Any] = getattr(cls, "examples", ())
+    try:
+        if examples:
+            cls(**found)
+    except ValueError:
+        return examples[0].arguments
+    return {}
 
 
 def section_of(cls: type) -> str:

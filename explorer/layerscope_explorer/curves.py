@@ -26,30 +26,47 @@ class Curve:
     derivative: np.ndarray
 
 
-def curve_of(activation: Callable[[Any], Any], low: float, high: float, units: int) -> Curve:
+def curve_of(
+    activation: Callable[[Any], Any], low: float, high: float, units: int, rank: int = 2
+) -> Curve:
     """Sample an activation and its derivative between `low` and `high`.
 
     An activation that mixes units, such as softmax, is shown as the response of the first of
-    `units` to its own input while the others stay at zero.
+    `units` to its own input while the others stay at zero. `rank` is the number of axes it is
+    given, the batch among them.
     """
     x = np.linspace(low, high, POINTS, dtype=np.float32)
     inputs = np.zeros((POINTS, max(units, 1)), np.float32)
     inputs[:, 0] = x
     with GradientTape() as tape:
         watched = tape.watch(inputs)
-        y = activation(watched)[:, 0]
+        y = activation(ops.reshape(watched, _with_axes(inputs.shape, rank)))
+        y = ops.reshape(y, inputs.shape)[:, 0]
         total = ops.sum(y)
     slope = tape.gradient(total, watched)
     slopes = np.zeros(POINTS, np.float32) if slope is None else slope[:, 0]
     return Curve(x, np.asarray(ops.convert_to_numpy(y), np.float32), slopes.astype(np.float32))
 
 
-def is_elementwise(activation: Callable[[Any], Any]) -> bool:
-    """Tell whether each value is treated alone, by trying it."""
-    probe = np.array([[-1.25, 0.5, 2.0]], np.float32)
+def _with_axes(shape: tuple[int, int], rank: int) -> tuple[int, ...]:
+    """Return the shape with axes of length one in its middle, `rank` axes in all."""
+    return (shape[0], *[1] * (rank - 2), shape[1])
+
+
+def is_elementwise(activation: Callable[[Any], Any], rank: int = 2) -> bool:
+    """Tell whether each value is treated alone, by trying it on an array of `rank` axes."""
+    probe = np.array([[-1.25, 0.5, 2.0]], np.float32).reshape(_with_axes((1, 3), rank))
     together = np.asarray(activation(probe))
-    alone = np.concatenate([np.asarray(activation(probe[:, [i]])) for i in range(3)], axis=1)
+    alone = np.concatenate([np.asarray(activation(probe[..., [i]])) for i in range(3)], axis=-1)
     return together.shape == alone.shape and bool(np.allclose(together, alone, equal_nan=True))
+
+
+def slopes_of(activation: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray | None:
+    """Return the slope of an activation that treats each value alone; None if it has none."""
+    with np.errstate(all="ignore"), GradientTape() as tape:
+        watched = tape.watch(inputs)
+        total = ops.sum(activation(watched))
+    return tape.gradient(total, watched)
 
 
 def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[float, float]:
@@ -65,10 +82,7 @@ def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[f
     Share of units whose slope is exactly zero on all samples, and share of units whose slope is
     on average below 5 % of the steepest one met (the dead ones included).
     """
-    with GradientTape() as tape:
-        watched = tape.watch(inputs)
-        total = ops.sum(activation(watched))
-    slope = tape.gradient(total, watched)
+    slope = slopes_of(activation, inputs)
     if slope is None:
         return 1.0, 1.0
     steepness = np.abs(slope).reshape(-1, inputs.shape[-1])

@@ -190,6 +190,34 @@ def _input_arguments(arguments: dict[str, Any], changed: str) -> dict[str, Any]:
     return arguments
 
 
+def alike(document: Document, layer_id: str, argument: str) -> list[LayerSpec]:
+    """Return the layers that may well have the same value of an argument, this one among them.
+
+    Those of its class, without what only shares weights. A softmax at the end keeps its
+    activation: it says what the output means.
+    """
+    class_name = document.layer(layer_id).class_name
+    return [
+        one
+        for one in document.layers
+        if one.class_name == class_name
+        and not one.shares
+        and not (argument == "activation" and one.arguments.get(argument) == "softmax")
+    ]
+
+
+def set_everywhere(document: Document, layer_id: str, argument: str) -> Document:
+    """Give all layers that are alike the value one has of an argument."""
+    owner = document.owner(layer_id)
+    for other in alike(document, layer_id, argument):
+        arguments = dict(other.arguments)
+        arguments.pop(argument, None)
+        if argument in owner.arguments:
+            arguments[argument] = owner.arguments[argument]
+        document = _with_layer(document, replace(other, arguments=frozen(arguments)))
+    return document
+
+
 def reset_argument(document: Document, layer_id: str, argument: str) -> Document:
     """Give a layer's argument its default back, or its first value where there is none."""
     layer = document.owner(layer_id)

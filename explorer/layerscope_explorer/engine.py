@@ -6,78 +6,39 @@ computed again. Nothing here knows of widgets, threads or time.
 
 from __future__ import annotations
 
-import math
+import logging
 import time
 from collections.abc import Mapping, Sequence
-from contextvars import copy_context
 from dataclasses import dataclass, replace
-from typing import Any
-from zlib import crc32
 
 import numpy as np
 
-from layerscope import losses, random
+from layerscope import losses
 from layerscope.autodiff import GradientTape
 from layerscope.layers.layer import Layer
-from layerscope.layers.weight_owner import weightless
-from layerscope.structure import is_shape
 from layerscope.tensor import Shape
-from layerscope_explorer import diagnosis
-from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.data import Data, data_of
+from layerscope_explorer.diagnosis import dry_run
+from layerscope_explorer.diagnosis.dry_run import COMPLAINTS, Stop
+from layerscope_explorer.diagnosis.fixes import prescribe
+from layerscope_explorer.diagnosis.health import judge
+from layerscope_explorer.diagnosis.readings import Reading, reading_of
+from layerscope_explorer.diagnosis.shapes import explain, gives_words
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.histograms import histogram
-from layerscope_explorer.limits import MAX_OUTPUT, MAX_PARAMETERS
-from layerscope_explorer.measure import bare_view, input_view, view_of
-from layerscope_explorer.snapshot import LayerView, Problem, Snapshot
-from layerscope_explorer.steps import (
-    Array,
-    Gradients,
-    Stack,
-    Step,
-    all_gradients,
-    arguments_of,
-    forward,
-)
+from layerscope_explorer.making import build_layer
+from layerscope_explorer.making import layer_seed as layer_seed
+from layerscope_explorer.making import make_layer as make_layer
+from layerscope_explorer.measure import bare_view, input_view, view_of, weight_views
+from layerscope_explorer.sentence import status
+from layerscope_explorer.snapshot import LayerView, Problem, Snapshot, WeightView
+from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
 from layerscope_explorer.strings import text
+
+_LOG = logging.getLogger(__name__)
 
 #: Weights by layer id, in the order of `Layer.get_weights`.
 Weights = Mapping[str, Sequence[np.ndarray]]
-
-
-class _Stop(Exception):
-    """A layer that cannot work; carries why."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-def layer_seed(document: Document, layer_id: str) -> int:
-    """Return the seed of one layer: moving or editing others leaves it as it is."""
-    roll = document.layer(layer_id).roll
-    again = f"/{roll}" if roll else ""
-    return crc32(f"{document.seed}/{layer_id}{again}".encode())
-
-
-def make_layer(document: Document, spec: LayerSpec, name: str) -> Layer:
-    """Return the layer a spec describes, unbuilt, with its own randomness.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the arguments do not go together.
-    """
-    cls = layerscope_catalogue().layer(spec.class_name)
-    if cls is None:
-        raise ValueError(text("session.unknown_layer", name=spec.class_name))
-
-    def construct() -> Layer:
-        # Unseeded initializers and dropout draw their seeds from here.
-        random.set_seed(layer_seed(document, spec.id))
-        return cls(**spec.arguments, name=name)
-
-    return copy_context().run(construct)
 
 
 @dataclass(frozen=True)
@@ -91,10 +52,29 @@ class _Value:
 
 @dataclass(frozen=True)
 class _Done:
-    """A finished layer: its step, and how it looks by itself."""
+    """A finished layer: its step, how it looks by itself, and what is measured of it."""
 
     step: Step
     view: LayerView
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A layer that was made and built for certain inputs: it serves again while they stay alike.
+
+    Attributes
+    ----------
+    layer : built, with its weights.
+    checked : what it gives, and its parameters.
+    weights : how its weights look.
+    trained : the values its weights were set to; kept so that their identity stays taken.
+    """
+
+    layer: Layer
+    checked: dry_run.Checked
+    weights: tuple[WeightView, ...]
+    trained: Sequence[np.ndarray] | None = None
 
 
 class Engine:
@@ -102,6 +82,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._done: dict[str, _Done] = {}
+        self._made: dict[str, _Made] = {}
         self._revision = 0
 
     def snapshot(self, document: Document, weights: Weights | None = None) -> Snapshot:
@@ -120,25 +101,32 @@ class Engine:
         start = time.perf_counter()
         self._revision += 1
         data = data_of(document.input.arguments)
-        run = _Run(document, data, weights or {}, self._done)
+        run = _Run(document, data, weights or {}, self._done, self._made)
         views = [run.view(spec) for spec in document.layers]
         # Only what this snapshot used is kept: memory stays that of one stack.
-        self._done = run.done
+        self._done, self._made = run.done, run.made
         steps = [one.step for one in run.done.values()]
         last, loss = _end_of(steps, data)
         gradients = all_gradients(steps, last)
         stack = Stack(document, data, tuple(steps), gradients)
         views = [_with_gradient(view, gradients.get(view.id)) for view in views]
+        readings = {one.step.spec.id: one.reading for one in run.done.values()}
+        judgement = judge(stack, views, readings)
+        problem = run.problem and prescribe(document, run.problem, _works)
+        sentence, cure = status(document, data, judgement, problem, run.params)
         return Snapshot(
             revision=self._revision,
             document=document,
             stack=stack,
             input=_with_gradient(input_view(document, data), gradients.get(INPUT)),
-            layers=tuple(views),
+            layers=tuple(
+                replace(view, problem=problem) if view.problem else view for view in judgement.views
+            ),
             total_params=run.params,
             loss=loss,
-            sentence=_sentence(views, run.problem, run.params, data),
+            sentence=sentence,
             milliseconds=1000 * (time.perf_counter() - start),
+            cure=cure,
         )
 
 
@@ -146,10 +134,16 @@ class _Run:
     """One walk down a document, layer by layer."""
 
     def __init__(
-        self, document: Document, data: Data, weights: Weights, known: Mapping[str, _Done]
+        self,
+        document: Document,
+        data: Data,
+        weights: Weights,
+        known: Mapping[str, _Done],
+        made: Mapping[str, _Made],
     ) -> None:
         self.document, self.data, self.weights = document, data, weights
-        self.known = known
+        self.known, self.known_made = known, made
+        self.made: dict[str, _Made] = {}
         self.names = document.names()
         self.done: dict[str, _Done] = {}
         self.params = 0
@@ -159,6 +153,8 @@ class _Run:
         self._values: dict[str, _Value] = {INPUT: first}
         self._last = first
         self._layers: dict[str, Layer] = {}
+        # Who made the value at each place: behind a bypassed layer, the one above it.
+        self._makers = {INPUT: INPUT}
         self._last_id = INPUT
 
     def view(self, spec: LayerSpec) -> LayerView:
@@ -168,27 +164,33 @@ class _Run:
             return bare_view(spec, name, self.document, text("diagnosis.off"))
         if spec.bypassed:
             self._values[spec.id] = self._last
+            self._makers[spec.id] = self._last_id
             shape = self._last.shape
             note = text("diagnosis.bypassed")
             return replace(bare_view(spec, name, self.document, note), output_shape=shape)
         try:
             found = self._compute(spec, name)
-        except _Stop as stop:
+        except Stop as stop:
             self.problem = stop.problem
             bare = bare_view(spec, name, self.document, text("diagnosis.off"))
-            return replace(bare, problem=stop.problem, health="bad")
+            return replace(bare, problem=self.problem, health="bad")
+        except Exception as error:
+            # A defect of ours: the page goes on, the log says where it is.
+            _LOG.exception("%s cannot be shown", spec.class_name)
+            self.problem = Problem(spec.id, text("diagnosis.other", name=name, reason=error))
+            bare = bare_view(spec, name, self.document, text("diagnosis.off"))
+            return replace(bare, problem=self.problem, health="bad")
         step = found.step
         self.done[step.key] = found
         self.params += found.view.params
         self._layers[spec.id] = step.layer
         self._last = _Value(step.key, step.output_shape, step.output)
         self._values[spec.id] = self._last
-        self._last_id = spec.id
+        self._makers[spec.id] = self._last_id = spec.id
         return found.view
 
     def _compute(self, spec: LayerSpec, name: str) -> _Done:
-        input_ids = self._input_ids(spec, name)
-        inputs = [self._values[one] for one in input_ids]
+        input_ids, inputs = self._taken(spec)
         trained = self.weights.get(spec.shares or spec.id)
         key = "|".join(
             [
@@ -199,97 +201,80 @@ class _Run:
         )
         # A digest, or the keys of deep stacks would grow with every layer.
         key = f"{spec.id}:{hash(key)}"
-        if (found := self.known.get(key)) is not None:
-            return found
-        step = self._step(spec, name, key, input_ids, inputs, trained)
-        return _Done(step, view_of(step, self.document))
+        known = self.known.get(key)
+        made = self._make(spec, name, inputs, trained)
+        if known is not None:
+            return known
+        arrays = tuple(one.array for one in inputs)
+        shapes = tuple(one.shape for one in inputs)
+        try:
+            values = forward(made.layer, arrays, self.document.phase == "training")
+        except COMPLAINTS as error:
+            raise Stop(explain(made.layer, spec, self.names, shapes, error)) from None
+        if values["output"].dtype.kind not in "biuf":
+            raise Stop(gives_words(spec.id, name))
+        out = made.checked.outputs[0]
+        step = Step(key, spec, name, made.layer, input_ids, shapes, out, arrays, **values)
+        view = view_of(step, self.document, made.weights)
+        dead = 0.0 if view.activation is None else view.activation.dead
+        return _Done(step, view, reading_of(step, dead))
 
     def _owner_key(self, spec: LayerSpec) -> str:
         return self._values[spec.shares].key if spec.shares in self._values else ""
 
-    def _input_ids(self, spec: LayerSpec, name: str) -> tuple[str, ...]:
-        """Return whose outputs a layer takes: that above it first."""
-        for source in spec.sources:
-            if source not in self._values:
-                raise _Stop(diagnosis.not_above(spec.id, name, self.names.get(source, source)))
-        return (self._last_id, *spec.sources)
+    def _taken(self, spec: LayerSpec) -> tuple[tuple[str, ...], list[_Value]]:
+        """Return whose outputs a layer takes, and what they are: that above it first."""
+        dry_run.check_sources(spec, self.names, self._values)
+        makers = (self._last_id, *(self._makers[source] for source in spec.sources))
+        return makers, [self._last, *(self._values[source] for source in spec.sources)]
 
-    def _step(
+    def _make(
         self,
         spec: LayerSpec,
         name: str,
-        key: str,
-        input_ids: tuple[str, ...],
         inputs: Sequence[_Value],
         trained: Sequence[np.ndarray] | None,
-    ) -> Step:
-        """Make one layer, show it the data."""
-        layer = self._layer(spec, name)
+    ) -> _Made:
+        """Return a layer, built; the same as before if it would be built the same."""
+        owner = dry_run.owner_of(spec, name, self._layers)
+        places = [dry_run.place_of(one.array, one.shape) for one in inputs]
+        mark = id(trained) if trained is not None else ""
+        key = f"{self.document.seed}|{spec.id}{spec.key}{name}|{places}|{id(owner)}|{mark}"
+        made = self.known_made.get(key)
+        if made is None:
+            # Nothing large is allocated before this says that the layer can work.
+            checked = dry_run.check(self.document, spec, self.names, places, owner)
+            dry_run.check_size(spec, name, checked, self.params + checked.parameters)
+            layer = owner or make_layer(self.document, spec, name)
+            self._build(spec, layer, inputs, trained)
+            made = _Made(layer, checked, weight_views(layer), trained)
+        dry_run.check_size(spec, name, made.checked, self.params + made.checked.parameters)
+        self.made[key] = made
+        return made
+
+    def _build(
+        self,
+        spec: LayerSpec,
+        layer: Layer,
+        inputs: Sequence[_Value],
+        trained: Sequence[np.ndarray] | None,
+    ) -> None:
         shapes = tuple(one.shape for one in inputs)
-        shape: Any = list(shapes) if takes_several_inputs(type(layer)) else shapes[0]
-        out = self._check(spec, layer, name, shape)
-        arrays = tuple(one.array for one in inputs)
         try:
             if not layer.built or layer._build_shapes is None:
-                layer.build(*arguments_of(layer, shapes))
+                build_layer(self.document, spec, layer, shapes)
             if trained is not None and _fits(layer, trained):
                 layer.set_weights(trained)
-            found = forward(layer, arrays, self.document.phase == "training")
-        except (ValueError, TypeError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
-            raise self._explained(spec, layer, name, shape, error) from None
-        return Step(key, spec, name, layer, input_ids, shapes, out, arrays, **found)
-
-    def _layer(self, spec: LayerSpec, name: str) -> Layer:
-        if spec.shares:
-            if spec.shares not in self._layers:
-                raise _Stop(diagnosis.nothing_to_share(spec.id, name))
-            return self._layers[spec.shares]
-        try:
-            return make_layer(self.document, spec, name)
-        except (ValueError, TypeError) as error:
-            raise _Stop(diagnosis.bad_argument(spec.id, name, error)) from None
-
-    def _check(self, spec: LayerSpec, layer: Layer, name: str, shape: Any) -> Shape:
-        """Return the output's shape, or stop before anything large is allocated."""
-        given = arguments_of(layer, shape if takes_several_inputs(type(layer)) else [shape])
-        try:
-            if layer.input_spec is not None and is_shape(shape):
-                layer.input_spec.check(shape, 0, name)
-            with weightless():
-                twin = (
-                    self._layer(spec, name)
-                    if spec.shares
-                    else make_layer(self.document, spec, name)
-                )
-                if not spec.shares:
-                    twin.build(*given)
-                out = twin.compute_output_shape(*given)
-        except (ValueError, TypeError, NotImplementedError) as error:
-            raise self._explained(spec, layer, name, shape, error) from None
-        outs = _flat(out)
-        first = shape if is_shape(shape) else shape[0]
-        for one in outs:
-            if problem := diagnosis.empty_output(spec.id, name, first, one):
-                raise _Stop(problem)
-        params = self.params + (0 if spec.shares else twin.count_params())
-        if params > MAX_PARAMETERS:
-            raise _Stop(diagnosis.too_big(spec.id, name, "parameters", params, MAX_PARAMETERS))
-        samples = len(self.data.sample)
-        size = samples * sum(math.prod(length or 1 for length in one[1:]) for one in outs)
-        if size > MAX_OUTPUT:
-            raise _Stop(diagnosis.too_big(spec.id, name, "values", size, MAX_OUTPUT))
-        return outs[0]
-
-    def _explained(
-        self, spec: LayerSpec, layer: Layer, name: str, shape: Any, error: Exception
-    ) -> _Stop:
-        reason = ValueError(str(error))
-        return _Stop(diagnosis.explain(layer, spec.id, name, shape, reason))
+        except COMPLAINTS as error:
+            raise Stop(explain(layer, spec, self.names, shapes, error)) from None
 
 
-def _flat(shapes: Any) -> list[Shape]:
-    """Return the shapes in a structure of them, such as a cell's output and its states."""
-    return [shapes] if is_shape(shapes) else [one for inner in shapes for one in _flat(inner)]
+def _works(document: Document) -> bool:
+    """Tell whether a stack really runs, for what no dry run shows."""
+    run = _Run(document, data_of(document.input.arguments), {}, {}, {})
+    for spec in document.layers:
+        run.view(spec)
+    return run.problem is None
 
 
 def _fits(layer: Layer, weights: Sequence[np.ndarray]) -> bool:
@@ -324,30 +309,3 @@ def _with_gradient(view: LayerView, gradients: Gradients | None) -> LayerView:
     if gradients is None or gradients.output is None:
         return view
     return replace(view, gradient=histogram(gradients.output))
-
-
-# --- words --------------------------------------------------------------------------------------
-
-
-def _sentence(views: Sequence[LayerView], problem: Problem | None, total: int, data: Data) -> str:
-    """Return the state of the stack in one plain sentence."""
-    if problem is not None:
-        return problem.message
-    if not views:
-        return text("session.empty")
-    broken = [view for view in views if view.health == "bad"]
-    last = views[-1]
-    wrong_end = data.classes and last.output_shape and last.output_shape[1:] != (data.classes,)
-    if not broken and wrong_end:
-        have = diagnosis.shape_words(last.output_shape or ())
-        return text("session.not_classes", name=last.name, have=have, classes=data.classes)
-    for view in (*broken, *(view for view in views if view.health == "warn")):
-        return text("session.unhealthy", name=view.name, note=view.health_note)
-    first, end = float(data.sample.std()), last.output.std if last.output else 0.0
-    return text(
-        "session.healthy",
-        layers=len(views),
-        params=f"{total:,}",
-        first=f"{first:.2g}",
-        last=f"{end:.2g}",
-    )

@@ -18,7 +18,9 @@ from layerscope_explorer.components.field_form import FieldForm
 from layerscope_explorer.controls import control_of, groups_of
 from layerscope_explorer.data import ARGUMENTS
 from layerscope_explorer.document import INPUT
-from layerscope_explorer.parts import NONE_CHOICE, RESET, updated
+from layerscope_explorer.edits import alike
+from layerscope_explorer.parts import NONE_CHOICE, PART_KINDS, RESET, updated
+from layerscope_explorer.session import NOTHING
 from layerscope_explorer.snapshot import LayerView
 from layerscope_explorer.strings import text
 from layerscope_explorer.theme import section_color
@@ -50,6 +52,8 @@ class LayerForm(pn.viewable.Viewer):
         self.form = FieldForm(
             self._set,
             self._reset,
+            self._preview,
+            self._everywhere,
             formula=self._formula,
             thumbnails=thumbnails(),
             sizing_mode="stretch_width",
@@ -143,11 +147,25 @@ class LayerForm(pn.viewable.Viewer):
             for control in group["fields"]:
                 path = control["path"]
                 control["heard"] = self.form.heard.get(path, 0)
+                control["everywhere"] = self._words_for_all(path, config)
                 if path in self._rejected:
                     control["value"], control["error"] = self._rejected[path]
                 elif problem is not None and problem.argument == path:
                     control["error"] = problem.message
         return groups
+
+    def _words_for_all(self, path: str, config: Mapping[str, Any]) -> str:
+        """Return what the button says that gives all layers alike this value, "" for no button."""
+        document, layer_id = self._session.document, self._session.selected
+        field = self._fields().get(path)
+        if field is None or field.kind not in PART_KINDS or path not in config:
+            return ""
+        others = alike(document, layer_id, path)
+        same = [one for one in others if one.arguments.get(path) == config[path]]
+        if len(others) < 3 or len(same) == len(others):
+            return ""
+        name = document.layer(layer_id).class_name
+        return text("inspector.everywhere", count=len(others), name=name)
 
     def _set(self, path: str, raw: Any) -> None:
         if path.startswith(_SOURCE):
@@ -187,6 +205,22 @@ class LayerForm(pn.viewable.Viewer):
             self._forget(path)
             self._session.reset_argument(self._session.selected, name)
             self._refresh()
+
+    def _preview(self, path: str, raw: Any) -> None:
+        """Let the session look at a choice without making it."""
+        name, *inside = path.split(".")
+        field = self._fields().get(name)
+        layer_id = self._session.selected
+        if field is None or raw is None:
+            self._session.preview(layer_id, name, NOTHING)
+            return
+        stored = self._session.layer_config(layer_id).get(name, field.default)
+        value = updated(field, stored, inside, raw, self._catalogue)
+        self._session.preview(layer_id, name, value)
+
+    def _everywhere(self, path: str) -> None:
+        self._session.set_everywhere(self._session.selected, path.split(".")[0])
+        self._refresh()
 
     def _forget(self, path: str) -> None:
         """Forget what was rejected at a control and inside it."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from layerscope.compiled import histogram as counting
 from layerscope_explorer.snapshot import Histogram
 
-__all__ = ["histogram"]
+__all__ = ["compile_loops", "histogram"]
 
 _LARGEST = float(np.finfo(np.float32).max) / 8.0
 # Below this, 60 float32 edges of a view could no longer be told apart or inverted.
@@ -22,13 +25,15 @@ _FEWEST_BINS = 12
 _LARGEST_COUNTED = 2.0**22
 
 
-def histogram(array: ArrayLike, bins: int = 60, limit: int = 50_000, seed: int = 0) -> Histogram:
-    """Bin the finite values of an array, at most `limit` of them.
+def histogram(
+    array: ArrayLike, bins: int = 60, limit: int | None = None, seed: int = 0
+) -> Histogram:
+    """Bin the finite values of an array: all of them, up to ten million.
 
-    The same array, `limit` and `seed` always give the same histogram. A larger array is sampled
-    evenly: one random position in each of `limit` equal stretches, so periodic data cannot alias.
-    The view is the data's range, or, when a few values lie very far out, the range of the rest:
-    the far values are then counted in the outermost bins, so the area stays 1.
+    Of a larger array `limit` values are looked at, one at a random position in each of as many
+    equal stretches, so that periodic data cannot alias; the same array and `seed` always give the
+    same histogram. The view is the data's range, or, when a few values lie very far out, the range
+    of the rest: the far values are then counted in the outermost bins, so the area stays 1.
 
     Parameters
     ----------
@@ -39,7 +44,8 @@ def histogram(array: ArrayLike, bins: int = 60, limit: int = 50_000, seed: int =
         picture ragged (1.2 times the square root of their number, at least 12); integers that span
         fewer values get one bin per value.
     limit
-        How many values to look at.
+        How many values to look at; by default ten million, or fewer as long as the counting loops
+        are not compiled (see `compile_loops`).
     seed
         Chooses the sampled positions.
 
@@ -53,31 +59,104 @@ def histogram(array: ArrayLike, bins: int = 60, limit: int = 50_000, seed: int =
     count = values.size
     whole = values.dtype.kind in "iub"
     sample = values.reshape(-1)
-    if count > limit:
-        sample = sample[_positions(count, limit, seed)]
-    sampled = sample.size
     if sample.dtype != np.float32 and sample.dtype != np.float64:
         sample = sample.astype(np.float64)
-    finite = np.isfinite(sample)
-    nonfinite = 0
-    if not finite.all():
-        sample = sample[finite]
-        nonfinite = sampled - sample.size
-    if not sample.size:
+    if limit is None:
+        limit = _MOST if _is_compiled(counting.summary, sample.dtype) else _MOST_IN_NUMPY
+    if count > limit:
+        sample = sample[_positions(count, limit, seed)]
+    sample = np.ascontiguousarray(sample)
+    sampled = sample.size
+    finite, low, high, mean, std = _summary(sample)
+    nonfinite = sampled - finite
+    if not finite:
         nothing = np.zeros(bins, dtype=np.float32)
         edges = np.linspace(-1.0, 1.0, bins + 1, dtype=np.float32)
         nan = float("nan")
         return Histogram(nothing, edges, nan, nan, nan, nan, count, sampled, nonfinite)
-    low, high = float(sample.min()), float(sample.max())
-    mean, std = _moments(sample, low, high)
     if whole and max(abs(low), abs(high)) < _LARGEST_COUNTED:
         edges = _whole_edges(low, high, bins)
     else:
         edges = _edges(sample, low, high, std, bins)
-    counts = _densities(sample, edges, low, high)
+    counts = _densities(sample, edges, finite)
     return Histogram(
         counts, edges.astype(np.float32), mean, std, low, high, count, sampled, nonfinite
     )
+
+
+#: Values that are all looked at, with the loops compiled and without.
+_MOST, _MOST_IN_NUMPY = 10_000_000, 200_000
+#: Arrays larger than this are counted in two halves at once.
+_WORTH_TWO_THREADS = 1_000_000
+
+
+def compile_loops() -> None:
+    """Compile the counting loops, so that histograms of large arrays are exact."""
+    for kind in (np.float32, np.float64):
+        values = np.zeros(2, kind)
+        counting.summary(values, np.zeros(6))
+        counting.count(values, -1.0, 1.0, np.zeros(3, np.int64))
+
+
+def _is_compiled(loop: Any, dtype: np.dtype[Any]) -> bool:
+    """Tell whether a loop is ready for arrays of this type, or will never be compiled."""
+    signatures = getattr(loop, "signatures", None)
+    return signatures is None or any(str(dtype) == str(one[0].dtype) for one in signatures)
+
+
+def _loop(loop: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a loop that needs no compiling now."""
+    return loop if _is_compiled(loop, dtype) else loop.reference
+
+
+@cache
+def _second() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="layerscope-count")
+
+
+def _in_halves(work: Callable[[NDArray[Any]], Any], sample: NDArray[Any]) -> list[Any]:
+    """Return what `work` makes of an array: of both halves, at the same time, if it is large."""
+    if sample.size < _WORTH_TWO_THREADS:
+        return [work(sample)]
+    middle = sample.size // 2
+    other = _second().submit(work, sample[middle:])
+    return [work(sample[:middle]), other.result()]
+
+
+def _summary(sample: NDArray[Any]) -> tuple[int, float, float, float, float]:
+    """Return the number of finite values, the smallest, the largest, mean and deviation."""
+    loop = _loop(counting.summary, sample.dtype)
+    # Sums of differences from a value of the data keep their digits where it is far from zero.
+    near = next((float(one) for one in sample[:64] if np.isfinite(one)), 0.0)
+
+    def of(part: NDArray[Any]) -> NDArray[np.float64]:
+        out = np.zeros(6)
+        out[5] = near
+        loop(part, out)
+        return out
+
+    with np.errstate(all="ignore"):
+        parts = [part for part in _in_halves(of, sample) if part[0]]
+        finite = int(sum(part[0] for part in parts))
+        if not finite:
+            return 0, math.nan, math.nan, math.nan, math.nan
+        low = float(min(part[1] for part in parts))
+        high = float(max(part[2] for part in parts))
+        if low == high:
+            return finite, low, high, low, 0.0
+        first = sum(part[3] for part in parts) / finite
+        second = sum(part[4] for part in parts) / finite
+        mean, variance = near + first, second - first * first
+    if not math.isfinite(mean + variance):
+        mean, variance = _scaled_moments(sample, max(abs(low), abs(high)))
+    return finite, low, high, float(mean), math.sqrt(max(float(variance), 0.0))
+
+
+def _scaled_moments(sample: NDArray[Any], scale: float) -> tuple[float, float]:
+    """Return mean and variance of values whose squares are too large for float64."""
+    scaled = sample[np.isfinite(sample)].astype(np.float64) / scale
+    deviation = min(float(scaled.std()) * scale, 1e150)
+    return float(scaled.mean()) * scale, deviation * deviation
 
 
 @lru_cache(maxsize=16)
@@ -88,15 +167,6 @@ def _positions(count: int, limit: int, seed: int) -> NDArray[np.intp]:
     positions = np.minimum(positions, count - 1)
     positions.flags.writeable = False
     return positions
-
-
-def _moments(sample: NDArray[Any], low: float, high: float) -> tuple[float, float]:
-    if low == high:
-        return low, 0.0
-    # Scaled, because squares of a diverging float32 layer overflow long before the values do.
-    scale = max(abs(low), abs(high))
-    scaled = sample.astype(np.float64) / scale
-    return float(scaled.mean()) * scale, float(scaled.std()) * scale
 
 
 def _whole_edges(low: float, high: float, bins: int) -> NDArray[np.floating[Any]]:
@@ -130,6 +200,9 @@ def _without_stragglers(sample: NDArray[Any], low: float, high: float) -> tuple[
     that it reads as "further out" and not as part of the others.
     """
     some = sample[:: max(1, sample.size // 4096)].astype(np.float64)
+    some = some[np.isfinite(some)]
+    if not some.size:
+        return low, high
     last = some.size - 1
     ranks = [int(last * q) for q in (0.005, 0.25, 0.75, 0.995)]
     ordered = np.partition(some, ranks)
@@ -140,7 +213,11 @@ def _without_stragglers(sample: NDArray[Any], low: float, high: float) -> tuple[
     bottom, top = min(first - reach, bottom), max(third + reach, top)
     if bottom <= low and top >= high:
         return low, high
-    near = sample[(sample >= bottom) & (sample <= top)]
+    # Of a large array some will do: only the view depends on it.
+    thinned = sample[:: max(1, sample.size // 200_000)]
+    near = thinned[(thinned >= bottom) & (thinned <= top)]
+    if not near.size:
+        return low, high
     nearest, furthest = float(near.min()), float(near.max())
     gap = 0.15 * (furthest - nearest)
     return max(low, bottom, nearest - gap), min(high, top, furthest + gap)
@@ -165,14 +242,17 @@ def _tidy(low: float, high: float) -> tuple[float, float]:
 
 
 def _densities(
-    sample: NDArray[Any], edges: NDArray[np.floating[Any]], low: float, high: float
+    sample: NDArray[Any], edges: NDArray[np.floating[Any]], finite: int
 ) -> NDArray[np.float32]:
     n_bins = edges.size - 1
     first, last = float(edges[0]), float(edges[-1])
-    if low < first or high > last:
-        sample = np.clip(sample, first, last)
-    per_unit = n_bins / (last - first)
-    index = ((sample - first) * per_unit).astype(np.intp)
-    np.clip(index, 0, n_bins - 1, out=index)
-    tally = np.bincount(index, minlength=n_bins)
-    return (tally * (per_unit / sample.size)).astype(np.float32)
+    loop = _loop(counting.count, sample.dtype)
+
+    def of(part: NDArray[Any]) -> NDArray[np.int64]:
+        counts = np.zeros(n_bins, np.int64)
+        loop(part, first, last, counts)
+        return counts
+
+    with np.errstate(all="ignore"):
+        tally = np.sum(_in_halves(of, sample), axis=0)
+    return (tally * (n_bins / (last - first) / finite)).astype(np.float32)

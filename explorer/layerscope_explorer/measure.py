@@ -11,28 +11,35 @@ from layerscope import initializers
 from layerscope.configurable import REQUIRED, fields_of
 from layerscope.layers.layer import Layer
 from layerscope.tensor import Variable
-from layerscope_explorer import diagnosis
 from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.curves import Curve, curve_of, flat_shares, is_elementwise
 from layerscope_explorer.data import Data
 from layerscope_explorer.densities import density_of, point_mass_of
-from layerscope_explorer.diagnosis import Signal, sizes
+from layerscope_explorer.diagnosis.words import sizes
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.histograms import histogram
 from layerscope_explorer.snapshot import ActivationView, Histogram, LayerView, WeightView
-from layerscope_explorer.steps import Step, activation_of
+from layerscope_explorer.steps import Step, activation_of, weight_names
 from layerscope_explorer.strings import text
 
 #: Curves reach at least this far on both sides of zero.
 _REACH = 3.0
 
 
-def view_of(step: Step, document: Document) -> LayerView:
-    """Return what is shown of a layer on its own, without the gradient that comes from below."""
+def weight_views(layer: Layer) -> tuple[WeightView, ...]:
+    """Return what is shown of each of a layer's weights."""
+    return tuple(map(_weight_view, layer.weights, weight_names(layer)))
+
+
+def view_of(step: Step, document: Document, weights: tuple[WeightView, ...]) -> LayerView:
+    """Return what is shown of a layer on its own: without gradient and health."""
     layer, spec = step.layer, step.spec
     distribution = histogram(step.output)
-    activation, dead, saturated = _activation_view(layer, step.before)
-    health, note = diagnosis.health_of(Signal(distribution, dead, saturated))
+    try:
+        activation = _activation_view(layer, step.before)
+    except (ValueError, TypeError):
+        # What mixes values along another axis than the last has no curve of one unit.
+        activation = None
     return LayerView(
         id=spec.id,
         name=step.name,
@@ -42,11 +49,9 @@ def view_of(step: Step, document: Document) -> LayerView:
         output_shape=step.output_shape,
         more_outputs=tuple((None, *one.shape[1:]) for one in step.more_outputs),
         params=0 if spec.shares else layer.count_params(),
-        weights=tuple(_weight_view(weight) for weight in layer.weights),
+        weights=weights,
         activation=activation,
         output=distribution,
-        health=health,
-        health_note=note,
         sources=_names_of(spec.sources, document),
         shares=document.names()[spec.shares] if spec.shares else "",
         milliseconds=step.milliseconds,
@@ -88,11 +93,11 @@ def _names_of(layer_ids: tuple[str, ...], document: Document) -> tuple[str, ...]
     return tuple(names[layer_id] for layer_id in layer_ids if layer_id in names)
 
 
-def _weight_view(weight: Variable) -> WeightView:
+def _weight_view(weight: Variable, name: str) -> WeightView:
     initializer = weight.initializer
     fan_in, fan_out = initializers.compute_fans(weight.shape)
     return WeightView(
-        name=weight.name,
+        name=name,
         shape=weight.shape,
         trainable=weight.trainable,
         histogram=histogram(weight.value),
@@ -104,16 +109,15 @@ def _weight_view(weight: Variable) -> WeightView:
     )
 
 
-def _activation_view(
-    layer: Layer, before: np.ndarray | None
-) -> tuple[ActivationView | None, float, float]:
+def _activation_view(layer: Layer, before: np.ndarray | None) -> ActivationView | None:
     activation = activation_of(layer)
     if activation is None:
-        return None, 0.0, 0.0
+        return None
     inputs: Histogram | None = None
     dead = saturated = 0.0
     reach, units = _REACH, 1
-    elementwise = is_elementwise(activation)
+    rank = max(before.ndim, 2) if before is not None else 2
+    elementwise = is_elementwise(activation, rank)
     if before is not None:
         inputs = histogram(before)
         units = 1 if elementwise else before.shape[-1]
@@ -124,8 +128,8 @@ def _activation_view(
         if elementwise and not inputs.nonfinite:
             dead, saturated = flat_shares(activation, before)
     with np.errstate(all="ignore"):
-        curve: Curve = curve_of(activation, -reach, reach, units)
-    view = ActivationView(
+        curve: Curve = curve_of(activation, -reach, reach, units, rank)
+    return ActivationView(
         name=getattr(activation, "__name__", layer.name),
         x=curve.x,
         y=curve.y,
@@ -134,7 +138,6 @@ def _activation_view(
         dead=dead,
         saturated=saturated,
     )
-    return view, dead, saturated
 
 
 # --- words --------------------------------------------------------------------------------------
@@ -167,7 +170,7 @@ def _words(name: str, kind: str, value: Any) -> str:
     if kind == "ints":
         lengths = value if isinstance(value, (list, tuple)) else [value]
         return sizes(lengths) if name in _SIZES else f"{name} {sizes(lengths)}"
-    if kind in ("int", "float"):
+    if kind in ("int", "float") and isinstance(value, (int, float)):
         return f"{name} {value:g}"
     if kind == "layer":
         inner = value if isinstance(value, list) else [value]

@@ -12,7 +12,7 @@ from layerscope.structure import leaves
 from layerscope_explorer.data import Data
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Weights, make_layer
-from layerscope_explorer.steps import arguments_of
+from layerscope_explorer.making import arguments_of
 from layerscope_explorer.strings import text
 
 

@@ -19,7 +19,7 @@ from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
 from layerscope_explorer.components.topbar import TopBar
 from layerscope_explorer.forms import LayerForm
-from layerscope_explorer.lenses import LAYER_LENSES
+from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
 from layerscope_explorer.strings import text
@@ -133,7 +133,7 @@ class Workbench(pn.viewable.Viewer):
     def _lens_makers(self) -> dict[str, Callable[[], Any]]:
         """Return what makes each lens, by name, in the order of the tabs."""
         session = self.session
-        lenses: dict[str, Any] = {lens.key: partial(lens, session) for lens in LAYER_LENSES}
+        lenses: dict[str, Any] = {lens.key: partial(lens, session) for lens in LENSES}
         return {**lenses, "train": self._training}
 
     def _training(self) -> TrainingPanel:

@@ -53,4 +53,5 @@ OPENING = "why-did-it-die"
 PRESETS: Mapping[str, Callable[[], Document]] = {
     OPENING: why_did_it_die,
     "digits": digits_stack,
+    "empty": Document,
 }

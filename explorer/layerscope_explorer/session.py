@@ -30,6 +30,9 @@ FRAME = 66
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 100
 
+#: Stands for no value at all, where None is one.
+NOTHING: Any = object()
+
 #: What a lens computes of one layer beyond the snapshot: (stack, layer id, options) -> found.
 StudyFunction = Callable[[Stack, str, Mapping[str, Any]], Any]
 
@@ -58,6 +61,7 @@ class Session(param.Parameterized):
     snapshot: Any = param.Parameter(doc="Newest pictures, a Snapshot.")
     study: Any = param.Parameter(doc="What the open lens found, a Study; None if it asks nothing.")
     training: Any = param.Parameter(default=TrainingState(), doc="Where training is.")
+    ghost: Any = param.Parameter(doc="Pictures of a choice that is only looked at; or None.")
     stale: Any = param.Boolean(default=False, doc="Newer pictures are under way.")
     history: Any = param.Parameter(doc="The edits so far and those undone, a History.")
 
@@ -68,7 +72,8 @@ class Session(param.Parameterized):
         document = start.document if isinstance(start, Snapshot) else start
         super().__init__(document=document, history=History(document))
         self._scheduler: Scheduler = scheduler or InlineScheduler()
-        self._engine = Engine()
+        self._engine, self._ghosts = Engine(), Engine()
+        self._previewed = 0
         self._studies: dict[str, StudyFunction] = {}
         self._options: dict[str, dict[str, Any]] = {}
         self._trained: dict[str, Sequence[np.ndarray]] = {}
@@ -203,6 +208,36 @@ class Session(param.Parameterized):
         name = self.document.names()[layer_id]
         return text("session.edit_argument", name=name, argument=argument)
 
+    def set_everywhere(self, layer_id: str, argument: str) -> None:
+        """Give all layers of the same class the value this one has of an argument."""
+        document = edits.set_everywhere(self.document, layer_id, argument)
+        name = self.document.layer(layer_id).class_name
+        self._edit(text("session.edit_everywhere", name=name, argument=argument), document)
+
+    def preview(self, layer_id: str, argument: str, value: Any) -> None:
+        """Compute what the stack would be if all layers alike had a value; it becomes `ghost`.
+
+        A value that cannot be, or None for no value, takes the ghost away.
+        """
+        self._previewed += 1
+        if value is NOTHING:
+            self.ghost = None
+            return
+        try:
+            document = edits.set_argument(self.document, layer_id, argument, value)
+            document = edits.set_everywhere(document, layer_id, argument)
+        except ValueError:
+            self.ghost = None
+            return
+        work = partial(self._ghosts.snapshot, document)
+        self._scheduler.run(work, partial(self._previewing, self._previewed))
+
+    def _previewing(self, number: int, future: Future[Snapshot]) -> None:
+        """Show a finished ghost, unless the pointer has moved on."""
+        if number == self._previewed and not self._closed and future.exception() is None:
+            with self._scheduler.together():
+                self.ghost = future.result()
+
     def layer_config(self, layer_id: str) -> dict[str, Any]:
         """Return the arguments of a layer that differ from their defaults."""
         return dict(self.document.owner(layer_id).arguments)
@@ -316,6 +351,8 @@ class Session(param.Parameterized):
         """
         self._studies[lens] = study
         self._options[lens] = dict(options)
+        if self.lens == lens:
+            self._refresh()
 
     def set_option(self, lens: str, **options: Any) -> None:
         """Change what a lens's study is given."""

@@ -38,7 +38,7 @@ def _empty() -> Float32Array:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Distribution of an array, binned from at most 50 000 of its values.
+    """Distribution of an array, binned from all of its values up to ten million.
 
     Attributes
     ----------
@@ -222,6 +222,8 @@ class Snapshot:
         classes to compare with, and the gradients are those of a random direction.
     sentence
         The status of the stack in one plain sentence.
+    cure
+        The repair it speaks of, if it does.
     milliseconds
         Time the engine took.
     """
@@ -235,6 +237,7 @@ class Snapshot:
     loss: float | None
     sentence: str
     milliseconds: float
+    cure: Fix | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -13,13 +13,13 @@ import numpy as np
 from layerscope.activations import linear
 from layerscope.autodiff import GradientTape
 from layerscope.layers.layer import Layer
-from layerscope.layers.signature import as_arguments
 from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.structure import leaves
 from layerscope.tensor import Shape, Tensor, Variable
-from layerscope_explorer.catalogue import is_cell, takes_several_inputs
+from layerscope_explorer.catalogue import is_cell
 from layerscope_explorer.data import Data
 from layerscope_explorer.document import INPUT, Document, LayerSpec
+from layerscope_explorer.making import arguments_of
 
 # What a layer does to masks is for its card to say, not for the server's log.
 warnings.filterwarnings("ignore", "Layer .* was passed an input with a mask", module=__name__)
@@ -75,6 +75,11 @@ class Step:
     milliseconds: float = 0.0
     _tape: GradientTape | None = None
     _traced: tuple[Any, ...] = field(default=(), repr=False)
+
+    @property
+    def records(self) -> Sequence[Any]:
+        """The operations of the forward pass, in order."""
+        return () if self._tape is None else self._tape._records or ()
 
     def pull(self, gradient: Array | None) -> Gradients:
         """Return the derivatives behind this layer, given that of its output."""
@@ -138,6 +143,19 @@ def activation_of(layer: Layer) -> Callable[[Any], Any] | None:
     return None if layer.section == "recurrent" else getattr(layer, "activation", None)
 
 
+def weight_names(layer: Layer) -> list[str]:
+    """Return a name for each weight: as much of the end of its path as tells it from the others."""
+    paths = [weight.path.split("/") for weight in layer.weights]
+    names = []
+    for at, path in enumerate(paths):
+        others = paths[:at] + paths[at + 1 :]
+        length = 1
+        while length < len(path) and any(one[-length:] == path[-length:] for one in others):
+            length += 1
+        names.append("/".join(path[-length:]))
+    return names
+
+
 def call_layer(layer: Layer, inputs: Sequence[Any], training: bool) -> Any:
     """Call a layer the way its kind wants its inputs."""
     if is_cell(type(layer)):
@@ -145,13 +163,6 @@ def call_layer(layer: Layer, inputs: Sequence[Any], training: bool) -> Any:
         states = layer.get_initial_state(len(inputs[0]))  # type: ignore[attr-defined]
         return layer(inputs[0], states, training=training)
     return layer(*arguments_of(layer, inputs), training=training)
-
-
-def arguments_of(layer: Layer, inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """Return inputs, or their shapes, as arguments: one, a list of several, or one by one."""
-    if not takes_several_inputs(type(layer)):
-        return (inputs[0],)
-    return as_arguments(type(layer), list(inputs))
 
 
 def forward(layer: Layer, inputs: Sequence[Array], training: bool) -> dict[str, Any]:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import sys
 
+from threadpoolctl import threadpool_limits
+
 from layerscope_explorer.data import digits_data
 from layerscope_explorer.document import Document
 from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
+from layerscope_explorer.histograms import compile_loops
 from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.session import opening_snapshot
 from layerscope_explorer.trainer import Trainer
@@ -21,9 +24,13 @@ def warm_up() -> None:
     # A worker gives the interpreter back after half a millisecond instead of five: the event loop
     # answers that much sooner while something is computed.
     sys.setswitchinterval(0.0005)
+    # The pages of many people share the cores: a small product that waits for a second thread on a
+    # busy machine takes tens of times as long as on one.
+    threadpool_limits(1, user_api="blas")
     document: Document = add_layer(digits_stack(), "Dropout", 3)
     for optimizer in ("Adam", "SGD"):
         trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())
         next(trainer.steps())
+    compile_loops()
     Engine().snapshot(document)
     opening_snapshot()

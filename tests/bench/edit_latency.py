@@ -2,80 +2,179 @@
 
     python tests/bench/edit_latency.py [changes]
 
-Serves the explorer as the README does, moves the first layer's `filters` slider in headless
-Chromium, and measures in the page the time until pixels of the weight histogram change, on an
-otherwise idle page. Prints p50 and p95; also the server's own part, as the page shows it.
+Serves the explorer as the README does and moves the slider of an initializer's spread in headless
+Chromium. For the opening stack and for 32 dense layers of 256, on 256 samples, it measures in the
+page the time until every visible picture (the signal's two and the open lens's histogram) has
+changed; then how many pictures a second follow a drag of three seconds, and how long after its end
+the last one comes. Also the time until the first picture stands, from the server's answer.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from playwright.sync_api import sync_playwright
 
+from layerscope_explorer.codec import to_json
+from layerscope_explorer.document import Document
+from layerscope_explorer.edits import add_layer
+from layerscope_explorer.presets import on_noise
 from served_explorer import QUIET, chromium_path, open_explorer, served
 
-#: Sets the slider as a drag would, then looks at the picture in every frame.
-MEASURE = """
-async ([argument, value]) => {
-  const find = (selector, root = document) => {
-    const found = root.querySelector(selector);
-    if (found) return found;
-    for (const node of root.querySelectorAll('*')) {
-      const inner = node.shadowRoot && find(selector, node.shadowRoot);
-      if (inner) return inner;
-    }
-    return null;
+SLIDER = ".ls-arg-kernel_initializer-stddev input.ls-slider"
+
+TOOLS = """
+window.layerscope = (() => {
+  const all = (selector, root = document) => {
+    const found = [...root.querySelectorAll(selector)];
+    for (const node of root.querySelectorAll('*'))
+      if (node.shadowRoot) found.push(...all(selector, node.shadowRoot));
+    return found;
   };
-  const inside = (host, selector) => find(selector, host) || find(selector, host.shadowRoot);
-  const canvas = inside(find("[aria-label='Weights']"), 'canvas');
+  const inside = node => [node, node.shadowRoot].flatMap(root => (root ? all('canvas', root) : []));
+  const canvases = () => all('.ls-lens-card:not(.ls-closed)').flatMap(inside)
+    .filter(canvas => canvas.width > 200 && canvas.offsetParent !== null && !canvas.role);
   const small = document.createElement('canvas');
-  small.width = 160; small.height = 60;
+  small.width = 200; small.height = 80;
   const context = small.getContext('2d', {willReadFrequently: true});
-  const look = () => {
+  const look = canvas => {
     context.clearRect(0, 0, small.width, small.height);
     context.drawImage(canvas, 0, 0, small.width, small.height);
     return context.getImageData(0, 0, small.width, small.height).data;
   };
-  const before = look();
-  const slider = find(`.ls-arg-${argument} input.ls-slider`);
-  const started = performance.now();
-  slider.value = value;
-  slider.dispatchEvent(new Event('input', {bubbles: true}));
-  while (performance.now() - started < 5000) {
-    await new Promise(requestAnimationFrame);
-    const now = look();
-    if (now.some((pixel, index) => pixel !== before[index])) return performance.now() - started;
-  }
-  return null;
-}
+  const differs = (one, other) => one.some((pixel, index) => pixel !== other[index]);
+  const frame = () => new Promise(requestAnimationFrame);
+  const set = (slider, value) => {
+    slider.value = value;
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+  };
+  return {
+    count: () => canvases().length,
+    async change(selector, value) {
+      const slider = all(selector)[0];
+      // Each picture has a second canvas for what hovers over it.
+      const pictures = canvases().filter(canvas => look(canvas).some(Boolean));
+      const before = pictures.map(look);
+      const waiting = new Set(pictures.keys());
+      const started = performance.now();
+      set(slider, value);
+      while (performance.now() - started < 5000) {
+        await frame();
+        for (const at of [...waiting])
+          if (differs(before[at], look(pictures[at]))) waiting.delete(at);
+        if (!waiting.size) return performance.now() - started;
+      }
+      console.log(`unchanged: ${[...waiting]} of ${pictures.map(one => [one.width, one.height])}`);
+      return null;
+    },
+    async drag(selector, low, high, milliseconds) {
+      const slider = all(selector)[0];
+      const picture = canvases()[0];
+      let last = look(picture), pictures = 0, at = 0, moves = 0;
+      const started = performance.now();
+      while (performance.now() - started < milliseconds) {
+        await frame();
+        at = (performance.now() - started) / milliseconds;
+        set(slider, Math.round(low + (high - low) * (0.5 - 0.5 * Math.cos(6 * Math.PI * at))));
+        moves += 1;
+        const now = look(picture);
+        if (differs(last, now)) { pictures += 1; last = now; }
+      }
+      const ended = performance.now();
+      let settled = ended;
+      while (performance.now() - ended < 1500) {
+        await frame();
+        const now = look(picture);
+        if (differs(last, now)) { last = now; settled = performance.now(); }
+      }
+      return {moves, pictures, seconds: (ended - started) / 1000, lag: settled - ended};
+    },
+  };
+})();
 """
 
 
-def main(changes: int = 100) -> None:
+def large_stack() -> Document:
+    """Return 32 dense layers of 256 on 256 standard normal numbers."""
+    small = {"class_name": "RandomNormal", "config": {"stddev": 0.06}}
+    dense = {"units": 256, "activation": "tanh", "kernel_initializer": small}
+    document = on_noise(Document(), 256)
+    for _ in range(32):
+        document = add_layer(document, "Dense", None, dense)
+    return document
+
+
+def show(page: Any, document: Document) -> None:
+    """Open a stack by its JSON, as a person could."""
+    page.locator(".ls-tab-code").click()
+    page.get_by_role("radio", name="JSON").click()
+    page.locator(".ls-code textarea").fill(to_json(document, indent=2))
+    page.locator(".ls-card").nth(len(document.layers) - 1).wait_for()
+    page.locator(".ls-card").first.locator(".ls-main").click()
+    page.locator(".ls-tab-weights").click()
+    page.wait_for_timeout(2000)
+
+
+def measure(page: Any, name: str, changes: int) -> None:
+    """Print how quickly a page answers."""
+    page.wait_for_selector(SLIDER)
+    found = []
+    for number in range(changes):
+        value = 110 + (number * 37) % 80
+        found.append(page.evaluate("a => layerscope.change(...a)", [SLIDER, value]))
+        page.wait_for_timeout(150)
+    if not any(found):
+        raise SystemExit(f"{name}: no change was seen in all pictures")
+    times = sorted(value for value in found if value is not None)
+    p95 = times[int(0.95 * (len(times) - 1))] if times else float("nan")
+    drag = page.evaluate("a => layerscope.drag(...a)", [SLIDER, 110, 190, 3000])
+    server = page.locator(".ls-status .ls-duration").inner_text()
+    print(
+        f"{name}: {page.evaluate('layerscope.count()')} pictures, {len(times)} changes seen, "
+        f"{found.count(None)} missed; p50 {statistics.median(times):.0f} ms, p95 {p95:.0f} ms, "
+        f"max {times[-1]:.0f} ms; the engine's part {server}; drag: {drag['moves']} moves in "
+        f"{drag['seconds']:.1f} s, {drag['pictures'] / drag['seconds']:.1f} pictures/s, "
+        f"last one {drag['lag']:.0f} ms after the end"
+    )
+
+
+FIRST_PICTURE = """
+() => new Promise(done => {
+  const answered = performance.getEntriesByType('navigation')[0].responseEnd;
+  const look = () => (layerscope.count() >= 2 ? done(performance.now() - answered)
+    : requestAnimationFrame(look));
+  look();
+})
+"""
+
+
+def main(changes: int = 60) -> None:
     """Measure and print."""
     with served() as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        firsts = []
+        for _ in range(5):
+            page = browser.new_page(viewport={"width": 1440, "height": 1000})
+            page.add_init_script(TOOLS)
+            page.goto(server.url, wait_until="commit")
+            firsts.append(page.evaluate(FIRST_PICTURE))
+            page.close()
+        print("first picture after the answer, ms:", json.dumps([round(one) for one in firsts]))
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.add_init_script(TOOLS)
+        page.on("console", lambda message: print("page:", message.text))
         open_explorer(page, server.url)
         page.wait_for_timeout(1500)
-        found = []
-        for number in range(changes):
-            value = 8 + (number * 7) % 40
-            found.append(page.evaluate(MEASURE, ["filters", value]))
-            page.wait_for_timeout(120)
+        measure(page, "opening stack", changes)
+        show(page, large_stack())
+        measure(page, "32 dense layers of 256", changes)
         browser.close()
-    missed = found.count(None)
-    times = sorted(value for value in found if value is not None)
-    p95 = times[int(0.95 * (len(times) - 1))]
-    print(
-        f"{len(times)} changes seen, {missed} missed: "
-        f"p50 {statistics.median(times):.0f} ms, p95 {p95:.0f} ms, max {times[-1]:.0f} ms"
-    )
 
 
 if __name__ == "__main__":

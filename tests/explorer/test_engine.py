@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine, make_layer
 from layerscope_explorer.lenses.activation import sentence
 from layerscope_explorer.limits import MAX_PARAMETERS
+from layerscope_explorer.making import arguments_of
 from layerscope_explorer.model import model_of
 from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
-from layerscope_explorer.steps import arguments_of, call_layer, forward
+from layerscope_explorer.steps import call_layer, forward
 
 
 def picture(document: Document, engine: Engine | None = None):
@@ -239,16 +241,15 @@ def test_dead_and_exploding_layers_are_marked() -> None:
 
 @pytest.mark.parametrize("class_name", sorted(layerscope_catalogue().layers))
 def test_every_layer_anywhere_gives_a_picture_or_a_plain_reason(class_name: str) -> None:
-    engine = Engine()
-    for position in range(6):
-        snapshot = engine.snapshot(edits.add_layer(digits_stack(), class_name, position))
-        view = snapshot.layers[position]
-        assert (view.output is None) == (view.problem is not None)
-        if view.problem is not None:
-            assert view.name in view.problem.message
-        else:
-            assert view.output_shape is not None
-            assert view.health in ("ok", "warn", "bad")
+    position = random.Random(class_name).randrange(6)
+    snapshot = picture(edits.add_layer(digits_stack(), class_name, position))
+    view = snapshot.layers[position]
+    assert (view.output is None) == (view.problem is not None)
+    if view.problem is not None:
+        assert view.name in view.problem.message
+    else:
+        assert view.output_shape is not None
+        assert view.health in ("ok", "warn", "bad")
 
 
 def test_the_palette_has_every_layer() -> None:
@@ -261,14 +262,14 @@ def test_numbers_without_a_vector_are_a_plain_reason() -> None:
     document = edits.set_argument(digits_stack(), INPUT, "data", "tokens")
     view = picture(edits.add_layer(document, "Embedding", 0, arguments)).layers[0]
     assert view.problem is not None
-    assert "has no vector for" in view.problem.message
+    assert "token 19" in view.problem.message
 
 
 def test_a_function_that_cannot_be_followed_is_a_plain_reason() -> None:
     document = edits.add_layer(digits_stack(), "Lambda", 0, {"function": "matmul"})
     view = picture(document).layers[0]
     assert view.problem is not None
-    assert "`output_shape`" in view.problem.message
+    assert view.problem.argument == "output_shape"
 
 
 def test_of_several_outputs_the_first_goes_on() -> None:

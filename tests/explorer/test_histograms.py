@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from layerscope_explorer.histograms import histogram
+from layerscope_explorer import histograms
+from layerscope_explorer.histograms import compile_loops, histogram
 
 
 def area(result) -> float:
@@ -117,18 +118,18 @@ def test_a_long_tail_stays_in_view():
 
 def test_sampling_is_repeatable_and_fair():
     values = np.random.default_rng(0).normal(size=400_000).astype(np.float32)
-    first, second = histogram(values, seed=3), histogram(values, seed=3)
+    first, second = (histogram(values, limit=50_000, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first.counts, second.counts)
     assert (first.count, first.sampled) == (400_000, 50_000)
     assert abs(first.mean) < 0.02
     assert abs(first.std - 1.0) < 0.02
-    assert histogram(values, seed=4).mean != first.mean
+    assert histogram(values, limit=50_000, seed=4).mean != first.mean
 
 
 def test_sampling_does_not_alias_with_periodic_data():
     # A plain stride of 8 would see one channel only.
     values = np.tile(np.arange(8, dtype=np.float32), 50_000)
-    assert abs(histogram(values).mean - 3.5) < 0.05
+    assert abs(histogram(values, limit=50_000).mean - 3.5) < 0.05
 
 
 def test_small_changes_leave_the_bins_where_they_are():
@@ -153,3 +154,36 @@ def test_fifty_thousand_values_take_about_a_millisecond():
         times.append(time.perf_counter() - start)
     # Measured at 0.2 ms; the margin is for a busy machine.
     assert min(times) < 2e-3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "bool"])
+@pytest.mark.parametrize("size", [1, 2, 999, 70_001, 1_200_003])
+def test_every_value_is_counted(dtype: str, size: int) -> None:
+    compile_loops()
+    generator = np.random.default_rng(size)
+    values = generator.normal(0.2, 1.0, size) * (100 if dtype == "int32" else 1)
+    values = (values > 0.2) if dtype == "bool" else values.astype(dtype)
+    found = histogram(values)
+    assert (found.count, found.sampled) == (size, size)
+    widths = np.diff(found.edges.astype(np.float64))
+    tally = found.counts * widths * size
+    np.testing.assert_allclose(tally, np.rint(tally), atol=0.02 + 1e-5 * size)
+    assert tally.sum() == pytest.approx(size, rel=1e-4)
+    inner = found.edges.astype(np.float64)
+    expected, _ = np.histogram(np.clip(values.astype(np.float64), inner[0], inner[-1]), inner)
+    # Only values that stand on an edge may fall to either side.
+    assert np.abs(tally - expected).sum() <= 4 + 2e-5 * size
+    assert found.mean == pytest.approx(float(np.mean(values)), rel=1e-9, abs=1e-6)
+    assert found.std == pytest.approx(float(np.std(values.astype(np.float64))), rel=1e-6)
+
+
+def test_the_numpy_twin_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_loops()
+    values = np.random.default_rng(0).standard_cauchy(50_000).astype(np.float32)
+    values[::97] = np.nan
+    compiled = histogram(values)
+    monkeypatch.setattr(histograms, "_is_compiled", lambda loop, dtype: False)
+    plain = histogram(values)
+    np.testing.assert_allclose(plain.counts, compiled.counts, rtol=1e-5)
+    assert plain.nonfinite == compiled.nonfinite
+    assert plain.mean == pytest.approx(compiled.mean, rel=1e-9)

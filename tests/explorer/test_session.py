@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from layerscope_explorer.presets import digits_stack, why_did_it_die
-from layerscope_explorer.session import Session
+from layerscope_explorer.session import NOTHING, Session
 from layerscope_explorer.workers import InlineScheduler, SlicedJob
 
 
@@ -299,3 +299,31 @@ def test_history_can_be_walked_by_steps() -> None:
     assert session.document == why_did_it_die()
     session.go(3)
     assert session.document == last
+
+
+def test_one_value_for_all_layers_alike_is_one_edit() -> None:
+    session = Session()
+    session.set_argument("layer3", "kernel_initializer", "glorot_normal")
+    session.set_everywhere("layer3", "kernel_initializer")
+    values = [one.arguments.get("kernel_initializer") for one in session.document.layers[1:]]
+    assert values == ["glorot_normal"] * 9
+    session.set_argument("layer3", "activation", "relu")
+    session.set_everywhere("layer3", "activation")
+    activations = [one.arguments["activation"] for one in session.document.layers[1:]]
+    assert activations == [*["relu"] * 8, "softmax"]
+    assert session.history.past[-1].name == "activation of all Dense layers"
+    session.undo()
+    assert session.document.layers[1].arguments["activation"] == "tanh"
+
+
+def test_a_choice_can_be_looked_at_without_making_it() -> None:
+    session = Session()
+    before = session.document
+    session.preview("layer3", "kernel_initializer", "glorot_normal")
+    assert session.ghost.layers[8].output.std > 0.1
+    assert session.document is before
+    assert session.snapshot.layers[8].output.std < 1e-8
+    session.preview("layer3", "kernel_initializer", NOTHING)
+    assert session.ghost is None
+    session.preview("layer3", "kernel_initializer", "no such thing")
+    assert session.ghost is None

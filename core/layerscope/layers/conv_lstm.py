@@ -174,6 +174,7 @@ class ConvLSTM2DCell(_ConvLSTMCell):
     """
 
     rank: ClassVar[int] = 2
+    in_keras_3: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"filters": 2, "kernel_size": 2}, (2, 3, 3, 2)),
         Example(

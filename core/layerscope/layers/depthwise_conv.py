@@ -124,6 +124,7 @@ class DepthwiseConv3D(_DepthwiseConv):
     """
 
     rank: ClassVar[int] = 3
+    in_keras_3: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"y_{pij,\,cM+m} = \sigma\Big(b_{cM+m} + \sum_{t,u,v} "
         r"x_{ps+td,\,is+ud,\,js+vd,\,c}\, W_{tuvcm}\Big)"

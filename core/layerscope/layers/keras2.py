@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from layerscope.layers.layer import Layer
 
@@ -12,6 +12,8 @@ _NEWER = ("input_axes", "output_axes")
 
 class _Keras2Only(Layer):
     """Base of layers that only Keras 2 has; their configs are written the way it reads them."""
+
+    in_keras_3: ClassVar[bool] = False
 
     def get_config(self) -> dict[str, Any]:
         config = {key: _without_newer(value) for key, value in super().get_config().items()}

@@ -87,6 +87,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     section : group of the catalogue the layer belongs to.
     formula : LaTeX of what it computes.
     examples : sample arguments with an input shape each.
+    in_keras_3 : whether Keras 3 has a public layer of this name.
     built : whether the weights exist.
     supports_masking : whether the output has a mask, by `compute_mask`; the input's unless a layer
         says otherwise.
@@ -98,6 +99,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     section: ClassVar[str] = "custom"
     formula: ClassVar[str] = ""
     examples: ClassVar[tuple[Example, ...]] = ()
+    in_keras_3: ClassVar[bool] = True
 
     activity_regularizer: regularizers.Regularizer | None = field(
         default=None,

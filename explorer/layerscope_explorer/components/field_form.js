@@ -315,7 +315,12 @@ export function render({model}) {
     const side = element("div", "ls-side")
     const error = element("p", "ls-error")
     line.append(dot, label, side)
-    row.append(line, error)
+    // The same value for all layers of this kind, one click away.
+    const everywhere = element("button", "ls-everywhere")
+    everywhere.type = "button"
+    everywhere.hidden = true
+    everywhere.addEventListener("click", () => send(control, "everywhere"))
+    row.append(line, everywhere, error)
     const control = {path: field.path, row, side, error, sent: 0}
     dot.addEventListener("click", () => { send(control, "reset"); control.input.focus() })
     makers[field.control](control, field)
@@ -324,10 +329,12 @@ export function render({model}) {
     label.htmlFor = id
     error.id = `${id}-error`
     label.title = field.help
-    return {...control, control, dot}
+    return {...control, control, dot, everywhere}
   }
 
-  function drawControl({control, dot}, field) {
+  function drawControl({control, dot, everywhere}, field) {
+    everywhere.textContent = field.everywhere || ""
+    everywhere.hidden = !field.everywhere
     control.row.classList.toggle("ls-changed", field.changed)
     dot.hidden = !field.changed
     // Older than what the person did since: the answer to that is on its way.

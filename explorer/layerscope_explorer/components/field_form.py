@@ -30,6 +30,10 @@ class FieldForm(pn.custom.JSComponent):
         Called with the path ("units", "kernel_initializer.stddev") and the raw JSON value.
     on_reset
         Called with the path whose default is to be restored.
+    on_preview
+        Called with the path and the choice that is only looked at, None when it no longer is.
+    on_everywhere
+        Called with the path whose value all layers alike are to have.
     """
 
     owner = param.String(default="", doc="Whose form this is; a change redraws everything.")
@@ -58,11 +62,14 @@ class FieldForm(pn.custom.JSComponent):
         self,
         on_set: Callable[[str, Any], None],
         on_reset: Callable[[str], None],
+        on_preview: Callable[[str, Any], None] | None = None,
+        on_everywhere: Callable[[str], None] | None = None,
         **params: Any,
     ) -> None:
         super().__init__(strings=section("inspector"), **params)
         self._on_set = on_set
         self._on_reset = on_reset
+        self._on_preview, self._on_everywhere = on_preview, on_everywhere
         self.heard: dict[str, int] = {}
         """Number of the last message per path; a control ignores values older than its own."""
         self.param.watch(self._pack, list(self._rename))
@@ -73,8 +80,13 @@ class FieldForm(pn.custom.JSComponent):
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
         path = str(data.get("path", ""))
+        if data.get("type") == "preview" and self._on_preview is not None:
+            self._on_preview(path, data.get("value"))
+            return
         self.heard[path] = int(data.get("count", 0))
-        if data.get("type") == "set":
+        if data.get("type") == "everywhere" and self._on_everywhere is not None:
+            self._on_everywhere(path)
+        elif data.get("type") == "set":
             self._on_set(path, data.get("value"))
         elif data.get("type") == "reset":
             self._on_reset(path)

@@ -9,15 +9,16 @@ function element(tag, className, text) {
   return node
 }
 
-/* Best first: the name starts with the query, a word of it does (Max-Pooling-2D), it is inside
+/* Best first: the name is the query, it starts with the query, a word of it does (Max-Pooling-2D), it is inside
    the name, it is in the summary. */
 function rank(item, query) {
   const name = item.name.toLowerCase()
-  if (!query || name.startsWith(query)) return 0
+  if (!query || name === query) return 0
+  if (name.startsWith(query)) return 1
   const words = item.name.split(/(?=[A-Z][a-z])/).map(word => word.toLowerCase())
-  if (words.some((_, index) => words.slice(index).join("").startsWith(query))) return 1
-  if (name.includes(query)) return 2
-  return item.summary.toLowerCase().includes(query) ? 3 : -1
+  if (words.some((_, index) => words.slice(index).join("").startsWith(query))) return 2
+  if (name.includes(query)) return 3
+  return item.summary.toLowerCase().includes(query) ? 4 : -1
 }
 
 function deepActive() {

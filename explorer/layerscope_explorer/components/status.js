@@ -15,19 +15,25 @@ export function render({model}) {
   live.setAttribute("role", "status")
   const duration = document.createElement("span")
   duration.className = "ls-duration"
-  root.append(dot, sentence, live, duration)
+  const cure = document.createElement("button")
+  cure.type = "button"
+  cure.className = "ls-button ls-cure"
+  cure.addEventListener("click", () => model.send_msg({type: "cure"}))
+  root.append(dot, sentence, live, cure, duration)
 
   let timer = 0
   const draw = () => {
     root.dataset.level = model.level
     sentence.textContent = model.sentence
     sentence.title = model.sentence
+    cure.textContent = model.cure
+    cure.hidden = !model.cure
     duration.textContent = model.duration
     duration.title = model.duration_label
     clearTimeout(timer)
     timer = setTimeout(() => { if (live.textContent !== model.sentence) live.textContent = model.sentence }, SETTLED_AFTER)
   }
-  model.on(["sentence", "level", "duration"], draw)
+  model.on(["sentence", "cure", "level", "duration"], draw)
   model.on("remove", () => clearTimeout(timer))
   draw()
   return root

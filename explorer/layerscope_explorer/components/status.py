@@ -18,6 +18,7 @@ class StatusLine(pn.custom.JSComponent):
     """The snapshot's sentence, read out when it settles, and the time the update took."""
 
     sentence = param.String(default="", doc="The status sentence.")
+    cure = param.String(default="", doc="What the repair that the sentence speaks of is called.")
     level = param.Selector(default="ok", objects=["ok", "warn", "bad"], doc="The worst health.")
     duration = param.String(default="", doc="Time of the last update, with its unit.")
     duration_label = param.String(default="", doc="What the duration means.")
@@ -34,13 +35,19 @@ class StatusLine(pn.custom.JSComponent):
     def _draw(self, *_: Any) -> None:
         snapshot = self._session.snapshot
         if snapshot is None:
-            self.param.update(sentence=text("page.starting"), level="ok", duration="")
+            self.param.update(sentence=text("page.starting"), cure="", level="ok", duration="")
             return
         healths = {layer.health for layer in snapshot.layers}
         spent = snapshot.milliseconds
         shown = f"{spent:.1f}" if spent < 10 else f"{spent:.0f}"
         self.param.update(
             sentence=snapshot.sentence,
+            cure=snapshot.cure.label if snapshot.cure else "",
             level=next((level for level in ("bad", "warn") if level in healths), "ok"),
             duration=text("page.milliseconds", value=shown),
         )
+
+    def _handle_msg(self, data: Any) -> None:
+        snapshot = self._session.snapshot
+        if snapshot is not None and snapshot.cure is not None:
+            self._session.apply_fix(snapshot.cure)

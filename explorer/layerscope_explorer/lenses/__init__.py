@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from layerscope_explorer.lenses.activation import ActivationLens
-from layerscope_explorer.lenses.lens import LayerLens
+from layerscope_explorer.lenses.code import CodeLens
 from layerscope_explorer.lenses.outputs import OutputsLens
+from layerscope_explorer.lenses.penalty import PenaltyLens
+from layerscope_explorer.lenses.shapes import ShapesLens
 from layerscope_explorer.lenses.weights import WeightsLens
 
-__all__ = ["LAYER_LENSES"]
+__all__ = ["LENSES"]
 
-#: Lenses on the selected layer, in the order of their tabs.
-LAYER_LENSES: tuple[type[LayerLens], ...] = (
+#: Classes of the lenses, in the order of their tabs; each is made with a session.
+LENSES: tuple[Any, ...] = (
     WeightsLens,
     ActivationLens,
     OutputsLens,
+    PenaltyLens,
+    ShapesLens,
+    CodeLens,
 )

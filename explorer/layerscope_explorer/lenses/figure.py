@@ -35,6 +35,7 @@ __all__ = [
     "MARKER",
     "MEASURED",
     "NEARLY_FLAT",
+    "SIDE_BY_SIDE",
     "THEORY",
     "Message",
     "SteadyRange",
@@ -55,6 +56,13 @@ FLAT = PLOT_COLORS["danger"]
 HEIGHT = 240
 _SHORT = 16
 FONT = "Roboto, system-ui, sans-serif"
+
+#: Styles of a column whose parts stand side by side where there is room.
+SIDE_BY_SIDE = {
+    "display": "grid",
+    "grid-template-columns": "repeat(auto-fit, minmax(min(100%, 300px), 1fr))",
+    "gap": "4px 20px",
+}
 
 # Bokeh takes every touch for itself, so a finger on a picture could not scroll the page.
 _LET_TOUCH_SCROLL = "@media (pointer: coarse) { :host { pointer-events: none; } }"

@@ -113,7 +113,51 @@ class LensBody(pn.viewable.Viewer):
         return self.layout
 
 
-class LayerLens(pn.viewable.Viewer):
+class Viewed(pn.viewable.Viewer):
+    """What can be looked at in a tab: it follows the session, and draws only while it is open.
+
+    Parameters
+    ----------
+    session
+        Anything with the param `lens` and those to follow.
+    body
+        The caption, picture and table to fill.
+    followed
+        Params of the session after whose changes `refresh` is called.
+
+    Attributes
+    ----------
+    key
+        The lens's name, in the strings file and in `session.lens`.
+    """
+
+    key: ClassVar[str]
+
+    def __init__(self, session: Any, body: LensBody, followed: Sequence[str]) -> None:
+        super().__init__()
+        self.session = session
+        self.body = body
+        session.param.watch(self._follow, list(followed))
+        self.refresh()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person looks through this lens; alone in a notebook it always is."""
+        return self.session.lens in ("", self.key)
+
+    def refresh(self) -> None:
+        """Draw what there is now, if it is looked at."""
+        raise NotImplementedError
+
+    def _follow(self, *events: Any) -> None:
+        self.refresh()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the layout."""
+        return self.body.layout
+
+
+class LayerLens(Viewed):
     """A lens on the selected layer.
 
     A subclass draws in `_show`. What it needs beyond the snapshot it has computed by a `study`,
@@ -131,8 +175,6 @@ class LayerLens(pn.viewable.Viewer):
 
     Attributes
     ----------
-    key
-        The lens's name, in the strings file and in `session.lens`.
     study
         Static: (stack, layer id, options) -> what `_show` gets as `found`; only reads. None for a
         lens that the snapshot is enough for.
@@ -140,24 +182,14 @@ class LayerLens(pn.viewable.Viewer):
         What the study is given at first; changed by `session.set_option`.
     """
 
-    key: ClassVar[str]
     study: ClassVar[Callable[[Any, str, Mapping[str, Any]], Any] | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, session: Any, body: LensBody) -> None:
-        super().__init__()
-        self.session = session
-        self.body = body
         self._shown: str = ""
         if self.study is not None:
             session.register_study(self.key, self.study, **self.options)
-        session.param.watch(self._follow, ["snapshot", "selected", "study", "lens", "stale"])
-        self.refresh()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a person looks through this lens; alone in a notebook it always is."""
-        return self.session.lens in ("", self.key)
+        super().__init__(session, body, ["snapshot", "selected", "study", "lens", "stale"])
 
     def refresh(self) -> None:
         """Draw the selected layer as it is now."""
@@ -226,7 +258,3 @@ class LayerLens(pn.viewable.Viewer):
         elif self.is_open:
             with redraw(*self.body.pictures):
                 self.body.dim(bool(self.session.stale))
-
-    def __panel__(self) -> pn.viewable.Viewable:
-        """Return the layout."""
-        return self.body.layout

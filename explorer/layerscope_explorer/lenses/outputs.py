@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import panel as pn
 from numpy.typing import NDArray
 
+from layerscope_explorer.components.heat_map import HeatMap, tiled
+from layerscope_explorer.components.stepper import Stepper
+from layerscope_explorer.document import INPUT
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
 from layerscope_explorer.lenses.distribution import (
@@ -15,12 +21,22 @@ from layerscope_explorer.lenses.distribution import (
     distribution_frame,
     statistics,
 )
-from layerscope_explorer.lenses.figure import MARKER, MEASURED
+from layerscope_explorer.lenses.figure import (
+    MARKER,
+    MEASURED,
+    SteadyRange,
+    empty_source,
+    new_figure,
+    picture_pane,
+    replace_data,
+)
 from layerscope_explorer.lenses.lens import LayerLens, LensBody, Words
 from layerscope_explorer.snapshot import Histogram, LayerView
+from layerscope_explorer.steps import Stack
 from layerscope_explorer.strings import text
+from layerscope_explorer.theme import PLOT_COLORS
 
-__all__ = ["OutputsLens", "frame", "sentence", "share_near_zero", "table"]
+__all__ = ["OutputsLens", "Shown", "frame", "sentence", "share_near_zero", "study", "table"]
 
 _MANY_ZEROS = 0.15
 
@@ -95,27 +111,206 @@ def legend(layer: LayerView) -> list[dict[str, str]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One sample's output, as it is drawn.
+
+    Attributes
+    ----------
+    kind
+        "maps": feature maps side by side; "steps": one row per feature over the steps; "units":
+        one value per unit; "slices": the first channel of a volume, slice by slice.
+    values
+        The picture, float32 (rows, columns), NaN where there is nothing.
+    traces
+        Values of the first features over the steps, (features, steps); empty unless "steps".
+    count, total
+        Feature maps, features or slices that are shown, and how many there are.
+    sample, samples
+        Which sample it is, of how many.
+    limit
+        Largest absolute value of the whole sample.
+    given
+        The layer's input for the sample where that is an image, for comparison.
+    label
+        Class of the sample, where there is one.
+    """
+
+    kind: str
+    values: NDArray[Any]
+    traces: NDArray[Any]
+    count: int
+    total: int
+    sample: int
+    samples: int
+    limit: float
+    given: NDArray[Any] | None
+    label: int | None
+
+
+_NO_TRACES = np.zeros((0, 0), np.float32)
+_MOST_TRACES = 6
+
+
+def study(stack: Stack, layer_id: str, options: Mapping[str, Any]) -> Shown:
+    """Return what a layer gives for one sample.
+
+    Options: `sample`, counted from 0.
+
+    Raises
+    ------
+    ValueError
+        If the layer was not reached.
+    """
+    output = stack.output(layer_id)
+    if output is None or not output.size:
+        raise ValueError(text("lenses.no_output", layer=layer_id))
+    sample = min(max(int(options["sample"]), 0), len(output) - 1)
+    value = np.asarray(output[sample], np.float32)
+    channels_first = _is_channels_first(stack, layer_id)
+    kind, values, traces, count, total = _arranged(value, channels_first)
+    finite = np.abs(value[np.isfinite(value)])
+    data = stack.data
+    picture = data.sample[sample % len(data.sample)]
+    return Shown(
+        kind=kind,
+        values=values,
+        traces=traces,
+        count=count,
+        total=total,
+        sample=sample,
+        samples=len(output),
+        limit=float(finite.max(initial=0.0)),
+        given=picture[..., 0] if picture.ndim == 3 else None,
+        label=None if data.labels is None else int(data.labels[sample]),
+    )
+
+
+def _is_channels_first(stack: Stack, layer_id: str) -> bool:
+    step = stack.step(layer_id)
+    return getattr(step and step.layer, "data_format", None) == "channels_first"
+
+
+def _arranged(
+    value: NDArray[Any], channels_first: bool
+) -> tuple[str, NDArray[Any], NDArray[Any], int, int]:
+    """Return kind, picture and traces of one sample's output, and how much of it is shown."""
+    rank = value.ndim
+    if rank <= 1:
+        units = value.reshape(-1)
+        width = min(units.size, 64)
+        rows = -(-units.size // width)
+        padded = np.full(rows * width, np.nan, np.float32)
+        padded[: units.size] = units
+        return "units", padded.reshape(rows, width), _NO_TRACES, units.size, units.size
+    channels_last = np.moveaxis(value, 0, -1) if channels_first else value
+    if rank == 2:
+        steps = channels_last.T
+        shown = steps[:256, :512]
+        return "steps", shown, steps[:_MOST_TRACES], len(shown), len(steps)
+    if rank == 3:
+        tiles = tiled(np.moveaxis(channels_last, -1, 0))
+        return "maps", tiles.values, _NO_TRACES, tiles.count, tiles.total
+    # Of what has more axes the first channel, its first axes one after another.
+    slices = channels_last[..., 0].reshape(-1, *channels_last.shape[-3:-1])
+    tiles = tiled(slices)
+    return "slices", tiles.values, _NO_TRACES, tiles.count, tiles.total
+
+
+def sample_sentence(shown: Shown) -> str:
+    """Say what is drawn of the chosen sample."""
+    values = {"shown": wording.count(shown.count), "total": wording.count(shown.total)}
+    part = text(f"lenses.shown_{shown.kind}", **values)
+    if shown.count < shown.total:
+        part = text(f"lenses.shown_some_{shown.kind}", **values)
+    about = "" if shown.label is None else f" {text('lenses.sample_class', label=shown.label)}"
+    return f"{part} {text('lenses.strongest', value=wording.number(shown.limit))}{about}"
+
+
+class TracePicture:
+    """Features of a sequence as lines over its steps."""
+
+    def __init__(self, label: str) -> None:
+        self.figure = new_figure(label, 150)
+        self.lines = empty_source("x", "y", "color")
+        self._x, self._y = SteadyRange(self.figure.x_range), SteadyRange(self.figure.y_range)
+        self.figure.multi_line("x", "y", line_color="color", line_width=2, source=self.lines)
+        self.pane = picture_pane(self.figure)
+
+    def show(self, traces: NDArray[Any], subject: object) -> None:
+        """Draw traces (features, steps); to be called inside `redraw`."""
+        self.pane.visible = bool(traces.size)
+        finite = traces[np.isfinite(traces)]
+        if finite.size:
+            self._x.fix(0, max(traces.shape[1] - 1, 1))
+            self._y.show(float(finite.min()), float(finite.max()), subject)
+        steps = list(range(traces.shape[1]))
+        replace_data(
+            self.lines,
+            {
+                "x": [steps for _ in traces],
+                "y": [line.tolist() for line in np.nan_to_num(traces)],
+                "color": list(_TRACE_COLORS[: len(traces)]),
+            },
+        )
+
+
+_TRACE_COLORS = tuple(
+    PLOT_COLORS[name] for name in ("measured", "accent", "success", "danger", "muted", "theory")
+)
+
+
 class OutputsLens(LayerLens):
-    """Histogram of the selected layer's output on the sample digits.
+    """What the selected layer gives: one sample as a picture, and the distribution over all.
 
     Parameters
     ----------
     session
-        Anything with the params `snapshot`, `selected` and `stale`.
+        As `LayerLens` wants it.
     """
 
     key: ClassVar[str] = "outputs"
+    study = staticmethod(study)
+    options: ClassVar[Mapping[str, Any]] = {"sample": 0}
 
     def __init__(self, session: Any) -> None:
+        self.heat = HeatMap(label=text("lenses.sample_picture"), sizing_mode="stretch_width")
+        self.given = HeatMap(
+            label=text("lenses.given_picture"),
+            tallest=96,
+            width=96,
+            min_width=96,
+            margin=(0, 12, 0, 0),
+        )
+        self.traces = TracePicture(text("lenses.trace_picture"))
         self.picture = DistributionPicture(text("lenses.outputs_picture"))
-        super().__init__(session, LensBody(self.picture.pane))
+        self.stepper = Stepper(self._choose, text("lenses.sample"), margin=(6, 0, 8, 0))
+        wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
+        pictures = pn.Row(self.given, self.heat, **wide)
+        super().__init__(
+            session,
+            LensBody(
+                pn.Column(self.stepper, pictures, self.traces.pane, **wide),
+                self.picture.pane,
+            ),
+        )
 
     def title(self, layer: LayerView) -> str:
         """Name what is shown."""
         return text("lenses.outputs_of", name=layer.name)
 
-    def _show(self, layer: LayerView, found: Any) -> None:
+    def _choose(self, sample: int) -> None:
+        self.session.set_option(self.key, sample=sample)
+
+    def _show(self, layer: LayerView, found: Shown) -> None:
         drawn = frame(layer)
+        self.heat.draw(found.values, found.limit)
+        if found.given is None or layer.id == INPUT:
+            self.given.clear()
+        else:
+            self.given.draw(found.given)
+        self.traces.show(found.traces, layer.id)
+        self.stepper.param.update(value=found.sample, count=found.samples)
         self.picture.show(drawn, layer.id)
         empty = not np.size(drawn["mean"])
         self.picture.message.say(text("lenses.nothing_finite") if empty else "")
@@ -124,7 +319,7 @@ class OutputsLens(LayerLens):
             Words(
                 subject=self.title(layer),
                 detail=wording.shape(layer.output_shape or ()),
-                sentence=sentence(layer),
+                sentence=f"{sample_sentence(found)} {sentence(layer)}",
                 tone="bad" if broken else "plain",
                 legend=legend(layer),
                 table=lambda: table(layer),
@@ -132,6 +327,9 @@ class OutputsLens(LayerLens):
         )
 
     def _show_nothing(self, words: Words) -> None:
+        self.heat.clear()
+        self.given.clear()
+        self.traces.show(_NO_TRACES, None)
         self.picture.show(distribution_frame(None), None)
         self.picture.message.say(text("lenses.no_picture"))
         self.body.say(words)

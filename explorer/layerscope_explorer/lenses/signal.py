@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 from bokeh.events import Tap
-from bokeh.models import FixedTicker, Range1d
+from bokeh.models import FixedTicker, NoOverlap, Range1d
 from numpy.typing import NDArray
 
 from layerscope_explorer.lenses import wording
@@ -36,7 +36,7 @@ __all__ = ["SignalLens", "frame", "sentence", "spreads", "table"]
 
 Frame = dict[str, Any]
 
-_RIBBON_HEIGHT, _DEPTH_HEIGHT = 178, 132
+_RIBBON_HEIGHT, _DEPTH_HEIGHT = 150, 116
 #: Widest half of a strip, in places.
 _HALF = 0.44
 #: Beyond these a spread is drawn at the edge: nothing there could be told apart.
@@ -47,8 +47,8 @@ _HEALTH_COLORS = {
     "bad": PLOT_COLORS["danger"],
     "off": PLOT_COLORS["muted"],
 }
-#: Names under the strips are level up to this many, slanted up to the second, then numbers.
-_LEVEL_NAMES, _SLANTED_NAMES = 11, 26
+#: Names stand under the strips up to this many, then numbers.
+_NAMED = 26
 
 
 def shown_layers(snapshot: Snapshot) -> list[LayerView]:
@@ -129,7 +129,8 @@ def sentence(snapshot: Snapshot, backward: bool = False) -> str:
     """Say how the spread changes on the way."""
     views = shown_layers(snapshot)
     values = spreads(snapshot, backward)
-    known = [(view, value) for view, value in zip(views, values, strict=True) if value == value]
+    # A last layer that gives the same to all, as a softmax of nothing, would hide the way there.
+    known = [(view, value) for view, value in zip(views, values, strict=True) if value > 0]
     if len(known) < 2:
         return text("lenses.signal_nothing_back" if backward else "lenses.signal_nothing")
     if any(_nonfinite(view, backward) for view in views):
@@ -146,7 +147,7 @@ def sentence(snapshot: Snapshot, backward: bool = False) -> str:
         first=first.name,
         last=last.name,
     )
-    if start > 0 and end > 0 and not 0.1 < end / start < 10:
+    if not 0.1 < end / start < 10:
         rate = (end / start) ** (1 / steps)
         key = "lenses.signal_falls" if rate < 1 else "lenses.signal_grows"
         share = wording.percent(rate) if rate < 1 else f"{wording.number(rate)}×"
@@ -235,6 +236,7 @@ class DepthPicture:
         self.figure.x_range = x_range
         self.figure.min_border_left = self.figure.min_border_right = 46
         self.figure.xgrid.visible = False
+        self.figure.xaxis.major_label_policy = NoOverlap(min_distance=6)
         self.lines = {name: empty_source("x", "y") for name in ("forth", "back", "ghost")}
         self.points = empty_source("x", "y", "name", "color", "spread")
         self.selected = empty_source("x")
@@ -300,21 +302,13 @@ class DepthPicture:
 
     def _name_places(self, names: list[str]) -> None:
         axis = self.figure.xaxis[0]
-        count = len(names)
-        every = 1 if count <= _SLANTED_NAMES else math.ceil(count / 16)
-        ticks = list(range(0, count, every))
-        numbered = count > _SLANTED_NAMES
+        numbered = len(names) > _NAMED
         labels: dict[float | str, Any] = {
-            place: str(place) if numbered else names[place] for place in ticks
+            place: str(place) if numbered else name for place, name in enumerate(names)
         }
         if labels != axis.major_label_overrides:
-            slant = 0.0 if count <= _LEVEL_NAMES or numbered else 0.7
-            axis.ticker = FixedTicker(ticks=ticks)
+            axis.ticker = FixedTicker(ticks=list(range(len(names))))
             axis.major_label_overrides = labels
-            axis.major_label_orientation = slant or "horizontal"
-            height = _DEPTH_HEIGHT + (34 if slant else 0)
-            if self.figure.height != height:
-                self.figure.height = self.pane.height = height
 
 
 def _drawable(spread: float) -> float:
@@ -349,7 +343,7 @@ class SignalLens(pn.viewable.Viewer):
         for picture in (self.ribbon.figure, self.depth.figure):
             picture.on_event(Tap, self._tapped)
         self.body.caption.param.watch(self._turn, "choice")
-        session.param.watch(self._follow, ["snapshot", "selected", "stale"])
+        session.param.watch(self._follow, ["snapshot", "selected", "ghost", "stale"])
         self.refresh()
 
     def refresh(self) -> None:
@@ -365,7 +359,7 @@ class SignalLens(pn.viewable.Viewer):
             if isinstance(x_range, Range1d) and (x_range.start, x_range.end) != (-0.6, count - 0.4):
                 x_range.update(start=-0.6, end=count - 0.4)
             self.ribbon.show(self._drawn, places, self.backward)
-            self.depth.show(self._drawn, places, self.backward, [])
+            self.depth.show(self._drawn, places, self.backward, self._ghost())
             self.body.say(self._words(snapshot))
             self.body.dim(bool(self.session.stale))
 
@@ -390,7 +384,18 @@ class SignalLens(pn.viewable.Viewer):
             legend_entry("line", MEASURED, text("lenses.spread_forth")),
             legend_entry("dash", DERIVATIVE, text("lenses.spread_back")),
             legend_entry("dot", FLAT, text("lenses.unhealthy_here")),
+            *self._ghost_legend(),
         ]
+
+    def _ghost_legend(self) -> list[dict[str, str]]:
+        if self.session.ghost is None:
+            return []
+        return [legend_entry("line", PLOT_COLORS["success"], text("lenses.ghost"))]
+
+    def _ghost(self) -> list[float]:
+        """Return the spreads of the choice that is only looked at; none while nothing is."""
+        ghost = self.session.ghost
+        return [] if ghost is None else spreads(ghost, self.backward)
 
     def _places(self) -> list[int]:
         ids = self._drawn["ids"]
@@ -407,7 +412,7 @@ class SignalLens(pn.viewable.Viewer):
 
     def _follow(self, *events: Any) -> None:
         names = {event.name for event in events}
-        if "snapshot" in names:
+        if names & {"snapshot", "ghost"}:
             self.refresh()
             return
         with redraw(*self.body.pictures):

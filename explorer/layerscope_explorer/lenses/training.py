@@ -16,6 +16,7 @@ from layerscope_explorer.lenses.figure import (
     FONT,
     MARKER,
     MEASURED,
+    SIDE_BY_SIDE,
     THEORY,
     Message,
     SteadyRange,
@@ -36,11 +37,6 @@ Frame = dict[str, NDArray[Any]]
 
 _MOST_POINTS = 400
 _HEIGHT = 220
-_SIDE_BY_SIDE = {
-    "display": "grid",
-    "grid-template-columns": "repeat(auto-fit, minmax(min(100%, 300px), 1fr))",
-    "gap": "4px 20px",
-}
 
 
 def thinned(
@@ -231,7 +227,7 @@ class TrainingLens(pn.viewable.Viewer):
         pictures = pn.Column(
             self.loss.pane,
             self.accuracy.pane,
-            styles=_SIDE_BY_SIDE,
+            styles=SIDE_BY_SIDE,
             sizing_mode="stretch_width",
             margin=0,
         )

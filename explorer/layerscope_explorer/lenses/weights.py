@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import panel as pn
 from numpy.typing import NDArray
 
-from layerscope_explorer.densities import moments_of
+from layerscope_explorer.components.heat_map import HeatMap, tiled
+from layerscope_explorer.components.small_words import SmallWords
+from layerscope_explorer.components.stepper import Stepper
+from layerscope_explorer.densities import density_of, moments_of
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
 from layerscope_explorer.lenses.distribution import (
@@ -16,12 +22,27 @@ from layerscope_explorer.lenses.distribution import (
     distribution_frame,
     statistics,
 )
-from layerscope_explorer.lenses.figure import MARKER, MEASURED, THEORY
+from layerscope_explorer.lenses.figure import (
+    MARKER,
+    MEASURED,
+    SIDE_BY_SIDE,
+    THEORY,
+    SteadyRange,
+    empty_source,
+    hover,
+    new_figure,
+    picture_pane,
+    replace_data,
+)
 from layerscope_explorer.lenses.lens import LayerLens, LensBody, Words
 from layerscope_explorer.snapshot import LayerView, WeightView
+from layerscope_explorer.spectra import chance_singular_values, singular_values
+from layerscope_explorer.steps import Stack, Step, weight_names
 from layerscope_explorer.strings import text
 
-__all__ = ["WeightsLens", "frame", "sentence", "table", "weight_named"]
+Array = NDArray[Any]
+
+__all__ = ["Drawn", "WeightsLens", "frame", "sentence", "study", "table", "weight_named"]
 
 
 def weight_named(layer: LayerView, name: str = "") -> WeightView | None:
@@ -144,21 +165,239 @@ def legend(layer: LayerView, name: str = "") -> list[dict[str, str]]:
     ]
 
 
+# --- the weight itself --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One weight as it is drawn beside its distribution.
+
+    Attributes
+    ----------
+    name
+        The weight's.
+    values
+        The picture, float32 (rows, columns), NaN between filters.
+    kind
+        "matrix" (a row per input, a column per unit), "filters" (one small picture each) or
+        "vector".
+    count, total
+        Filters, or entries of the matrix in one cell of the picture.
+    channel, channels
+        Which input channel of the filters is drawn, of how many.
+    singular, expected
+        Singular values, largest first, and those that chance gives; empty where there are none.
+    gradient
+        Standard deviation of the loss's derivative with respect to the weight; NaN without one.
+    """
+
+    name: str
+    values: Array
+    kind: str
+    count: int
+    total: int
+    channel: int
+    channels: int
+    singular: Array
+    expected: Array
+    gradient: float
+
+
+_NONE = np.zeros(0)
+_MOST_CELLS = 128
+_MOST_FILTERS = 64
+
+
+def study(stack: Stack, layer_id: str, options: Mapping[str, Any]) -> Drawn | None:
+    """Return one weight of a layer as pictures; None for a layer without weights.
+
+    Options: `weight`, its name (the first where there is none of that name); `channel`.
+    """
+    step = stack.step(layer_id)
+    if step is None or not step.layer.weights:
+        return None
+    weights = step.layer.weights
+    names = weight_names(step.layer)
+    at = names.index(options["weight"]) if options["weight"] in names else 0
+    weight = weights[at]
+    value = np.asarray(weight.value, np.float32)
+    channels = value.shape[-2] if value.ndim > 2 else 1
+    channel = min(max(int(options["channel"]), 0), channels - 1)
+    kind, values, count, total = _pictured(value, channel)
+    singular = singular_values(value)
+    return Drawn(
+        name=names[at],
+        values=values,
+        kind=kind,
+        count=count,
+        total=total,
+        channel=channel,
+        channels=channels if kind == "filters" else 1,
+        singular=_NONE if singular is None else singular,
+        expected=_NONE if singular is None else _expected_spectrum(weight, value),
+        gradient=_gradient_spread(stack, layer_id, step, weight),
+    )
+
+
+def _pictured(value: Array, channel: int) -> tuple[str, Array, int, int]:
+    if value.ndim <= 1:
+        return "vector", value.reshape(1, -1), value.size, value.size
+    if value.ndim == 2:
+        blocks = max(-(-value.shape[0] // _MOST_CELLS), -(-value.shape[1] // _MOST_CELLS))
+        return "matrix", _strongest(value, blocks), blocks * blocks, value.size
+    filters = np.moveaxis(value[..., channel, :], -1, 0)
+    # Of filters with more axes than a picture, the slices stand one below another.
+    pictures = filters.reshape(len(filters), -1, filters.shape[-1])
+    tiles = tiled(pictures, _MOST_FILTERS)
+    return "filters", tiles.values, tiles.count, tiles.total
+
+
+def _strongest(matrix: Array, block: int) -> Array:
+    """Return a matrix in blocks, of each the entry that is farthest from zero."""
+    if block == 1:
+        return matrix
+    rows, columns = (-(-length // block) for length in matrix.shape)
+    padded = np.zeros((rows * block, columns * block), matrix.dtype)
+    padded[: matrix.shape[0], : matrix.shape[1]] = matrix
+    cells = padded.reshape(rows, block, columns, block).swapaxes(1, 2).reshape(rows, columns, -1)
+    at = np.abs(np.nan_to_num(cells)).argmax(axis=-1)
+    return np.take_along_axis(cells, at[..., None], axis=-1)[..., 0]
+
+
+def _expected_spectrum(weight: Any, value: Array) -> Array:
+    matrix = (math.prod(value.shape[:-1]), value.shape[-1])
+    gain = getattr(weight.initializer, "gain", None)
+    if type(weight.initializer).__name__ == "Orthogonal":
+        return np.full(min(matrix), float(1.0 if gain is None else gain))
+    density = density_of(weight.initializer, value.shape)
+    if density is None:
+        return _NONE
+    mean, std = moments_of(density)
+    return _NONE if abs(mean) > 0.01 * std else chance_singular_values(matrix, std)
+
+
+def _gradient_spread(stack: Stack, layer_id: str, step: Step, weight: Any) -> float:
+    found = stack.gradients.get(layer_id)
+    trainable = step.layer.trainable_weights
+    if found is None or len(found.weights) != len(trainable):
+        return math.nan
+    for one, gradient in zip(trainable, found.weights, strict=True):
+        if one is weight and gradient is not None:
+            # Of the mean loss, as a step of training takes it.
+            return float(np.std(gradient)) / max(len(stack.data.sample), 1)
+    return math.nan
+
+
+def picture_sentence(drawn: Drawn) -> str:
+    """Say what the colours show."""
+    values = {"count": wording.count(drawn.count), "total": wording.count(drawn.total)}
+    key = drawn.kind
+    if drawn.kind == "filters":
+        key = "filters" if drawn.count == drawn.total else "some_filters"
+    elif drawn.kind == "matrix" and drawn.count > 1:
+        key = "blocks"
+    return text(f"lenses.drawn_{key}", **values)
+
+
+def expectations(layer: LayerView, name: str) -> list[tuple[str, str]]:
+    """Return what the initializer promises and what was measured, with the error of chance."""
+    weight = weight_named(layer, name)
+    if weight is None or weight.density is None or weight.histogram.count < 2:
+        return []
+    mean, std = moments_of(weight.density)
+    x, pdf = (np.asarray(part, np.float64) for part in weight.density)
+    fourth = float(np.trapezoid(pdf * (x - mean) ** 4, x) / np.trapezoid(pdf, x))
+    count = weight.histogram.count
+    pairs = [
+        ("lenses.mean", mean, weight.histogram.mean, std / math.sqrt(count)),
+        (
+            "lenses.variance",
+            std**2,
+            weight.histogram.std**2,
+            math.sqrt(max(fourth - std**4, 0.0) / count),
+        ),
+    ]
+    return [
+        (
+            text(label),
+            text(
+                "lenses.expected_and_measured",
+                expected=wording.number(expected),
+                error=wording.number(error),
+                measured=wording.number(measured),
+            ),
+        )
+        for label, expected, measured, error in pairs
+    ]
+
+
+class SpectrumPicture:
+    """Singular values, largest first, with those of chance.
+
+    Parameters
+    ----------
+    label
+        What a screen reader calls the picture.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.figure = new_figure(label, 190)
+        self.measured = empty_source("x", "y")
+        self.expected = empty_source("x", "y")
+        self._x, self._y = SteadyRange(self.figure.x_range), SteadyRange(self.figure.y_range)
+        self.figure.line("x", "y", source=self.expected, line_color=THEORY, line_width=2.5)
+        points = self.figure.scatter(
+            "x", "y", source=self.measured, size=6, fill_color=MEASURED, line_color=None,
+            fill_alpha=0.75,
+        )  # fmt: skip
+        tips = [(text("lenses.rank"), "@x"), (text("lenses.singular_value"), "@y{custom}")]
+        self.figure.add_tools(hover([points], tips, mode="mouse"))
+        self.pane = picture_pane(self.figure)
+
+    def show(self, drawn: Drawn, subject: object) -> None:
+        """Draw a weight's; to be called inside `redraw`."""
+        count = drawn.singular.size
+        if count:
+            top = max(float(drawn.singular.max()), float(drawn.expected.max(initial=0.0)))
+            self._x.show(0.0, count + 1.0, subject)
+            self._y.show(0.0, 1.05 * top or 1.0, subject)
+        for source, values in ((self.measured, drawn.singular), (self.expected, drawn.expected)):
+            replace_data(source, {"x": np.arange(1, values.size + 1), "y": values})
+
+
 class WeightsLens(LayerLens):
-    """Histogram of a weight under the exact density of its initializer.
+    """A weight's histogram under the exact density of its initializer, and the weight itself.
 
     Parameters
     ----------
     session
-        Anything with the params `snapshot`, `selected` and `stale`.
+        As `LayerLens` wants it.
     """
 
     key: ClassVar[str] = "weights"
+    study = staticmethod(study)
+    options: ClassVar[Mapping[str, Any]] = {"weight": "", "channel": 0}
 
     def __init__(self, session: Any) -> None:
         self.picture = DistributionPicture(text("lenses.weights_picture"))
-        body = LensBody(self.picture.pane, choices_label=text("lenses.choose_weight"))
+        self.heat = HeatMap(
+            label=text("lenses.weight_heat"), tallest=190, sizing_mode="stretch_width"
+        )
+        self.spectrum = SpectrumPicture(text("lenses.spectrum_picture"))
+        self.stepper = Stepper(self._choose_channel, text("lenses.channel"), margin=(8, 0, 0, 0))
+        self.said = SmallWords(text_of="")
         self._wanted = ""
+        side: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0, "min_width": 0}
+        self.spectrum_side = pn.Column(
+            SmallWords(text_of=text("lenses.singular_values")), self.spectrum.pane, **side
+        )
+        both = pn.Column(
+            pn.Column(self.said, self.heat, self.stepper, **side),
+            self.spectrum_side,
+            styles=SIDE_BY_SIDE,
+            **side,
+        )
+        body = LensBody(self.picture.pane, both, choices_label=text("lenses.choose_weight"))
         super().__init__(session, body)
         body.caption.param.watch(self._choose, "choice")
 
@@ -170,11 +409,14 @@ class WeightsLens(LayerLens):
         # Remembered across layers: who looks at biases goes on looking at biases.
         if event.new in self.body.caption.content["choices"]:
             self._wanted = event.new
-            self.refresh()
+            self.session.set_option(self.key, weight=event.new)
 
-    def _show(self, layer: LayerView, found: Any) -> None:
+    def _choose_channel(self, channel: int) -> None:
+        self.session.set_option(self.key, channel=channel)
+
+    def _show(self, layer: LayerView, found: Drawn | None) -> None:
         weight = weight_named(layer, self._wanted)
-        if weight is None:
+        if weight is None or found is None:
             self._show_nothing(Words(self.title(layer), sentence=sentence(layer), tone="off"))
             return
         name = weight.name
@@ -186,15 +428,35 @@ class WeightsLens(LayerLens):
             legend=legend(layer, name),
             choices=[each.name for each in layer.weights],
             choice=name,
-            table=lambda: table(layer, name),
+            table=lambda: [*table(layer, name), *expectations(layer, name), *_more(found)],
         )
         drawn = frame(layer, name)
         self.picture.show(drawn, (layer.id, name))
         empty = not np.size(drawn["mean"])
         self.picture.message.say(text("lenses.nothing_finite") if empty else "")
+        self.heat.draw(found.values)
+        self.said.text_of = picture_sentence(found)
+        self.stepper.param.update(value=found.channel, count=found.channels)
+        self.spectrum_side.visible = bool(found.singular.size)
+        self.spectrum.show(found, (layer.id, name))
         self.body.say(words)
 
     def _show_nothing(self, words: Words) -> None:
         self.picture.show(distribution_frame(None), None)
         self.picture.message.say(text("lenses.no_picture"))
+        self.heat.clear()
+        self.said.text_of = ""
+        self.stepper.count = 1
+        self.spectrum_side.visible = False
         self.body.say(words)
+
+
+def _more(drawn: Drawn) -> list[tuple[str, str]]:
+    """Return the numbers of the singular values and the gradient."""
+    rows = []
+    if drawn.singular.size:
+        ends = (wording.number(float(drawn.singular[at])) for at in (0, -1))
+        rows.append((text("lenses.singular_values"), " … ".join(ends)))
+    if drawn.gradient == drawn.gradient:
+        rows.append((text("lenses.gradient_std"), wording.number(drawn.gradient)))
+    return rows
