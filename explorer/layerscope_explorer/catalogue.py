@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -129,7 +129,7 @@ def starting_values(cls: Any) -> dict[str, Any]:
 
 def _needed(cls: Any, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a class's first example adds to arguments that are not enough to make one."""
-    examples: Sequence[Any] = getattr(cls, "examples", ())
+    examples: Any = getattr(cls, "examples", ())
     try:
         if examples:
             cls(**found)
