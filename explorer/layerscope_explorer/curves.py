@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -35,8 +37,17 @@ def curve_of(
     `units` to its own input while the others stay at zero. `rank` is the number of axes it is
     given, the batch among them.
     """
+    arguments = activation, float(low), float(high), max(units, 1), rank
+    # A plain function keeps its curve; a layer's depends on what the layer was given.
+    known = isinstance(activation, FunctionType)
+    return _known_curve(*arguments) if known else _sampled(*arguments)
+
+
+def _sampled(
+    activation: Callable[[Any], Any], low: float, high: float, units: int, rank: int
+) -> Curve:
     x = np.linspace(low, high, POINTS, dtype=np.float32)
-    inputs = np.zeros((POINTS, max(units, 1)), np.float32)
+    inputs = np.zeros((POINTS, units), np.float32)
     inputs[:, 0] = x
     with GradientTape() as tape:
         watched = tape.watch(inputs)
@@ -48,6 +59,9 @@ def curve_of(
     return Curve(x, np.asarray(ops.convert_to_numpy(y), np.float32), slopes.astype(np.float32))
 
 
+_known_curve = lru_cache(maxsize=256)(_sampled)
+
+
 def _with_axes(shape: tuple[int, int], rank: int) -> tuple[int, ...]:
     """Return the shape with axes of length one in its middle, `rank` axes in all."""
     return (shape[0], *[1] * (rank - 2), shape[1])
@@ -55,37 +69,42 @@ def _with_axes(shape: tuple[int, int], rank: int) -> tuple[int, ...]:
 
 def is_elementwise(activation: Callable[[Any], Any], rank: int = 2) -> bool:
     """Tell whether each value is treated alone, by trying it on an array of `rank` axes."""
+    known = isinstance(activation, FunctionType)
+    return _known_elementwise(activation, rank) if known else _tried_alone(activation, rank)
+
+
+def _tried_alone(activation: Callable[[Any], Any], rank: int) -> bool:
     probe = np.array([[-1.25, 0.5, 2.0]], np.float32).reshape(_with_axes((1, 3), rank))
     together = np.asarray(activation(probe))
     alone = np.concatenate([np.asarray(activation(probe[..., [i]])) for i in range(3)], axis=-1)
     return together.shape == alone.shape and bool(np.allclose(together, alone, equal_nan=True))
 
 
-def slopes_of(activation: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray | None:
-    """Return the slope of an activation that treats each value alone; None if it has none."""
+_known_elementwise = lru_cache(maxsize=256)(_tried_alone)
+
+
+def slopes_of(activation: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray:
+    """Return the slopes of an activation that treats each value alone; zero where it has none."""
     with np.errstate(all="ignore"), GradientTape() as tape:
         watched = tape.watch(inputs)
         total = ops.sum(activation(watched))
-    return tape.gradient(total, watched)
+    found = tape.gradient(total, watched)
+    return np.zeros_like(inputs) if found is None else found
 
 
-def flat_shares(activation: Callable[[Any], Any], inputs: np.ndarray) -> tuple[float, float]:
+def flat_shares(slopes: np.ndarray) -> tuple[float, float]:
     """Return the shares of units that are dead and saturated on the data.
 
     Parameters
     ----------
-    activation : treats each value alone.
-    inputs : pre-activations, (..., units).
+    slopes : those of an activation that treats each value alone, (..., units).
 
     Returns
     -------
     Share of units whose slope is exactly zero on all samples, and share of units whose slope is
     on average below 5 % of the steepest one met (the dead ones included).
     """
-    slope = slopes_of(activation, inputs)
-    if slope is None:
-        return 1.0, 1.0
-    steepness = np.abs(slope).reshape(-1, inputs.shape[-1])
+    steepness = np.abs(slopes).reshape(-1, slopes.shape[-1])
     steepest = float(steepness.max(initial=0.0))
     dead = float(np.mean(~steepness.any(axis=0)))
     if steepest == 0.0:

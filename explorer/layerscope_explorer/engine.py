@@ -22,7 +22,7 @@ from layerscope_explorer.diagnosis import dry_run
 from layerscope_explorer.diagnosis.dry_run import COMPLAINTS, Stop
 from layerscope_explorer.diagnosis.fixes import prescribe
 from layerscope_explorer.diagnosis.health import judge
-from layerscope_explorer.diagnosis.readings import Reading, reading_of
+from layerscope_explorer.diagnosis.readings import Reading, own_slopes, reading_of
 from layerscope_explorer.diagnosis.shapes import explain, gives_words
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.histograms import histogram
@@ -215,9 +215,10 @@ class _Run:
             raise Stop(gives_words(spec.id, name))
         out = made.checked.outputs[0]
         step = Step(key, spec, name, made.layer, input_ids, shapes, out, arrays, **values)
-        view = view_of(step, self.document, made.weights)
+        slopes = own_slopes(step)
+        view = view_of(step, self.document, made.weights, slopes)
         dead = 0.0 if view.activation is None else view.activation.dead
-        return _Done(step, view, reading_of(step, dead))
+        return _Done(step, view, reading_of(step, dead, slopes))
 
     def _owner_key(self, spec: LayerSpec) -> str:
         return self._values[spec.shares].key if spec.shares in self._values else ""

@@ -98,10 +98,19 @@ def compile_loops() -> None:
         counting.count(values, -1.0, 1.0, np.zeros(3, np.int64))
 
 
+#: Loops and types of arrays that were found ready. Asking Numba takes as long as counting a layer.
+_READY: set[tuple[str, str]] = set()
+
+
 def _is_compiled(loop: Any, dtype: np.dtype[Any]) -> bool:
     """Tell whether a loop is ready for arrays of this type, or will never be compiled."""
-    signatures = getattr(loop, "signatures", None)
-    return signatures is None or any(str(dtype) == str(one[0].dtype) for one in signatures)
+    key = loop.__name__, dtype.char
+    if key not in _READY:
+        signatures = getattr(loop, "signatures", None)
+        if signatures is not None and all(str(dtype) != str(one[0].dtype) for one in signatures):
+            return False
+        _READY.add(key)
+    return True
 
 
 def _loop(loop: Any, dtype: np.dtype[Any]) -> Any:

@@ -12,14 +12,14 @@ from layerscope.configurable import REQUIRED, fields_of
 from layerscope.layers.layer import Layer
 from layerscope.tensor import Variable
 from layerscope_explorer.catalogue import layerscope_catalogue
-from layerscope_explorer.curves import Curve, curve_of, flat_shares, is_elementwise
+from layerscope_explorer.curves import Curve, curve_of, flat_shares
 from layerscope_explorer.data import Data
 from layerscope_explorer.densities import density_of, point_mass_of
 from layerscope_explorer.diagnosis.words import sizes
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.histograms import histogram
 from layerscope_explorer.snapshot import ActivationView, Histogram, LayerView, WeightView
-from layerscope_explorer.steps import Step, activation_of, weight_names
+from layerscope_explorer.steps import Array, Step, activation_of, weight_names
 from layerscope_explorer.strings import text
 
 #: Curves reach at least this far on both sides of zero.
@@ -31,12 +31,17 @@ def weight_views(layer: Layer) -> tuple[WeightView, ...]:
     return tuple(map(_weight_view, layer.weights, weight_names(layer)))
 
 
-def view_of(step: Step, document: Document, weights: tuple[WeightView, ...]) -> LayerView:
-    """Return what is shown of a layer on its own: without gradient and health."""
+def view_of(
+    step: Step, document: Document, weights: tuple[WeightView, ...], slopes: Array | None = None
+) -> LayerView:
+    """Return what is shown of a layer on its own: without gradient and health.
+
+    `slopes` are those of its activation on the data, where that treats each value alone.
+    """
     layer, spec = step.layer, step.spec
     distribution = histogram(step.output)
     try:
-        activation = _activation_view(layer, step.before)
+        activation = _activation_view(layer, step.before, slopes)
     except (ValueError, TypeError):
         # What mixes values along another axis than the last has no curve of one unit.
         activation = None
@@ -89,7 +94,8 @@ def input_view(document: Document, data: Data) -> LayerView:
 
 
 def _names_of(layer_ids: tuple[str, ...], document: Document) -> tuple[str, ...]:
-    names = document.names()
+    # Most layers have no other sources, and all names of a deep stack take a while.
+    names = document.names() if layer_ids else {}
     return tuple(names[layer_id] for layer_id in layer_ids if layer_id in names)
 
 
@@ -109,7 +115,9 @@ def _weight_view(weight: Variable, name: str) -> WeightView:
     )
 
 
-def _activation_view(layer: Layer, before: np.ndarray | None) -> ActivationView | None:
+def _activation_view(
+    layer: Layer, before: Array | None, slopes: Array | None
+) -> ActivationView | None:
     activation = activation_of(layer)
     if activation is None:
         return None
@@ -117,16 +125,15 @@ def _activation_view(layer: Layer, before: np.ndarray | None) -> ActivationView 
     dead = saturated = 0.0
     reach, units = _REACH, 1
     rank = max(before.ndim, 2) if before is not None else 2
-    elementwise = is_elementwise(activation, rank)
     if before is not None:
         inputs = histogram(before)
-        units = 1 if elementwise else before.shape[-1]
+        units = 1 if slopes is not None else before.shape[-1]
         if np.isfinite(inputs.low + inputs.high):
             # Steps of powers of two keep the axis still while a value is dragged.
             widest = max(abs(inputs.low), abs(inputs.high), _REACH)
             reach = min(_REACH * 2 ** math.ceil(math.log2(widest / _REACH)), 1e6)
-        if elementwise and not inputs.nonfinite:
-            dead, saturated = flat_shares(activation, before)
+        if slopes is not None and not inputs.nonfinite:
+            dead, saturated = flat_shares(slopes)
     with np.errstate(all="ignore"):
         curve: Curve = curve_of(activation, -reach, reach, units, rank)
     return ActivationView(

@@ -28,7 +28,7 @@ from layerscope_explorer.workers import InlineScheduler, Scheduler
 #: Pictures follow training this often, in milliseconds: 15 times a second is fluid.
 FRAME = 66
 #: Pictures that are older than this are dimmed, in milliseconds.
-STALE_AFTER = 100
+STALE_AFTER = 250
 
 #: Stands for no value at all, where None is one.
 NOTHING: Any = object()

@@ -10,7 +10,7 @@ import layerscope as ls
 from layerscope.structure import leaves
 from layerscope_explorer import edits
 from layerscope_explorer.catalogue import layerscope_catalogue
-from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise
+from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise, slopes_of
 from layerscope_explorer.data import digits_data
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine, make_layer
@@ -326,7 +326,7 @@ def test_elementwise_is_found_out_by_trying() -> None:
 
 def test_dead_units_are_those_with_no_slope_on_any_sample() -> None:
     inputs = np.array([[-1.0, 1.0, -2.0], [-3.0, 2.0, 4.0]], np.float32)
-    dead, _ = flat_shares(ls.activations.relu, inputs)
+    dead, _ = flat_shares(slopes_of(ls.activations.relu, inputs))
     assert dead == pytest.approx(1 / 3)
 
 

@@ -16,7 +16,7 @@ from layerscope_explorer.codec import to_json
 from layerscope_explorer.data import data_of
 from layerscope_explorer.diagnosis.dry_run import dry_run
 from layerscope_explorer.diagnosis.health import DEAD_BAD, DEAD_WARN, FADED, Judgement, judge
-from layerscope_explorer.diagnosis.readings import alike, measured, reading_of
+from layerscope_explorer.diagnosis.readings import alike, measured, own_slopes, reading_of
 from layerscope_explorer.document import Document
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.session import Session
@@ -531,6 +531,9 @@ def test_measures_are_those_of_the_numbers() -> None:
     assert varying == pytest.approx(np.sqrt(4.5))
     assert finite
     assert measured(np.array([[np.nan, 1.0]]))[2] is False
+    far = 1e4 + 1e-3 * np.arange(4.0).reshape(4, 1)
+    assert measured(far)[1] == pytest.approx(far.std())
+    assert measured(np.full((5, 3), 1e6))[1] == 0.0
     for odd in (np.zeros((0, 3)), np.array(["a"]), np.ones((3, 2, 2), bool)):
         assert np.isfinite(measured(odd)[0])
 
@@ -548,7 +551,7 @@ def test_units_are_alike_only_if_all_their_weights_are() -> None:
 
 def test_judging_changes_health_only() -> None:
     snapshot = Engine().snapshot(deep(32, "tanh", normal(0.01)))
-    readings = {one.spec.id: reading_of(one) for one in snapshot.stack.steps}
+    readings = {one.spec.id: reading_of(one, 0.0, own_slopes(one)) for one in snapshot.stack.steps}
     again = judge(snapshot.stack, snapshot.layers, readings)
     for before, after in zip(snapshot.layers, again.views, strict=True):
         assert after.output is before.output

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from layerscope_explorer.diagnosis.readings import Reading, measured
+from layerscope_explorer.diagnosis.readings import Reading, root_mean_square
 from layerscope_explorer.document import INPUT
 from layerscope_explorer.snapshot import Histogram, LayerView
 from layerscope_explorer.steps import Stack, Step
@@ -72,7 +72,7 @@ def examined(
     stack: Stack, views: Mapping[str, LayerView], readings: Mapping[str, Reading]
 ) -> dict[str, Exam]:
     """Place every layer among the others: what came before it, what comes back to it."""
-    data = measured(stack.data.sample)[0] if stack.data.sample.dtype.kind == "f" else 0.0
+    data = root_mean_square(stack.data.sample) if stack.data.sample.dtype.kind == "f" else 0.0
     known = {INPUT: (data, INPUT, 0, data)}
     merged = {one for step in stack.steps if len(step.input_ids) > 1 for one in step.input_ids}
     end = _end(stack)
@@ -114,7 +114,7 @@ def _end(stack: Stack) -> float:
     gradient = last.output if last.before is None else last.before
     if gradient is None or not gradient.size:
         return 0.0
-    return measured(gradient)[0] * math.sqrt(gradient.size / len(gradient))
+    return root_mean_square(gradient) * math.sqrt(gradient.size / len(gradient))
 
 
 def _with_way_back(exam: Exam, stack: Stack, gradient: Histogram | None, end: float) -> Exam:

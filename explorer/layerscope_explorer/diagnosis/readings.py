@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.layers.layer import Layer
-from layerscope_explorer.curves import slopes_of
+from layerscope_explorer.curves import is_elementwise, slopes_of
 from layerscope_explorer.steps import Array, Step, activation_of
 
 #: Values that are looked at, at most; a share of all units, on all samples.
@@ -54,25 +54,44 @@ class Reading:
     kernel: float = 0.0
 
 
-def reading_of(step: Step, dead: float = 0.0) -> Reading:
+def own_slopes(step: Step) -> Array | None:
+    """Return the slopes of a layer's activation on the data; None if it mixes values, or is none.
+
+    They are an array like the layer's pre-activation.
+    """
+    activation = activation_of(step.layer)
+    before = step.before
+    if activation is None or before is None or before.dtype.kind != "f":
+        return None
+    try:
+        if not is_elementwise(activation, max(before.ndim, 2)):
+            return None
+        return slopes_of(activation, before)
+    except (ValueError, TypeError):
+        # It takes arrays of other ranks only.
+        return None
+
+
+def reading_of(step: Step, dead: float = 0.0, slopes: Array | None = None) -> Reading:
     """Measure a layer.
 
     Parameters
     ----------
     step : the layer, working.
     dead : share of units without a slope, where its activation treats each value alone.
+    slopes : what `own_slopes` returns of it.
     """
     rms, varying, finite = measured(step.output)
     activation = activation_of(step.layer)
     fan_in, kernel = _kernel(step.layer)
     return Reading(
         rms=rms,
-        before=None if step.before is None else measured(step.before)[0],
+        before=None if step.before is None else root_mean_square(step.before),
         varying=varying,
         nonfinite=not finite,
         activation="" if activation is None else name_of(activation),
         dead=dead,
-        flat=_flat(step),
+        flat=_flat(step, slopes),
         alike=alike(step.layer),
         lost=_lost(step),
         fan_in=fan_in,
@@ -95,25 +114,45 @@ def measured(array: Array) -> tuple[float, float, bool]:
     -------
     The two, of finite values, and whether all are finite.
     """
-    if array.dtype.kind not in "fiub" or not array.size:
+    values, finite = _looked_at(array)
+    if not values.size:
         return 0.0, 0.0, True
+    with np.errstate(all="ignore"):
+        # What all samples have in common is taken off first: it would drown what differs.
+        apart = values - values[0]
+        means = apart.mean(axis=0)
+        variance = _mean_square(apart) - _mean_square(means)
+        return math.sqrt(_mean_square(values)), math.sqrt(max(variance, 0.0)), finite
+
+
+def root_mean_square(array: Array) -> float:
+    """Return the root mean square of an array's finite values."""
+    values, _ = _looked_at(array)
+    with np.errstate(all="ignore"):
+        return math.sqrt(_mean_square(values)) if values.size else 0.0
+
+
+def _looked_at(array: Array) -> tuple[Array, bool]:
+    """Return some values, float64 (samples, units), and whether all of these are finite."""
+    if array.dtype.kind not in "fiub" or not array.size:
+        return np.zeros((0, 0)), True
     values = array.reshape(len(array), -1)
     # Every n-th unit, on all samples: between samples is where a signal is.
     step = max(1, math.ceil(values.size / _MOST))
     values = values[:, ::step]
     if len(values) > _MOST:
         values = values[:_MOST]
-    values = values.astype(np.float64)
-    with np.errstate(all="ignore"):
-        finite = bool(np.isfinite(values).all())
-        if not finite:
-            values = np.where(np.isfinite(values), values, 0.0)
-        rms = math.sqrt(float(np.mean(np.square(values))))
-        varying = math.sqrt(float(np.mean(np.var(values, axis=0))))
-    return rms, varying, finite
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    finite = bool(np.isfinite(values).all())
+    return values if finite else np.where(np.isfinite(values), values, 0.0), finite
 
 
-def _flat(step: Step) -> float:
+def _mean_square(values: Array) -> float:
+    flat = values.reshape(-1)
+    return float(np.dot(flat, flat)) / flat.size
+
+
+def _flat(step: Step, slopes: Array | None) -> float:
     """Return the share of values that lie where an S-shaped activation is almost flat."""
     layer: Any = step.layer
     activation = activation_of(layer)
@@ -122,12 +161,9 @@ def _flat(step: Step) -> float:
         with np.errstate(all="ignore"):
             return float(np.mean(1 - np.square(step.output) < _FLAT))
     steepest = 0.0 if activation is None else S_SHAPED.get(name_of(activation), 0.0)
-    if activation is None or step.before is None or not steepest:
+    if slopes is None or not steepest:
         return 0.0
-    values = step.before.reshape(-1)
-    values = values[:: max(1, math.ceil(values.size / _MOST))]
-    slopes = slopes_of(activation, values)
-    return 1.0 if slopes is None else float(np.mean(np.abs(slopes) < _FLAT * steepest))
+    return float(np.mean(np.abs(slopes) < _FLAT * steepest))
 
 
 def alike(layer: Layer) -> float:
@@ -167,7 +203,7 @@ def _kernel(layer: Layer) -> tuple[int, float]:
         value = np.asarray(weight.value)
         if value.ndim >= 2 and "kernel" in weight.name and value.size:
             fan_in = value.size // max(value.shape[-1], 1)
-            return fan_in, math.sqrt(float(np.mean(np.square(value, dtype=np.float64))))
+            return fan_in, math.sqrt(_mean_square(value.astype(np.float64)))
     return 0, 0.0
 
 

@@ -17,6 +17,13 @@ function legendEntry(entry) {
   return item;
 }
 
+// Dims the card that the words stand in. A class of the card set by the server would cost far more:
+// Bokeh then lays the whole card out anew.
+function dim(root, stale) {
+  const caption = root.getRootNode().host;
+  caption?.getRootNode().host?.classList.toggle("ls-stale", stale);
+}
+
 export function render({ model }) {
   const root = element("div", "ls-caption");
   const head = element("div", "ls-caption-head");
@@ -89,6 +96,7 @@ export function render({ model }) {
   };
 
   model.on("content", draw);
+  model.on("stale", () => dim(root, model.stale));
   draw();
   return root;
 }

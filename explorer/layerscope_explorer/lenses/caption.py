@@ -37,6 +37,7 @@ class Caption(pn.custom.JSComponent):
         default={}, doc="subject, detail, sentence, tone, legend, choices, choices_label, choice."
     )
     choice = param.String(doc="What a person chose among the choices.")
+    stale = param.Boolean(default=False, doc="Whether the card is dimmed: newer work is under way.")
 
     _esm = _HERE / "caption.js"
     _stylesheets: ClassVar[list[str]] = [_CSS]

@@ -104,9 +104,8 @@ class LensBody(pn.viewable.Viewer):
 
     def dim(self, stale: bool) -> None:
         """Dim everything while newer work is under way."""
-        classes = ["ls-lens", "ls-stale"] if stale else ["ls-lens"]
-        if classes != self.layout.css_classes:
-            self.layout.css_classes = classes
+        if stale != self.caption.stale:
+            self.caption.stale = stale
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the layout."""
