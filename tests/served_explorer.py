@@ -56,7 +56,7 @@ class Server:
         """Return what the server complained about, from the first complaint on."""
         # Tornado complains when a page closes while it is being written to: that is no error.
         lines = re.sub(
-            r"Traceback(?:(?!Traceback)[\s\S])*?StreamClosedError[\s\S]*?WebSocketClosedError\n",
+            r"Traceback(?:(?!Traceback)[\s\S])*?(StreamClosedError[\s\S]*?)?WebSocketClosedError\n",
             "",
             "".join(self.lines),
         ).splitlines(keepends=True)

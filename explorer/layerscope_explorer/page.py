@@ -127,8 +127,13 @@ class Workbench(pn.viewable.Viewer):
         self._lens_place = Region("lens-place", tabs)
         session.param.watch(lambda event: self._show_lens(event.new), "lens")
         signal = Region("lens-card", SignalLens(session), label=text("page.signal_lens"))
-        session.open_lens(labels[0][0])
+        # Once the page stands: the signal through the whole stack is the first thing to be seen.
+        pn.state.onload(partial(self._open_first, labels[0][0]))
         return Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+
+    def _open_first(self, name: str) -> None:
+        if not self.session.lens:
+            self.session.open_lens(name)
 
     def _lens_makers(self) -> dict[str, Callable[[], Any]]:
         """Return what makes each lens, by name, in the order of the tabs."""

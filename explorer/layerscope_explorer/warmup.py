@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from bokeh.document import Document as BokehDocument
 from threadpoolctl import threadpool_limits
 
 from layerscope_explorer.data import digits_data
@@ -14,13 +15,14 @@ from layerscope_explorer.document import Document
 from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.histograms import compile_loops
+from layerscope_explorer.page import build_page
 from layerscope_explorer.presets import digits_stack
-from layerscope_explorer.session import opening_snapshot
+from layerscope_explorer.session import Session, opening_snapshot
 from layerscope_explorer.trainer import Trainer
 
 
 def warm_up() -> None:
-    """Take one step with every optimizer, then compute the opening pictures."""
+    """Take one step with every optimizer, compute the opening pictures, and make a page."""
     # A worker gives the interpreter back after half a millisecond instead of five: the event loop
     # answers that much sooner while something is computed.
     sys.setswitchinterval(0.0005)
@@ -33,4 +35,5 @@ def warm_up() -> None:
         next(trainer.steps())
     compile_loops()
     Engine().snapshot(document)
-    opening_snapshot()
+    # The first page of a process takes half a second longer than the others.
+    build_page(Session(start=opening_snapshot())).server_doc(BokehDocument())
