@@ -1,0 +1,58 @@
+"""axe-core finds nothing serious on any lens, in the light and in the dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from layerscope_explorer.lenses import LENSES
+from served_explorer import Visit
+
+pytestmark = pytest.mark.browser
+
+WORST = ("serious", "critical")
+
+
+def violations(page: Any) -> list[str]:
+    """Return what axe-core holds against a page, a line for each element."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        f"{found['impact']} {found['id']}: {node['target'][-1]} {node['html'][:120]}"
+        for found in Axe().run(page).response["violations"]
+        if found["impact"] in WORST
+        for node in found["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_lens_can_be_read_by_everybody(visit: Visit, theme: str) -> None:
+    page = visit.page
+    if theme == "dark":
+        page.get_by_role("button", name="Toggle theme").click()
+    page.locator(".ls-card").nth(3).locator(".ls-main").click()
+    found = {}
+    for lens in [*(one.key for one in LENSES), "train"]:
+        page.locator(f".ls-tab-{lens}").click()
+        page.locator(f".ls-tab-{lens}[aria-selected='true']").wait_for()
+        page.wait_for_timeout(700)
+        found[lens] = violations(page)
+    assert found == {lens: [] for lens in found}
+
+
+def test_open_menus_too(visit: Visit) -> None:
+    page = visit.page
+    page.locator(".ls-add-last").click()
+    page.wait_for_timeout(400)
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator(".ls-card").nth(3).locator(".ls-main").click()
+    page.locator(".ls-arg-activation .ls-picker").click()
+    page.wait_for_timeout(400)
+    assert violations(page) == []
+
+
+def test_what_nobody_could_read_is_found(visit: Visit) -> None:
+    visit.page.evaluate("document.querySelector('main, body').append(new Image(20, 20))")
+    assert any("image-alt" in line for line in violations(visit.page))
