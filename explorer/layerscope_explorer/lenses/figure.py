@@ -12,12 +12,12 @@ import numpy as np
 import panel as pn
 from bokeh.models import (
     BasicTicker,
-    BasicTickFormatter,
     ColumnDataSource,
     CustomJSHover,
     HoverTool,
     Label,
     Node,
+    PrintfTickFormatter,
     Range,
     Range1d,
 )
@@ -108,7 +108,8 @@ def new_figure(
     for axis in picture.axis:
         if not (log_y and axis in picture.yaxis):
             axis.ticker = BasicTicker(desired_num_ticks=5)
-            axis.formatter = BasicTickFormatter(power_limit_low=-3, power_limit_high=5)
+            # As few digits as tell the numbers apart: 0.002, where Bokeh's own writes 2.000e-3.
+            axis.formatter = PrintfTickFormatter(format="%.5g")
         axis.axis_line_color = None
         axis.major_tick_line_color = None
         axis.minor_tick_line_color = None

@@ -188,7 +188,7 @@ class RibbonPicture:
 
     def __init__(self, label: str) -> None:
         self.figure = new_figure(label, _RIBBON_HEIGHT)
-        self.figure.min_border_bottom = 4
+        self.figure.min_border_bottom = 8
         self.figure.xaxis.visible = False
         self.figure.xgrid.visible = False
         self.figure.min_border_left = self.figure.min_border_right = 46
