@@ -13,10 +13,17 @@ from served_explorer import QUIET, ROOT, chromium_path, open_explorer, served
 
 FOLDER = ROOT / "assets" / "screenshots"
 SIZES = {"": (1440, 900), "phone-": (390, 844)}
+#: Lenses, each on the layer at this place of the stack of this demo.
+LENSES = {
+    "weights": ("", 2),
+    "activation": ("?demo=digits", 0),
+    "outputs": ("?demo=digits", 0),
+    "math": ("?demo=digits", 0),
+}
 
 
 def main() -> None:
-    """Open the explorer in both themes and both sizes and save what is seen."""
+    """Save the page in both themes and both sizes, and some of the lenses."""
     FOLDER.mkdir(exist_ok=True)
     with served() as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
@@ -29,6 +36,14 @@ def main() -> None:
                 page.screenshot(path=FOLDER / f"{prefix}{theme}.png")
                 page.get_by_role("button", name="Toggle theme").first.click()
                 page.mouse.move(width / 2, 20)
+            page.close()
+        for lens, (demo, place) in LENSES.items():
+            page = browser.new_page(viewport={"width": 1440, "height": 1600})
+            open_explorer(page, server.url + demo)
+            page.locator(".ls-card").nth(place).locator(".ls-main").click()
+            page.locator(f".ls-tab-{lens}").click()
+            page.wait_for_timeout(2500)
+            page.locator(".ls-lens-place").screenshot(path=FOLDER / f"{lens}.png")
             page.close()
         browser.close()
 
