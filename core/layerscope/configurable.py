@@ -477,7 +477,7 @@ def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
             merged[name] = replace(merged[name], default=default)
     for name in cls._last:
         if name in merged:
-            merged[name] = replace(merged[name], kw_only=False, last=True)
+            merged[name] = replace(merged.pop(name), kw_only=False, last=True)
     return dict(sorted(merged.items(), key=lambda item: item[1].last))
 
 

@@ -192,6 +192,22 @@ def test_an_argument_of_a_base_class_may_be_placed() -> None:
         assert parameters["late"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
+def test_arguments_of_base_classes_may_stand_last_in_another_order() -> None:
+    class Named(Configurable):
+        _last: ClassVar[tuple[str, ...]] = ("reduction", "name")
+        name: str | None = field(default=None, kw_only=True, help="By name only.")
+        reduction: str = field(default="sum", kw_only=True, help="By name only.")
+
+    class Below(Named):
+        share: float = field(default=0.5, help="Of its own.")
+
+    parameters = inspect.signature(Below).parameters
+    assert list(parameters) == ["share", "reduction", "name"]
+    assert {one.kind for one in parameters.values()} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    made: Any = Below
+    assert (made(0.25, "mean", "loss").name, made(0.25, "mean").reduction) == ("loss", "mean")
+
+
 def test_one_axis_is_not_several() -> None:
     make: Any = _Placed
     assert make(1, axis=np.int64(2)).axis == 2

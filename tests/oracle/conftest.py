@@ -13,3 +13,5 @@ import os
 
 # Before anything imports Keras.
 os.environ.setdefault("KERAS_BACKEND", "torch")
+# On JAX nearly all the time goes into compiling what then runs once.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")

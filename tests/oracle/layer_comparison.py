@@ -17,6 +17,7 @@ from layerscope.structure import leaves, map_shapes, map_structure
 from oracle.reference import (
     COUNT,
     close,
+    double_precision,
     generator_of,
     keras,
     layer_gradients,
@@ -131,9 +132,10 @@ class Comparison:
             self.ours.set_weights(before[0])
             self.theirs.set_weights(before[1])
             self.generator = state
-            twin = self.in_double()
-            twin.check_forward()
-            twin.check_gradients()
+            with double_precision():
+                twin = self.in_double()
+                twin.check_forward()
+                twin.check_gradients()
             found, decided = (
                 one.ours(*one.as_arguments(one.x), **one.options) for one in (self, twin)
             )
@@ -187,13 +189,13 @@ class Comparison:
         assert comparable(ours.get_config()) == comparable(theirs.get_config())
         there = keras.layers.deserialize(json.loads(json.dumps(ls.layers.serialize(ours))))
         back = ls.layers.deserialize(json.loads(json.dumps(keras.layers.serialize(theirs))))
-        for one in (there, back):
+        for one, same in ((there, theirs), (back, ours)):
             assert comparable(one.get_config()) == comparable(theirs.get_config())
             one.build(*self.as_arguments(self.shape))
-            one.set_weights(ours.get_weights())
+            one.set_weights(same.get_weights())
             if not self.options.get("training"):
                 inputs = self.as_arguments(self.x)
-                close(numpy_of(one(*inputs)), theirs(*inputs))
+                close(numpy_of(one(*inputs)), same(*inputs))
 
 
 def _doubled(array: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,18 @@ def only_right_on_jax(name: str) -> list[pytest.MarkDecorator]:
         return []
     reason = f"Keras's {name} {WRONG_ON_TORCH[name]} on torch; run with KERAS_BACKEND=jax"
     return [pytest.mark.on_jax, pytest.mark.skipif(ON_TORCH, reason=reason)]
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Let Keras answer float64 in float64: elsewhere than on TensorFlow it makes it float32."""
+    narrowed: dict[str, str] = keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE
+    before = narrowed["float64"]
+    narrowed["float64"] = "float64"
+    try:
+        yield
+    finally:
+        narrowed["float64"] = before
 
 
 def generator_of(name: str, index: int = 0) -> np.random.Generator:

@@ -85,14 +85,18 @@ LOGITS = {"from_logits": one_of(True, False)}
 GAMMA = {"gamma": between(0.5, 4), "alpha": between(0.1, 0.9)}
 
 
-def classes(**options: Callable[[Generator], Any]) -> Callable[[Generator], Case]:
+def classes(
+    first_axis: int = 0, **options: Callable[[Generator], Any]
+) -> Callable[[Generator], Case]:
+    """Return a draw of one-hot targets, of which the classes may lie on an axis of their own."""
+
     def draw(generator: Generator) -> Case:
         found = drawn(generator, {**LOGITS, **options})
         labels, p = labels_and_predictions(generator, bool(found.get("from_logits")))
         y = np.eye(p.shape[-1])[labels]
         # Keras counts the classes to smooth over along the last axis, wherever they are.
         if generator.random() < 0.3 and "label_smoothing" not in found:
-            axis = found["axis"] = int(generator.integers(0, p.ndim))
+            axis = found["axis"] = int(generator.integers(first_axis, p.ndim))
             y, p = np.moveaxis(y, -1, axis), np.moveaxis(p, -1, axis)
         return found, y, p
 

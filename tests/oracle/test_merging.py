@@ -203,7 +203,8 @@ class OfEveryStep(Comparison):
 
     def make(self, library: Any, name: str, arguments: Arguments) -> Any:
         inner = getattr(library.layers, name)(**arguments)
-        return library.layers.TimeDistributed(inner)
+        # It turns what comes in into its own type, whatever that of the layer inside.
+        return library.layers.TimeDistributed(inner, dtype=arguments.get("dtype"))
 
 
 INNER: dict[str, tuple[Arguments, int]] = {

@@ -205,7 +205,8 @@ CASES: dict[str, Draw] = {
     "KLDivergence": binary(),
     "Poisson": positive(),
     "BinaryCrossentropy": binary(**LOGITS, **SMOOTHING),
-    "CategoricalCrossentropy": classes(**SMOOTHING),
+    # The first axis is split into batches.
+    "CategoricalCrossentropy": classes(first_axis=1, **SMOOTHING),
     "SparseCategoricalCrossentropy": sparse,
     "Hinge": hinges,
     "SquaredHinge": hinges,

@@ -27,8 +27,23 @@ def learning_rate_of(optimizer: Any) -> float:
     return float(convert_to_numpy(optimizer.learning_rate))
 
 
+def _rated(optimizer: Any) -> list[tuple[str, Any]]:
+    """Return each optimizer with a learning rate, and what the logs call it."""
+    several = getattr(optimizer, "optimizers", None)
+    if several is None:
+        return [("learning_rate", optimizer)]
+    return [(f"learning_rate_{one.name}", one) for one in several]
+
+
+def _rates(optimizer: Any) -> dict[str, float]:
+    """Return the learning rates as they are now, for the logs."""
+    return {name: learning_rate_of(one) for name, one in _rated(optimizer)}
+
+
 class ReduceLROnPlateau(MonitorCallback):
     """Lowers the learning rate when a value has not become better for some epochs.
+
+    A `MultiOptimizer` has the rates of all its optimizers lowered.
 
     Parameters
     ----------
@@ -82,7 +97,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = {} if logs is None else logs
-        logs["learning_rate"] = learning_rate_of(self.model.optimizer)
+        logs.update(_rates(self.model.optimizer))
         current: Any = self._current(logs, "Reducing the learning rate")
         if current is None:
             return
@@ -95,21 +110,22 @@ class ReduceLROnPlateau(MonitorCallback):
         elif not self.in_cooldown():
             self.wait += 1
             if self.wait >= self.patience:
-                self._reduce(epoch, logs["learning_rate"])
+                self._reduce(epoch)
 
-    def _reduce(self, epoch: int, rate: float) -> None:
-        if rate <= np.float32(self.min_lr):
-            return
-        rate = max(rate * self.factor, self.min_lr)
-        self.model.optimizer.learning_rate = rate
-        if self.verbose:
-            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
-        self.cooldown_counter = self.cooldown
-        self.wait = 0
+    def _reduce(self, epoch: int) -> None:
+        for name, optimizer in _rated(self.model.optimizer):
+            rate = learning_rate_of(optimizer)
+            if rate <= np.float32(self.min_lr):
+                continue
+            optimizer.learning_rate = rate = max(rate * self.factor, self.min_lr)
+            if self.verbose:
+                print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {name} to {rate}.")
+            self.cooldown_counter = self.cooldown
+            self.wait = 0
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate before each epoch.
+    """Sets the learning rate before each epoch, of every optimizer if there are several.
 
     Parameters
     ----------
@@ -132,8 +148,12 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        optimizer = self.model.optimizer
-        before = learning_rate_of(optimizer)
+        for name, optimizer in _rated(self.model.optimizer):
+            optimizer.learning_rate = rate = self._scheduled(epoch, learning_rate_of(optimizer))
+            if self.verbose:
+                print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {name} to {rate}.")
+
+    def _scheduled(self, epoch: int, before: float) -> float:
         try:
             rate = self.schedule(epoch, before)
         except TypeError:
@@ -143,9 +163,7 @@ class LearningRateScheduler(Callback):
             raise self._refusal(rate)
         if isinstance(rate, (bool, int, str)) or rate is None:
             raise self._refusal(rate)
-        optimizer.learning_rate = float(rate)
-        if self.verbose:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+        return float(rate)
 
     def _refusal(self, rate: Any) -> ValueError:
         return ValueError(
@@ -154,4 +172,4 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = learning_rate_of(self.model.optimizer)
+            logs.update(_rates(self.model.optimizer))

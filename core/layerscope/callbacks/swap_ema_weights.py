@@ -10,7 +10,7 @@ from layerscope.callbacks.callback import Callback, Logs
 class SwapEMAWeights(Callback):
     """Exchanges weights and their moving averages for validation, and back.
 
-    The optimizer must follow the averages: ``use_ema=True``.
+    The optimizer must follow the averages: ``use_ema=True``. Of several, those that do count.
 
     Parameters
     ----------
@@ -30,13 +30,20 @@ class SwapEMAWeights(Callback):
     def _pairs(self) -> list[tuple[Any, Any]]:
         """Return each variable with its average."""
         optimizer = self.model.optimizer
-        averages = getattr(optimizer, "_model_variables_moving_average", None)
-        if averages is None:
+        several = getattr(optimizer, "optimizers", [optimizer])
+        averages = [getattr(one, "_model_variables_moving_average", None) for one in several]
+        if all(one is None for one in averages):
             raise ValueError(
-                "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
-                f"Received: use_ema={getattr(optimizer, 'use_ema', False)}"
+                "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer, or on "
+                "one of several. Received: "
+                f"use_ema={[getattr(one, 'use_ema', False) for one in several]}"
             )
-        return list(zip(optimizer._trainable_variables, averages, strict=True))
+        return [
+            pair
+            for one, followed in zip(several, averages, strict=True)
+            if followed is not None
+            for pair in zip(one._trainable_variables, followed, strict=True)
+        ]
 
     def _swap(self, swapped: bool) -> None:
         if self._swapped == swapped:

@@ -144,6 +144,20 @@ class WeightOwner:
             found.extend(layer._flatten_layers())
         return found
 
+    @property
+    def metrics(self) -> list[Any]:
+        """Metrics among the attributes of this layer and of those inside it."""
+        inner = [metric for layer in self._sublayers() for metric in layer.metrics]
+        return [*self._own_metrics(), *inner]
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """What the metrics keep."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def _own_metrics(self) -> list[Metric]:
+        return [leaf for leaf in leaves(self._metrics) if isinstance(leaf, Metric)]
+
     # --- weights -------------------------------------------------------------------------
 
     def add_weight(

@@ -16,8 +16,8 @@ from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.models.compiled_loss import CompileLoss, RunningLoss
 from layerscope.models.compiled_metrics import CompileMetrics
 from layerscope.plain_data import serialize_value
-from layerscope.structure import leaves, map_structure
-from layerscope.tensor import Tensor, Variable
+from layerscope.structure import map_structure
+from layerscope.tensor import Tensor
 
 Logs = dict[str, Any]
 
@@ -221,21 +221,14 @@ class Compiled:
             found.extend(self._compile_loss.metrics)
         for layer in self._flatten_layers():  # type: ignore[attr-defined]
             # A model inside reports by itself.
-            if layer._metrics and (layer is self or not isinstance(layer, Compiled)):
-                found.extend(
-                    one for one in leaves(layer._metrics) if isinstance(one, metrics_module.Metric)
-                )
+            if layer is self or not isinstance(layer, Compiled):
+                found.extend(layer._own_metrics())
         return found
 
     @property
     def metrics_names(self) -> list[str]:
         """Names of `metrics`."""
         return [metric.name for metric in self.metrics]
-
-    @property
-    def metrics_variables(self) -> list[Variable]:
-        """What the metrics keep."""
-        return [variable for metric in self.metrics for variable in metric.variables]
 
     def reset_metrics(self) -> None:
         """Let all metrics forget."""

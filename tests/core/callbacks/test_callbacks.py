@@ -225,6 +225,34 @@ def test_learning_rate_scheduler() -> None:
         feed(callbacks.LearningRateScheduler(lambda epoch: "fast"), [1.0])  # type: ignore[arg-type]
 
 
+def two_rates() -> tuple[Sequential, list[Any]]:
+    """Return a model whose kernel and bias have an optimizer, of the same kind, each."""
+    fast, slow = ls.optimizers.SGD(1.0), ls.optimizers.SGD(0.25, name="slow")
+    model = linear()
+    several = ls.optimizers.OptimizerMap(slow, {".*kernel": fast})
+    model.compile(ls.optimizers.MultiOptimizer(several), "mse")
+    return model, [fast, slow]
+
+
+def test_callbacks_change_the_rates_of_several_optimizers() -> None:
+    model, optimizers = two_rates()
+    halving = callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    halving.set_model(model)
+    halving.on_epoch_begin(0)
+    assert [float(one.learning_rate) for one in optimizers] == [0.5, 0.125]
+    halving.on_epoch_end(0, logs := {})
+    assert logs == {"learning_rate_sgd": 0.5, "learning_rate_slow": 0.125}
+
+    reduce = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_lr=0.125, cooldown=3)
+    reduce.set_model(model)
+    reduce.on_train_begin()
+    for epoch in range(2):
+        reduce.on_epoch_end(epoch, logs := {"loss": 1.0})
+    assert logs == {"loss": 1.0, "learning_rate_sgd": 0.5, "learning_rate_slow": 0.125}
+    assert [float(one.learning_rate) for one in optimizers] == [0.25, 0.125]
+    assert reduce.in_cooldown()
+
+
 # --- files -------------------------------------------------------------------------------------
 
 
@@ -378,3 +406,26 @@ def test_weights_are_exchanged_for_their_averages(swap_on_epoch: bool) -> None:
         linear().fit(
             X, Y, validation_data=(X, Y), verbose=0, callbacks=[callbacks.SwapEMAWeights()]
         )
+
+
+def test_only_averages_that_an_optimizer_follows_are_exchanged() -> None:
+    averaging, plain = ls.optimizers.SGD(0.3, use_ema=True), ls.optimizers.SGD(0.3)
+    model = linear()
+    several = ls.optimizers.OptimizerMap(plain, {".*kernel": averaging})
+    model.compile(ls.optimizers.MultiOptimizer(several), "mse")
+    model.train_on_batch(X, Y)
+    kernel, bias = model.get_weights()
+    average = np.array([[5.0], [6.0]])
+    averaging._model_variables_moving_average[0].assign(average)
+    swap = callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    swap.on_test_begin()
+    np.testing.assert_array_equal(model.get_weights()[0], average)
+    np.testing.assert_array_equal(model.get_weights()[1], bias)
+    swap.on_test_end()
+    np.testing.assert_array_equal(model.get_weights()[0], kernel)
+    for others in ({}, {".*kernel": ls.optimizers.SGD()}):
+        several = ls.optimizers.OptimizerMap(plain, {**others})
+        model.compile(ls.optimizers.MultiOptimizer(several), "mse")
+        with pytest.raises(ValueError, match="one of several"):
+            swap.on_test_begin()

@@ -216,6 +216,11 @@ def test_metrics_inside_layers_and_lists_are_found() -> None:
     model.compile("sgd", "mse")
     assert measure(model, A)["inside"] == 5
     assert not model.non_trainable_variables
+    counting: Any = model.layers[0]
+    assert counting.metrics == counting.kept
+    assert counting.metrics_variables == counting.kept[0].variables
+    around = layers.Wrapper(counting)
+    assert around.metrics == counting.kept
 
 
 def test_evaluating_and_predicting_can_be_stopped() -> None:
