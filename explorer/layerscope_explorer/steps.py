@@ -101,6 +101,38 @@ class Step:
         return Gradients(gradient, own, tuple(all_found[:count]), tuple(all_found[count + 1 :]))
 
 
+    def slopes(
+        self, place: tuple[int, ...], weights: Sequence[Variable] = (), *, of_before: bool = False
+    ) -> tuple[list[Array | None], list[Array | None]]:
+        """Return the derivatives of one entry of the output, or of the pre-activation.
+
+        Parameters
+        ----------
+        place : which entry, batch first.
+        weights : trainable weights whose derivatives are wanted, too.
+
+        Returns
+        -------
+        Those with respect to the inputs, and those with respect to `weights`; None where the entry
+        depends on none of a value.
+        """
+        inputs, before, output = self._traced or (self.inputs, None, None)
+        target = before if of_before else output
+        if self._tape is None or not isinstance(target, Tensor):
+            return [None] * len(inputs), [None] * len(weights)
+        chosen = np.zeros(target.shape, target.dtype)
+        chosen[place] = 1
+        # Whole numbers have no derivative, and an array of them would be taken for a number.
+        known = [value for value in (*inputs, *weights) if isinstance(value, (Tensor, Variable))]
+        with np.errstate(all="ignore"):
+            found = self._tape.gradient(target, known, output_gradients=chosen)
+        by_value = {id(value): one for value, one in zip(known, found, strict=True)}
+        return (
+            [by_value.get(id(value)) for value in inputs],
+            [by_value.get(id(value)) for value in weights],
+        )
+
+
 @dataclass(frozen=True)
 class Stack:
     """Everything a document computes on its data, for the lenses' studies to read.
