@@ -100,7 +100,6 @@ class Step:
         own = all_found[count] if self.before is not None else None
         return Gradients(gradient, own, tuple(all_found[:count]), tuple(all_found[count + 1 :]))
 
-
     def slopes(
         self, place: tuple[int, ...], weights: Sequence[Variable] = (), *, of_before: bool = False
     ) -> tuple[list[Array | None], list[Array | None]]:

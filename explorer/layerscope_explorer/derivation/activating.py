@@ -58,9 +58,7 @@ def as_softmax(entry: Entry) -> Derivation | None:
     _, row, axes = softmax
     lines, result = _softmax_lines(*softmax)
     places = np.arange(entry.inputs[0].size).reshape(entry.inputs[0].shape)
-    taken = tuple(
-        slice(None) if axis in axes else place for axis, place in enumerate(entry.index)
-    )
+    taken = tuple(slice(None) if axis in axes else place for axis, place in enumerate(entry.index))
     top = float(row.max())
     terms = [
         Term(0, int(place), float(x), None, float(np.exp(x - top)))
@@ -70,7 +68,9 @@ def as_softmax(entry: Entry) -> Derivation | None:
     shares = np.exp(row - top) / np.exp(row - top).sum()
     slopes[taken] = -result * shares
     slopes[entry.index] += result
-    return Derivation("softmax", result, lines=tuple(lines), slopes=(slopes,), **largest_first(terms))
+    return Derivation(
+        "softmax", result, lines=tuple(lines), slopes=(slopes,), **largest_first(terms)
+    )
 
 
 def _softmax_parts(entry: Entry, before: float) -> tuple[float, Any, set[int]] | None:
@@ -93,9 +93,7 @@ def _softmax_parts(entry: Entry, before: float) -> tuple[float, Any, set[int]] |
         return None
     row = np.array(known[entry.sample], np.float64)
     row[entry.index] = before
-    taken = tuple(
-        slice(None) if axis in axes else place for axis, place in enumerate(entry.index)
-    )
+    taken = tuple(slice(None) if axis in axes else place for axis, place in enumerate(entry.index))
     exponentials = np.exp(row[taken] - row[taken].max())
     result = float(np.exp(before - row[taken].max()) / exponentials.sum())
     # A mask leaves entries out.

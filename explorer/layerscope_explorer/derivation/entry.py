@@ -79,10 +79,6 @@ class Entry:
         ]
         return sum(parts) if parts else None
 
-    def weight_at(self, weight: Any, shape: Sequence[int], index: Sequence[int]) -> float:
-        """Return the entry of a weight that belongs to a place, once it is spread over a shape."""
-        return float(np.broadcast_to(array_of(weight), tuple(shape))[tuple(index)])
-
 
 def array_of(value: Any) -> Array:
     """Return an array, a tensor or a variable as an array."""

@@ -33,9 +33,7 @@ def _ways(entry: Entry) -> Iterator[Derivation]:
         yield from _batch_ways(entry, x)
     elif isinstance(layer, layers.GroupNormalization):
         group = _group(entry)
-        shape = entry.inputs[0].shape
         gamma, beta = (_per_channel(entry, layer.axis, w) for w in (layer.gamma, layer.beta))
-        assert shape
         yield _standardized(entry, x, group.mean(), group.var(), gamma, beta)
     elif isinstance(layer, layers.UnitNormalization):
         row = _along(entry, layer.axis)
@@ -50,8 +48,7 @@ def _ways(entry: Entry) -> Iterator[Derivation]:
         yield _divided(entry, x, lines, float(np.sqrt(square + layer.epsilon)), scale)
     elif isinstance(layer, layers.LayerNormalization):
         row = _along(entry, layer.axis)
-        gamma, beta = (_over_axes(entry, layer.axis, w, n) for w, n in
-                       ((layer.gamma, 1.0), (layer.beta, 0.0)))  # fmt: skip
+        gamma, beta = (_over_axes(entry, layer.axis, w) for w in (layer.gamma, layer.beta))
         yield _standardized(entry, x, row.mean(), row.var(), gamma, beta)
 
 
@@ -66,7 +63,25 @@ def _batch_ways(entry: Entry, x: float) -> Iterator[Derivation]:
     mask = get_keras_mask(entry.step.inputs[0])
     if mask is not None and np.shape(mask) == values.shape:
         values = values[np.asarray(mask) != 0]
-    yield _standardized(entry, x, values.mean(), values.var(), gamma, beta, "batch")
+    batch = values.mean(), values.var()
+    yield _standardized(entry, x, *batch, gamma, beta, "batch")
+    if layer.renorm:
+        yield _standardized(
+            entry, x, *batch, gamma, beta, "batch", _corrections(layer, *batch, channel)
+        )
+
+
+def _corrections(layer: Any, mean: float, variance: float, channel: int) -> tuple[float, float]:
+    """Return factor and offset from the batch's statistics to the averages', within limits."""
+    limits = layer.renorm_clipping or {}
+    stddev = float(np.sqrt(variance + layer.epsilon))
+    usual = max(float(array_of(layer.renorm_stddev)[channel]), float(np.sqrt(layer.epsilon)))
+    reach = limits.get("dmax", np.inf)
+    offset = (mean - float(array_of(layer.renorm_mean)[channel])) / usual
+    return (
+        float(np.clip(stddev / usual, limits.get("rmin", 0.0), limits.get("rmax", np.inf))),
+        float(np.clip(offset, -reach, reach)),
+    )
 
 
 def _along(entry: Entry, axes: int | Sequence[int]) -> Array:
@@ -99,9 +114,7 @@ def _per_channel(entry: Entry, axis: int, weight: Any) -> float | None:
     return float(array_of(weight)[entry.index[axis % (entry.inputs[0].ndim + 1) - 1]])
 
 
-def _over_axes(
-    entry: Entry, axes: int | Sequence[int], weight: Any, missing: float = 1.0
-) -> float | None:
+def _over_axes(entry: Entry, axes: int | Sequence[int], weight: Any) -> float | None:
     if weight is None:
         return None
     chosen = _own_axes(entry.inputs[0].ndim, axes)
@@ -116,6 +129,7 @@ def _standardized(
     gamma: float | None,
     beta: float | None,
     whose: str = "sample",
+    correction: tuple[float, float] | None = None,
 ) -> Derivation:
     """Return the steps of (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
     epsilon = float(entry.layer.epsilon)
@@ -130,6 +144,11 @@ def _standardized(
             {"x": x, "mean": mean, "variance": variance, "epsilon": epsilon},
         ),
     ]
+    if correction is not None:
+        factor, offset = correction
+        numbers = {"before": result, "factor": factor, "offset": offset}
+        result = result * factor + offset
+        lines.append(Line("renormalized", result, numbers))
     return _scaled(entry, x, lines, result, gamma, beta)
 
 
@@ -142,7 +161,12 @@ def _divided(
 
 
 def _scaled(
-    entry: Entry, x: float, lines: list[Line], result: float, gamma: float | None, beta: float | None
+    entry: Entry,
+    x: float,
+    lines: list[Line],
+    result: float,
+    gamma: float | None,
+    beta: float | None,
 ) -> Derivation:
     if gamma is not None:
         lines.append(Line("scale", result * gamma, {"before": result, "gamma": gamma}))

@@ -60,7 +60,8 @@ def merge_directions(entry: Entry, derive: Any) -> Derivation | None:
         line = Line("direction", found.result, {}, {"name": name})
         return replace(found, lines=(line, *found.lines), slopes=entry.slopes)
     both = [
-        _direction(entry, derive, one, entry.index).result for one in (forward_layer, backward_layer)
+        _direction(entry, derive, one, entry.index).result
+        for one in (forward_layer, backward_layer)
     ]
     ways = {
         "sum": both[0] + both[1],
@@ -70,7 +71,9 @@ def merge_directions(entry: Entry, derive: Any) -> Derivation | None:
     lines = (
         Line("forward", both[0]),
         Line("backward", both[1]),
-        Line(f"both_{layer.merge_mode}", ways[layer.merge_mode], dict(zip("ab", both, strict=True))),
+        Line(
+            f"both_{layer.merge_mode}", ways[layer.merge_mode], dict(zip("ab", both, strict=True))
+        ),
     )
     result = ways[layer.merge_mode]
     return Derivation("recurrent", result, lines=lines, slopes=entry.slopes)
