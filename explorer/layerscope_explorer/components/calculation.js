@@ -34,15 +34,19 @@ export function render({model}) {
     const focused = body.querySelector("button:focus")?.dataset.line
     body.replaceChildren(...model.lines.map((line, number) => {
       const row = element("tr", `ls-${line.kind}`)
-      const bar = element("td", "ls-bar-cell")
-      bar.setAttribute("aria-hidden", "true")
+      const said = element("td", "ls-said", line.said)
+      row.append(nameOf(line, number), said)
       if (line.kind === "term") {
+        const bar = element("td", "ls-bar-cell")
+        bar.setAttribute("aria-hidden", "true")
         const mark = element("div", line.share < 0 ? "ls-bar ls-negative" : "ls-bar")
         mark.style.setProperty("--share", `${(50 * Math.abs(line.share)).toFixed(1)}%`)
-        bar.append(mark)
+        if (line.share) bar.append(mark)
+        row.append(bar)
+      } else {
+        said.colSpan = 2
       }
-      row.append(nameOf(line, number), element("td", "ls-said", line.said), bar,
-        element("td", "ls-value", line.value))
+      row.append(element("td", "ls-value", line.value))
       return row
     }))
     if (focused !== undefined) body.querySelector(`button[data-line="${focused}"]`)?.focus()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -194,7 +195,10 @@ def _line_words(line: Line) -> tuple[str, str]:
     """Return a line's name and what is computed in it."""
     numbers = {name: _signed(value) for name, value in line.numbers.items()}
     values = {**numbers, **line.words}
-    return text(f"math_names.{line.key}", **values), text(f"math_lines.{line.key}", **values)
+    said = text(f"math_lines.{line.key}", **values)
+    # What stands first needs no brackets of its own.
+    said = re.sub(r"(^|\(|= )\((−[^()]*)\)", r"\1\2", said)
+    return text(f"math_names.{line.key}", **values), said
 
 
 def lines_of(worked: Worked) -> list[dict[str, Any]]:
@@ -208,14 +212,15 @@ def lines_of(worked: Worked) -> list[dict[str, Any]]:
         said = "" if plain else f"{wording.number(term.given)} × {_signed(term.factor or 0.0)}"
         if term.factor is None and term.value != term.given:
             said = wording.number(term.given)
-        share = term.value / largest if largest and np.isfinite(term.value) else 0.0
+        compared = found is not None and found.count > 1 and largest and np.isfinite(term.value)
+        share = term.value / largest if compared else 0.0
         lines.append(_row("term", name, said, term.value, share, can_follow=True))
     if found is not None:
         if found.count > len(terms):
             lines.append(_more(found, len(terms)))
         lines += [_row("line", *_line_words(line), line.value) for line in found.lines]
-    said = text("math.given" if found is None else "math.gave")
-    return [*lines, _row("result", worked.name, said, worked.value)]
+    name = text("math.given" if found is None else "math.gave")
+    return [*lines, _row("result", name, worked.name, worked.value)]
 
 
 def _more(found: Derivation, shown: int) -> dict[str, Any]:
@@ -245,18 +250,18 @@ def sentence(worked: Worked) -> str:
     if found is None:
         return text("math.data", name=worked.name, value=wording.number(worked.value))
     keys = [line.key for line in found.lines]
-    applied = next((line for line in found.lines if line.key == "activation"), None)
+    applied = _applied(worked)
     values = {
         "name": worked.name,
         "source": worked.terms[0] if worked.terms else "",
         "factor": wording.number((found.terms[0].factor or 0.0) if found.terms else 0.0),
         "count": wording.count(found.count),
-        "function": applied.words["name"] if applied else "softmax",
+        "function": applied,
     }
     said = text(f"math.{found.kind}", **values)
     if found.kind == "sum" and "bias" in keys:
         said += text("math.and_bias")
-    if found.kind not in ("function", "softmax") and {"activation", "share"} & set(keys):
+    if applied and found.kind not in ("function", "softmax"):
         said += text("math.then", **values)
     said += "."
     if worked.entries:
@@ -272,6 +277,25 @@ def table(worked: Worked) -> list[tuple[str, str]]:
         value = " = ".join(part for part in (line["said"], line["value"]) if part)
         rows.append((line["name"], value))
     return rows
+
+
+def _about_slopes(worked: Worked) -> str:
+    """Say what the picture of the slopes shows."""
+    if worked.slopes is None:
+        return text("math.no_data" if worked.derivation is None else "math.no_slopes")
+    kind = "" if worked.derivation is None else worked.derivation.kind
+    applied = _applied(worked)
+    if applied and kind != "softmax":
+        return text("math.slopes_before", function=applied)
+    return text("math.read" if kind == "lookup" else "math.slopes")
+
+
+def _applied(worked: Worked) -> str:
+    """Return the name of the activation that is applied last, nothing without one."""
+    for line in () if worked.derivation is None else worked.derivation.lines:
+        if line.key in ("activation", "share"):
+            return line.words.get("name", "softmax")
+    return ""
 
 
 # --- the lens -----------------------------------------------------------------------------------
@@ -364,9 +388,7 @@ class MathLens(LayerLens):
             self.slopes.clear()
         else:
             self.slopes.draw(found.slopes)
-        self.about_slopes.text_of = text(
-            "math.no_slopes" if found.slopes is None else "math.slopes"
-        )
+        self.about_slopes.text_of = _about_slopes(found)
         self.about_output.text_of = text("math.click")
         self.body.say(
             Words(
