@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -56,18 +55,21 @@ class Entry:
 
     @cached_property
     def _pulled(self) -> tuple[list[Array | None], list[Array | None]]:
-        return self.step.slopes(self.place, self.biases, of_before=self.has_before)
+        alone = self.step.alone(self.sample) if self.inputs else None
+        if alone is None:
+            inputs, biases = self.step.slopes(self.place, self.biases, of_before=self.has_before)
+            found = [None if one is None else one[self.sample] for one in inputs]
+            return (found if self.inputs else [None] * len(inputs)), biases
+        # One sample is less work than all of them.
+        place = (0, *self.index)
+        inputs, biases = alone.slopes(place, self.biases, of_before=self.has_before)
+        return [None if one is None else one[0] for one in inputs], biases
 
     @cached_property
     def slopes(self) -> tuple[Array | None, ...]:
         """How the number before the activation changes with each input of the sample."""
-        return self.slopes_of(self.sample, self._pulled[0])
-
-    def slopes_of(self, sample: int, found: Sequence[Array | None]) -> tuple[Array | None, ...]:
-        """Return the part of derivatives that belongs to one sample."""
-        if not self.inputs:
-            return (None,) * len(found)
-        return tuple(None if one is None else np.asarray(one[sample], np.float64) for one in found)
+        found = self._pulled[0]
+        return tuple(None if one is None else np.asarray(one, np.float64) for one in found)
 
     @cached_property
     def bias(self) -> float | None:

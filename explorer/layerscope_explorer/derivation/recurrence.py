@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from layerscope import layers, ops
 from layerscope.masks import get_keras_mask
+from layerscope.plain_data import is_built_in
 from layerscope_explorer.catalogue import is_cell
 from layerscope_explorer.derivation.entry import Entry, array_of
 from layerscope_explorer.derivation.records import Derivation, Line
@@ -27,7 +28,7 @@ def as_recurrence(entry: Entry) -> Derivation | None:
     else:
         cell = layer.cell
         steps, index = _steps(entry)
-    if not steps:
+    if not steps or not all(is_built_in(type(one)) for one in layer._flatten_layers()):
         return None
     states = _states(layer.get_initial_state(1))
     for inputs in steps[:-1]:
@@ -177,12 +178,7 @@ def _gru(cell: Any, inputs: Array, state: Array, unit: int) -> list[Line]:
         hidden = candidate.state + candidate.state_bias
     else:
         # Every unit of the state is reset by its own gate before the product.
-        units = cell.units
-        resets = [
-            _at(gate, sum(_multiplied(cell, inputs, state, one, 3)[1])) for one in range(units)
-        ]
-        last = array_of(cell.recurrent_kernel)[:, 2 * units + unit]
-        hidden, r = float((np.array(resets) * state[0]) @ last), 1.0
+        hidden, r = _from_reset_state(cell, inputs, state, unit), 1.0
     total = candidate.given + candidate.bias + r * hidden
     value = _at(function, total)
     numbers = {"given": candidate.given + candidate.bias, "r": r, "state": hidden}
@@ -191,3 +187,15 @@ def _gru(cell: Any, inputs: Array, state: Array, unit: int) -> list[Line]:
     before = float(state[0, unit])
     output = z * before + (1 - z) * value
     return [*lines, Line("renewed", output, {"z": z, "before": before, "candidate": value})]
+
+
+def _from_reset_state(cell: Any, inputs: Array, state: Array, unit: int) -> float:
+    """Return what a state whose units were reset one by one adds to a unit's candidate."""
+    resets = slice(cell.units, 2 * cell.units)
+    sums = inputs[0] @ array_of(cell.kernel)[:, resets]
+    sums = sums + state[0] @ array_of(cell.recurrent_kernel)[:, resets]
+    if cell.bias is not None:
+        sums = sums + array_of(cell.bias)[resets]
+    gates = array_of(cell.recurrent_activation(sums[None]))[0]
+    last = array_of(cell.recurrent_kernel)[:, 2 * cell.units + unit]
+    return float((gates * state[0]) @ last)

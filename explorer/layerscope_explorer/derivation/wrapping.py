@@ -12,7 +12,7 @@ from layerscope import layers
 from layerscope.layers.layer import Layer
 from layerscope_explorer.derivation.entry import Entry
 from layerscope_explorer.derivation.records import Derivation, Line
-from layerscope_explorer.steps import Step, forward
+from layerscope_explorer.steps import Step, forward_alone, keeps_nothing
 
 __all__ = ["inner_entry", "inside", "merge_directions"]
 
@@ -20,10 +20,18 @@ Array = NDArray[Any]
 
 
 def inner_entry(entry: Entry, layer: Layer, given: Array, index: tuple[int, ...]) -> Entry:
-    """Return an entry of what an inner layer gives for one input without the batch."""
+    """Return an entry of what an inner layer gives for one input without the batch.
+
+    Raises
+    ------
+    ValueError
+        If the layer cannot be called without a trace.
+    """
+    if not keeps_nothing(layer):
+        raise ValueError(f"Layer {layer.name!r} keeps something from call to call.")
     # Not the array itself, whose mask would come along.
     inputs = (np.array(given[None]),)
-    values = forward(layer, inputs, training=False)
+    values = forward_alone(layer, inputs)
     shapes = ((None, *given.shape),)
     shape = (None, *values["output"].shape[1:])
     step = Step("", entry.step.spec, layer.name, layer, ("",), shapes, shape, inputs, **values)
