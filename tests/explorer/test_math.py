@@ -71,6 +71,12 @@ def line(found: Derivation, key: str) -> float:
     return next(one.value for one in found.lines if one.key == key)
 
 
+def slopes_of(found: Derivation) -> np.ndarray:
+    (slopes,) = found.slopes
+    assert slopes is not None
+    return slopes
+
+
 def combined(found: Derivation, step: Step, place: tuple[int, ...]) -> float:
     """Combine the shown numbers as the kind of calculation says."""
     values = [term.value for term in found.terms]
@@ -465,7 +471,7 @@ def test_embedding_reads_the_row_of_its_token() -> None:
             token = int(step.inputs[0][sample, at])
             assert (found.kind, found.terms[0].given) == ("lookup", float(token))
             assert close(found.result, rows[token, unit])
-            assert np.flatnonzero(found.slopes[0]).tolist() == [at]
+            assert np.flatnonzero(slopes_of(found)).tolist() == [at]
 
 
 @pytest.mark.parametrize("phase", ["training", "inference"])
@@ -673,7 +679,7 @@ def test_the_slopes_are_the_receptive_field() -> None:
     step = Engine().snapshot(digits_stack()).stack.steps[0]
     found = derive(step, 7, (2, 3, 5))
     layer: Any = step.layer
-    field = found.slopes[0]
+    field = slopes_of(found)
     np.testing.assert_allclose(field[2:5, 3:6, 0], weighing.array(layer.kernel)[:, :, 0, 5])
     assert np.count_nonzero(field) == 9
 
@@ -685,7 +691,8 @@ def test_a_large_sum_says_what_the_other_terms_add() -> None:
     found = worked.derivation
     assert found is not None
     assert (found.count, len(found.terms)) == (256, MOST_TERMS)
-    products = stack.steps[0].inputs[0][0] * weighing.array(stack.steps[0].layer.kernel)[:, 3]
+    layer: Any = stack.steps[0].layer
+    products = stack.steps[0].inputs[0][0] * weighing.array(layer.kernel)[:, 3]
     largest = sorted(np.abs(products), reverse=True)[:MOST_TERMS]
     np.testing.assert_allclose([abs(t.value) for t in found.terms], largest, rtol=1e-4)
     assert close(found.others + sum(t.value for t in found.terms), products.sum())
@@ -749,3 +756,15 @@ def test_what_is_out_of_reach_is_chosen_anew() -> None:
         assert abs(worked.value) == np.abs(stack.steps[0].output[255]).max()
     with pytest.raises(ValueError, match="Nothing came out"):
         study(stack, "layer9", {"sample": 0, "cell": None})
+
+
+def test_a_sum_over_numbers_and_words_takes_what_has_slopes() -> None:
+    tokens = {"data": "tokens", "shape": [6], "vocabulary": 9}
+    document = edits.set_input(Document(), tokens)
+    document = edits.add_layer(document, "Embedding", None, {"input_dim": 9, "output_dim": 6})
+    document = edits.add_layer(document, "Add", None, {}, [INPUT])
+    stack = Engine().snapshot(document).stack
+    worked = study(stack, "layer2", {"sample": 0, "cell": None})
+    assert worked.derivation is not None
+    assert close(worked.derivation.result, worked.value)
+    assert sentence(worked)

@@ -155,7 +155,7 @@ def local(layer: Any, given: Index, out: Index, index: Index) -> Factors:
         )
         for one in indices:
             order[(whole, one)] = len(order)
-    return {one: kernel[at] for (whole, one), at in order.items() if whole == index}
+    return {one: float(kernel[at]) for (whole, one), at in order.items() if whole == index}
 
 
 def centred(layer: Any, lengths: Index, at: Index) -> list[Index]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layerscope import layers, ops
 from layerscope.autodiff import GradientTape
 from layerscope_explorer.derivation.entry import Entry, array_of
-from layerscope_explorer.derivation.records import MOST_TERMS, Derivation, Line, Term, largest_first
+from layerscope_explorer.derivation.records import MOST_TERMS, Derivation, Line, Term
 from layerscope_explorer.derivation.sums import as_sum
 
 __all__ = ["as_dropped", "as_extreme", "as_lookup", "as_product", "as_winner"]
@@ -40,9 +40,9 @@ def as_product(entry: Entry) -> Derivation:
     """Return an entry as a product of one entry of each input."""
     factors = _met(entry)
     result = float(np.prod([term.value for term in factors]))
-    fields = largest_first(factors) | {"terms": tuple(factors[:MOST_TERMS])}
-    lines = (Line("product", result, {}, {"count": f"{len(factors):,}"}),)
-    return Derivation("product", result, lines=lines, slopes=entry.slopes, **fields)
+    line = Line("product", result, {}, {"count": f"{len(factors):,}"})
+    shown = tuple(factors[:MOST_TERMS])
+    return Derivation("product", result, shown, len(factors), 0.0, (line,), entry.slopes)
 
 
 def as_extreme(entry: Entry) -> Derivation:
@@ -97,17 +97,11 @@ def _mean_of_windows(layer: Any, values: Any) -> Any:
         return ops.average_pool(
             values, layer.pool_size, layer.strides, layer.padding, layer.data_format
         )
-    means = {
-        "AdaptiveMaxPooling": "AdaptiveAveragePooling",
-        "GlobalMaxPooling": "GlobalAveragePooling",
-    }
     # The layer of the same arguments that takes the mean.
-    kind, rank = type(layer).__name__[:-2], type(layer).__name__[-2:]
-    options = {"data_format": layer.data_format}
-    for name in ("output_size", "keepdims"):
-        if hasattr(layer, name):
-            options[name] = getattr(layer, name)
-    return getattr(layers, means[kind] + rank)(**options)(values)
+    kind = "Adaptive" if hasattr(layer, "output_size") else "Global"
+    names = ("data_format", "output_size", "keepdims")
+    options = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
+    return getattr(layers, f"{kind}AveragePooling{values.ndim - 2}D")(**options)(values)
 
 
 # --- tables -------------------------------------------------------------------------------------

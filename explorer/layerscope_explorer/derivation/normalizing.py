@@ -57,8 +57,10 @@ def _batch_ways(entry: Entry, x: float) -> Iterator[Derivation]:
     axis = layer.axis % (entry.inputs[0].ndim + 1)
     channel = entry.index[axis - 1]
     gamma, beta = (_per_channel(entry, layer.axis, w) for w in (layer.gamma, layer.beta))
-    moving = (array_of(one)[channel] for one in (layer.moving_mean, layer.moving_variance))
-    yield _standardized(entry, x, *moving, gamma, beta, "moving")
+    mean, variance = (
+        float(array_of(one)[channel]) for one in (layer.moving_mean, layer.moving_variance)
+    )
+    yield _standardized(entry, x, mean, variance, gamma, beta, "moving")
     values = np.moveaxis(np.asarray(entry.step.inputs[0], np.float64), axis, -1)[..., channel]
     mask = get_keras_mask(entry.step.inputs[0])
     if mask is not None and np.shape(mask) == values.shape:

@@ -6,6 +6,8 @@ class, are its inputs times the derivatives with respect to them; what is left i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,38 +22,55 @@ __all__ = ["as_sum"]
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """The terms over some of the inputs.
+
+    Attributes
+    ----------
+    terms, count, others : as in a `Derivation`.
+    total : what all terms add up to.
+    size : the largest of them.
+    factors : of all terms, float64.
+    """
+
+    terms: tuple[Term, ...]
+    count: int
+    others: float
+    total: float
+    size: float
+    factors: Array
+
+
 def as_sum(entry: Entry) -> Derivation:
     """Return an entry as a sum of products of its inputs and their slopes."""
     slopes = entry.slopes
     if all(one is None for one in slopes):
         return Derivation("opaque", entry.value, slopes=slopes)
     bias = entry.bias
-    for chosen in _choices(len(slopes)):
-        terms = _terms(entry, slopes, chosen)
-        scale = max(terms["size"], abs(bias or 0.0))
-        if agree(terms["total"] + (bias or 0.0), entry.before, scale):
-            return _finished(entry, terms, _kind(terms, bias), _bias_lines(bias))
-    terms = _terms(entry, slopes, tuple(range(len(slopes))))
-    rest = entry.before - terms["total"]
+    known = [source for source, one in enumerate(slopes) if one is not None]
+    for chosen in _choices(known):
+        found = _terms(entry, slopes, chosen)
+        scale = max(found.size, abs(bias or 0.0))
+        if agree(found.total + (bias or 0.0), entry.before, scale):
+            return _finished(entry, found, _kind(found, bias), _bias_lines(bias))
+    found = _terms(entry, slopes, known)
+    rest = entry.before - found.total
     kind = "offset" if _is_affine(entry, slopes, rest) else "local"
-    return _finished(entry, terms, kind, [Line("constant" if kind == "offset" else "rest", rest)])
+    return _finished(entry, found, kind, [Line("constant" if kind == "offset" else "rest", rest)])
 
 
-def _choices(count: int) -> list[tuple[int, ...]]:
+def _choices(known: Sequence[int]) -> list[Sequence[int]]:
     """Return which inputs a sum may be over: all, or one where the others are its weights."""
-    every = tuple(range(count))
-    return [every, *((one,) for one in every if count > 1)]
+    return [known, *((one,) for one in known if len(known) > 1)]
 
 
-def _terms(
-    entry: Entry, slopes: tuple[Array | None, ...], chosen: tuple[int, ...]
-) -> dict[str, Any]:
+def _terms(entry: Entry, slopes: Sequence[Array | None], chosen: Sequence[int]) -> _Sum:
     """Return the terms over some of the inputs, with their sum and the largest of them."""
     parts: list[tuple[Array, ...]] = []
     for source in chosen:
         slope = slopes[source]
-        if slope is None:
-            continue
+        assert slope is not None
         places = np.flatnonzero(slope)
         given = entry.inputs[source].reshape(-1)[places].astype(np.float64)
         factors = slope.reshape(-1)[places]
@@ -61,32 +80,26 @@ def _terms(
     )
     order = np.argsort(-np.abs(values), kind="stable")
     first, others = order[:MOST_TERMS], order[MOST_TERMS:]
-    return {
-        "terms": tuple(
-            Term(
-                int(sources[at]),
-                int(places[at]),
-                float(given[at]),
-                float(factors[at]),
-                float(values[at]),
-            )
-            for at in first
-        ),
-        "count": int(values.size),
-        "others": float(values[others].sum()),
-        "total": float(values.sum()),
-        "size": float(np.abs(values).max(initial=0.0)),
-        "factors": factors,
-    }
+    columns = (part[first].tolist() for part in (sources, places, given, factors, values))
+    return _Sum(
+        terms=tuple(Term(*numbers) for numbers in zip(*columns, strict=True)),
+        count=int(values.size),
+        others=float(values[others].sum()),
+        total=float(values.sum()),
+        size=float(np.abs(values).max(initial=0.0)),
+        factors=factors,
+    )
 
 
-def _kind(terms: dict[str, Any], bias: float | None) -> str:
+def _kind(found: _Sum, bias: float | None) -> str:
     """Return what kind of sum it is."""
-    factors = terms["factors"]
+    factors = found.factors
     if not factors.size:
         return "constant"
     if bias is None and factors.size == 1:
         return "copy" if factors[0] == 1.0 else "scaled"
+    if bias is None and (factors == 1.0).all():
+        return "added"
     if bias is None and np.allclose(factors, 1.0 / factors.size, rtol=1e-5):
         return "mean"
     return "sum"
@@ -96,9 +109,9 @@ def _bias_lines(bias: float | None) -> list[Line]:
     return [] if bias is None else [Line("bias", bias)]
 
 
-def _finished(entry: Entry, terms: dict[str, Any], kind: str, added: list[Line]) -> Derivation:
+def _finished(entry: Entry, found: _Sum, kind: str, added: list[Line]) -> Derivation:
     """Return the derivation of terms and what is added to them, with the activation applied."""
-    total, count = terms["total"], terms["count"]
+    total, count = found.total, found.count
     lines: list[Line] = []
     if count > 1 and (added or entry.has_before):
         lines.append(Line("terms", total, {}, {"count": f"{count:,}"}))
@@ -112,9 +125,9 @@ def _finished(entry: Entry, terms: dict[str, Any], kind: str, added: list[Line])
     return Derivation(
         kind,
         result,
-        terms["terms"],
+        found.terms,
         count,
-        terms["others"],
+        found.others,
         tuple(lines),
         entry.slopes,
     )
@@ -134,5 +147,5 @@ def _is_affine(entry: Entry, slopes: tuple[Array | None, ...], rest: float) -> b
     )
     if not alike:
         return False
-    terms = _terms(other, other.slopes, tuple(range(len(slopes))))
-    return agree(other.before - terms["total"], rest, max(terms["size"], abs(other.before)))
+    found = _terms(other, other.slopes, tuple(range(len(slopes))))
+    return agree(other.before - found.total, rest, max(found.size, abs(other.before)))
