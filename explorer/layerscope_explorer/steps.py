@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from layerscope.activations import linear
 from layerscope.autodiff import GradientTape
 from layerscope.layers.layer import Layer
 from layerscope.masks import get_keras_mask, set_keras_mask
+from layerscope.plain_data import is_built_in
 from layerscope.structure import leaves
 from layerscope.tensor import Shape, Tensor, Variable
 from layerscope_explorer.catalogue import is_cell
@@ -99,6 +101,55 @@ class Step:
         count = len(inputs)
         own = all_found[count] if self.before is not None else None
         return Gradients(gradient, own, tuple(all_found[:count]), tuple(all_found[count + 1 :]))
+
+    def slopes(
+        self, place: tuple[int, ...], weights: Sequence[Variable] = (), *, of_before: bool = False
+    ) -> tuple[list[Array | None], list[Array | None]]:
+        """Return the derivatives of one entry of the output, or of the pre-activation.
+
+        Parameters
+        ----------
+        place : which entry, batch first.
+        weights : trainable weights whose derivatives are wanted, too.
+
+        Returns
+        -------
+        Those with respect to the inputs, and those with respect to `weights`; None where the entry
+        depends on none of a value.
+        """
+        inputs, before, output = self._traced or (self.inputs, None, None)
+        target = before if of_before else output
+        if self._tape is None or not isinstance(target, Tensor):
+            return [None] * len(inputs), [None] * len(weights)
+        chosen = np.zeros(target.shape, target.dtype)
+        chosen[place] = 1
+        # Whole numbers have no derivative, and an array of them would be taken for a number.
+        known = [value for value in (*inputs, *weights) if isinstance(value, (Tensor, Variable))]
+        with np.errstate(all="ignore"):
+            found = self._tape.gradient(target, known, output_gradients=chosen)
+        by_value = {id(value): one for value, one in zip(known, found, strict=True)}
+        return (
+            [by_value.get(id(value)) for value in inputs],
+            [by_value.get(id(value)) for value in weights],
+        )
+
+    def alone(self, sample: int) -> Step | None:
+        """Return the layer at work on one of its samples only.
+
+        None where that is not the same, because samples meet in statistics, because of chance or
+        because the layer keeps something from call to call.
+        """
+        if not keeps_nothing(self.layer):
+            return None
+        inputs = tuple(_one_of(array, sample) for array in self.inputs)
+        values = forward_alone(self.layer, inputs)
+        output, wanted = values["output"], self.output[sample : sample + 1]
+        near = 1e-5 * max(float(np.abs(np.nan_to_num(wanted)).max(initial=0.0)), 1e-30)
+        if output.shape != wanted.shape or not np.allclose(
+            output, wanted, rtol=1e-4, atol=near, equal_nan=True
+        ):
+            return None
+        return replace(self, inputs=inputs, **values)
 
 
 @dataclass(frozen=True)
@@ -196,6 +247,49 @@ def forward(layer: Layer, inputs: Sequence[Array], training: bool) -> dict[str, 
         "_tape": tape,
         "_traced": (watched, before, first),
     }
+
+
+def forward_alone(layer: Layer, inputs: Sequence[Array]) -> dict[str, Any]:
+    """Show a built layer its inputs at inference, changing nothing, not even for a moment.
+
+    So other threads may use the layer meanwhile, as they do with the opening stack's.
+
+    Returns
+    -------
+    The fields of a `Step` that depend on the data.
+    """
+    with np.errstate(all="ignore"), GradientTape(persistent=True) as tape:
+        watched = tuple(_watched(tape, one) for one in inputs)
+        # A copy, which loses its activation for a while; its weights are the layer's own.
+        before, outputs = _split(copy(layer), watched, training=False)
+    first, *others = leaves(outputs)
+    return {
+        "before": None if before is None else _array(before),
+        "output": _array(first),
+        "more_outputs": tuple(map(_array, others)),
+        "_tape": tape,
+        "_traced": (watched, before, first),
+    }
+
+
+def keeps_nothing(layer: Layer) -> bool:
+    """Tell whether a call at inference leaves a layer and those inside as they are."""
+    return all(
+        is_built_in(type(one))
+        and not getattr(one, "stateful", False)
+        and one.activity_regularizer is None
+        for one in layer._flatten_layers()
+    )
+
+
+def _one_of(array: Array, sample: int) -> Array:
+    """Return a batch of one sample, with its mask."""
+    one = array[sample : sample + 1]
+    mask = get_keras_mask(array)
+    if mask is not None:
+        one = np.array(one)
+        set_keras_mask(one, mask[sample : sample + 1])
+    return one
 
 
 def _watched(tape: GradientTape, array: Array) -> Any:

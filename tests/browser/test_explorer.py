@@ -140,6 +140,23 @@ def test_changing_units_and_activation_shows_at_once(visit: Visit) -> None:
     assert "tanh" in words(page, "Activation")
 
 
+def test_a_number_is_chosen_in_the_output_and_followed_to_where_it_comes_from(visit: Visit) -> None:
+    page = on_digits(visit)
+    select(page, 3)
+    open_lens(page, "math")
+    eventually(lambda: "sum of 144 products" in words(page, "Math"), "a number worked out")
+    output = lens(page, "Math").locator("canvas").first
+    box = output.bounding_box()
+    output.click(position={"x": 4.5 / 64 * box["width"], "y": box["height"] / 2})
+    eventually(lambda: "dense[4] is" in words(page, "Math"), "the fifth number of 64")
+    assert "132 more" in lens(page, "Math").locator(".ls-calculation").inner_text()
+    first = lens(page, "Math").locator(".ls-follow").first
+    name = first.inner_text()
+    assert name.startswith("flatten[")
+    first.click()
+    eventually(lambda: f"{name} is max_pooling2d[" in words(page, "Math"), "where it comes from")
+
+
 def test_initializer_regularizer_and_constraint_can_be_picked(visit: Visit) -> None:
     page = on_digits(visit)
     select(page, 3)

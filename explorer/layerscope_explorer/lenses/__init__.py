@@ -6,6 +6,7 @@ from typing import Any
 
 from layerscope_explorer.lenses.activation import ActivationLens
 from layerscope_explorer.lenses.code import CodeLens
+from layerscope_explorer.lenses.math import MathLens
 from layerscope_explorer.lenses.outputs import OutputsLens
 from layerscope_explorer.lenses.penalty import PenaltyLens
 from layerscope_explorer.lenses.shapes import ShapesLens
@@ -20,5 +21,6 @@ LENSES: tuple[Any, ...] = (
     OutputsLens,
     PenaltyLens,
     ShapesLens,
+    MathLens,
     CodeLens,
 )

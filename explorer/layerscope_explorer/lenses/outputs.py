@@ -36,7 +36,16 @@ from layerscope_explorer.steps import Stack
 from layerscope_explorer.strings import text
 from layerscope_explorer.theme import PLOT_COLORS
 
-__all__ = ["OutputsLens", "Shown", "frame", "sentence", "share_near_zero", "study", "table"]
+__all__ = [
+    "OutputsLens",
+    "Shown",
+    "arranged",
+    "frame",
+    "sentence",
+    "share_near_zero",
+    "study",
+    "table",
+]
 
 _MANY_ZEROS = 0.15
 
@@ -168,7 +177,7 @@ def study(stack: Stack, layer_id: str, options: Mapping[str, Any]) -> Shown:
     sample = min(max(int(options["sample"]), 0), len(output) - 1)
     value = np.asarray(output[sample], np.float32)
     channels_first = _is_channels_first(stack, layer_id)
-    kind, values, traces, count, total = _arranged(value, channels_first)
+    kind, values, traces, count, total = arranged(value, channels_first)
     finite = np.abs(value[np.isfinite(value)])
     data = stack.data
     picture = data.sample[sample % len(data.sample)]
@@ -191,7 +200,7 @@ def _is_channels_first(stack: Stack, layer_id: str) -> bool:
     return getattr(step and step.layer, "data_format", None) == "channels_first"
 
 
-def _arranged(
+def arranged(
     value: NDArray[Any], channels_first: bool
 ) -> tuple[str, NDArray[Any], NDArray[Any], int, int]:
     """Return kind, picture and traces of one sample's output, and how much of it is shown."""
