@@ -80,9 +80,9 @@ def binary(**options: Callable[[Generator], Any]) -> Callable[[Generator], Case]
     return draw
 
 
-SMOOTHING = {"label_smoothing": between(0, 0.4)}
+SMOOTHING: dict[str, Any] = {"label_smoothing": between(0, 0.4)}
 LOGITS = {"from_logits": one_of(True, False)}
-GAMMA = {"gamma": between(0.5, 4), "alpha": between(0.1, 0.9)}
+GAMMA: dict[str, Any] = {"gamma": between(0.5, 4), "alpha": between(0.1, 0.9)}
 
 
 def classes(

@@ -54,7 +54,8 @@ class SharesPicture:
         picture.ygrid.visible = False
         self.bars = empty_source(*_BAR)
         self.labels = empty_source("x", "y", "label")
-        picture.yaxis[0].ticker = FixedTicker(ticks=[])
+        self._places = FixedTicker(ticks=[])
+        picture.yaxis[0].ticker = self._places
         picture.hbar(
             "y", left="left", right="right", height=0.62, source=self.bars, fill_color="color",
             fill_alpha="alpha", line_color=None,
@@ -93,7 +94,7 @@ class SharesPicture:
             return
         self._names = names
         axis = self.figure.yaxis[0]
-        axis.ticker.ticks = [-place for place in range(len(names))]
+        self._places.ticks = [-place for place in range(len(names))]
         overrides: Any = {-place: name for place, name in enumerate(names)}
         axis.major_label_overrides = overrides
         self.figure.y_range.update(start=0.5 - max(1, len(names)), end=0.5)

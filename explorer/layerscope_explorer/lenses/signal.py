@@ -238,8 +238,9 @@ class DepthPicture:
         self.figure.xgrid.visible = False
         self.figure.xaxis.major_label_policy = NoOverlap(min_distance=6)
         # Kept for good: for a new model in it Bokeh walks through everything a document holds.
-        self.figure.xaxis[0].ticker = FixedTicker(ticks=[])
-        self.figure.yaxis[0].ticker = FixedTicker(ticks=[0.1, 1.0, 10.0])
+        self._places = FixedTicker(ticks=[])
+        self._decades = FixedTicker(ticks=[0.1, 1.0, 10.0])
+        self.figure.xaxis[0].ticker, self.figure.yaxis[0].ticker = self._places, self._decades
         self.lines = {name: empty_source("x", "y") for name in ("forth", "back", "ghost")}
         self.points = empty_source("x", "y", "name", "color", "spread")
         self.selected = empty_source("x")
@@ -298,7 +299,7 @@ class DepthPicture:
             decades = round(math.log10(high / low))
             step = max(1, math.ceil(decades / 4))
             exponents = range(round(math.log10(low)), round(math.log10(high)) + 1, step)
-            self.figure.yaxis[0].ticker.ticks = [10.0**one for one in exponents]
+            self._decades.ticks = [10.0**one for one in exponents]
             self.figure.yaxis[0].major_label_overrides = {
                 10.0**one: wording.number(10.0**one) for one in exponents
             }
@@ -310,7 +311,7 @@ class DepthPicture:
             place: str(place) if numbered else name for place, name in enumerate(names)
         }
         if labels != axis.major_label_overrides:
-            axis.ticker.ticks = list(range(len(names)))
+            self._places.ticks = list(range(len(names)))
             axis.major_label_overrides = labels
 
 
