@@ -94,6 +94,8 @@ function makePicker(field, drawings, {onPick, onPreview}) {
   button.setAttribute("aria-haspopup", "listbox")
   button.setAttribute("aria-expanded", "false")
   const list = element("div", "ls-options")
+  list.id = `ls-options-${field.path}`
+  button.setAttribute("aria-controls", list.id)
   list.setAttribute("role", "listbox")
   list.setAttribute("aria-label", field.name)
   list.tabIndex = -1
