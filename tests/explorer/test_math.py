@@ -768,3 +768,15 @@ def test_a_sum_over_numbers_and_words_takes_what_has_slopes() -> None:
     assert worked.derivation is not None
     assert close(worked.derivation.result, worked.value)
     assert sentence(worked)
+
+
+def test_what_goes_in_twice_is_told_apart() -> None:
+    document = edits.add_layer(on_noise(Document(), 3, 4), "Multiply", None, {}, [INPUT])
+    worked = study(Engine().snapshot(document).stack, "layer1", {"sample": 2, "cell": None})
+    row, column = divmod(worked.place, 4)
+    assert worked.terms == (f"input[{row}, {column}] (1)", f"input[{row}, {column}] (2)")
+    assert worked.value == pytest.approx(worked.derivation.terms[0].value ** 2)  # type: ignore[union-attr]
+    session = Session(start=document)
+    session.open_lens("math")
+    said = MathLens(session).calculation.lines[2]["said"]
+    assert said.count("×") == 1

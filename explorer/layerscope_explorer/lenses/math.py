@@ -149,10 +149,15 @@ def _term_names(
 ) -> tuple[str, ...]:
     if step is None or derivation is None:
         return ()
-    shapes = [np.shape(one[sample]) for one in step.inputs]
-    return tuple(
-        _name(sources[term.source][1], shapes[term.source], term.place) for term in derivation.terms
-    )
+    found = []
+    for term in derivation.terms:
+        owner = sources[term.source]
+        name = _name(owner[1], np.shape(step.inputs[term.source][sample]), term.place)
+        if sources.count(owner) > 1:
+            # What goes in twice, as query and as value.
+            name = text("math.which", name=name, number=term.source + 1)
+        found.append(name)
+    return tuple(found)
 
 
 def _places(shape: Sequence[int], channels_first: bool) -> Array:
