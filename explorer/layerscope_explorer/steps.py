@@ -304,11 +304,12 @@ def _split(layer: Any, inputs: tuple[Any, ...], training: bool) -> tuple[Any, An
     if activation is None or activation is linear:
         return None, call_layer(layer, inputs, training)
     # The activation comes last, so the layer without it gives the pre-activation.
-    layer.activation = linear
+    # Not by assignment, which a built layer refuses where the activation is a layer itself.
+    vars(layer)["activation"] = linear
     try:
         before = call_layer(layer, inputs, training)
     finally:
-        layer.activation = activation
+        vars(layer)["activation"] = activation
     output = activation(before)
     set_keras_mask(output, get_keras_mask(before))
     return before, output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 
 from explorer import weighing
 from explorer.documents import example_documents
+from layerscope import layers
 from layerscope_explorer import edits
 from layerscope_explorer.derivation import MOST_TERMS, Derivation, derive
 from layerscope_explorer.document import INPUT, Document
@@ -21,7 +23,7 @@ from layerscope_explorer.engine import Engine
 from layerscope_explorer.lenses.math import MathLens, lines_of, sentence, study, table
 from layerscope_explorer.presets import digits_stack, on_noise
 from layerscope_explorer.session import Session
-from layerscope_explorer.steps import Stack, Step
+from layerscope_explorer.steps import Stack, Step, forward_alone
 
 EXAMPLES = dict(example_documents())
 #: Those of which the calculation by class is not all there is to say.
@@ -768,3 +770,52 @@ def test_a_sum_over_numbers_and_words_takes_what_has_slopes() -> None:
     assert worked.derivation is not None
     assert close(worked.derivation.result, worked.value)
     assert sentence(worked)
+
+
+def test_what_goes_in_twice_is_told_apart() -> None:
+    document = edits.add_layer(on_noise(Document(), 3, 4), "Multiply", None, {}, [INPUT])
+    worked = study(Engine().snapshot(document).stack, "layer1", {"sample": 2, "cell": None})
+    row, column = divmod(worked.place, 4)
+    assert worked.terms == (f"input[{row}, {column}] (1)", f"input[{row}, {column}] (2)")
+    assert worked.value == pytest.approx(worked.derivation.terms[0].value ** 2)  # type: ignore[union-attr]
+    session = Session(start=document)
+    session.open_lens("math")
+    product: Any = MathLens(session).calculation.lines[2]
+    assert product["said"].count("×") == 1
+
+
+def test_working_a_number_out_leaves_the_layer_as_it_is() -> None:
+    layer = layers.Dense(3, activation=layers.ReLU())
+    x = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+    wanted = layer(x)
+    inside = list(layer._flatten_layers())
+    found = forward_alone(layer, (x,))
+    np.testing.assert_array_equal(found["output"], wanted)
+    assert (found["before"] < 0).any()
+    assert list(layer._flatten_layers()) == inside
+    assert isinstance(layer.activation, layers.ReLU)
+    np.testing.assert_array_equal(layer(x), wanted)
+
+
+def test_a_layer_that_breaks_is_shown_by_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Engine().snapshot(digits_stack()).stack.steps[0]
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no way back")
+
+    monkeypatch.setattr(type(step), "slopes", broken)
+    found = derive(step, 0, (1, 2, 3))
+    assert (found.kind, found.result) == ("opaque", float(step.output[0, 1, 2, 3]))
+
+
+def test_two_sessions_may_work_out_the_same_stack_at_once() -> None:
+    stack = Engine().snapshot(digits_stack()).stack
+    ids = [step.spec.id for step in stack]
+    wanted = [study(stack, one, {"sample": 3, "cell": None}).derivation for one in ids]
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [
+            [pool.submit(study, stack, one, {"sample": 3, "cell": None}) for one in ids]
+            for _ in range(25)
+        ]
+        for row in jobs:
+            assert [job.result().derivation for job in row] == wanted

@@ -41,6 +41,8 @@ def as_product(entry: Entry) -> Derivation:
     factors = _met(entry)
     result = float(np.prod([term.value for term in factors]))
     line = Line("product", result, {}, {"count": f"{len(factors):,}"})
+    if len(factors) == 2:
+        line = Line("product_of_two", result, {"a": factors[0].value, "b": factors[1].value})
     shown = tuple(factors[:MOST_TERMS])
     return Derivation("product", result, shown, len(factors), 0.0, (line,), entry.slopes)
 

@@ -44,8 +44,14 @@ def derive(step: Step, sample: int, index: tuple[int, ...]) -> Derivation:
     sample : which sample.
     index : which entry of the sample's output.
     """
-    with np.errstate(all="ignore"):
-        return _derived(Entry(step, sample, index))
+    entry = Entry(step, sample, index)
+    try:
+        with np.errstate(all="ignore"):
+            return _derived(entry)
+    except Exception:
+        # A defect of ours, or of a layer that was never called so: the page goes on.
+        _LOG.exception("an entry of %s cannot be derived", step.name)
+        return Derivation("opaque", entry.value, slopes=(None,) * len(step.inputs))
 
 
 def _derived(entry: Entry) -> Derivation:
