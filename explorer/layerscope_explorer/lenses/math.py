@@ -255,7 +255,7 @@ class MathLens(LayerLens):
 
 # Panel shows KaTeX's MathML, which the browser sets in whatever mathematical font it finds.
 _FORMULA_CSS = """
-:host { overflow-x: auto; }
+:host { overflow-x: auto; overflow-y: hidden; }
 math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "Noto Sans Math", math;
   font-size: 15px; }
 math munder, math munderover { line-height: 1.2; }
