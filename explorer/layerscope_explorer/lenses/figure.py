@@ -215,23 +215,6 @@ class SteadyRange:
             self.axis.update(start=start, end=end)
 
 
-def number_format(end: float) -> str:
-    """Return the format of an axis's numbers up to `end`, all equally wide.
-
-    Where the numbers get wider or narrower, Bokeh lays the whole figure out anew, which takes
-    longer than to draw it.
-
-    Examples
-    --------
-    >>> number_format(2.5), number_format(0.04), number_format(300.0), number_format(1e-7)
-    ('0.0', '0.000', '0', '0.0e+0')
-    """
-    if not 1e-3 <= end < 1e5:
-        return "0.0e+0"
-    decimals = max(0, 1 - math.floor(math.log10(end)))
-    return f"0.{decimals * '0'}" if decimals else "0"
-
-
 def round_outward(low: float, high: float) -> tuple[float, float]:
     """Return round numbers at or beyond `low` and `high`, about a twentieth of the span apart.
 

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import panel as pn
-from bokeh.models import NumeralTickFormatter
 from numpy.typing import NDArray
 
 from layerscope_explorer.components.heat_map import HeatMap, tiled
@@ -32,7 +31,6 @@ from layerscope_explorer.lenses.figure import (
     empty_source,
     hover,
     new_figure,
-    number_format,
     picture_pane,
     replace_data,
 )
@@ -347,8 +345,7 @@ class SpectrumPicture:
         self.measured = empty_source("x", "y")
         self.expected = empty_source("x", "y")
         self._x, self._y = SteadyRange(self.figure.x_range), SteadyRange(self.figure.y_range)
-        self._numbers = NumeralTickFormatter(format="0.0")
-        self.figure.yaxis.formatter = self._numbers
+        self._axis = self.figure.yaxis[0]
         self.figure.line("x", "y", source=self.expected, line_color=THEORY, line_width=2.5)
         points = self.figure.scatter(
             "x", "y", source=self.measured, size=6, fill_color=MEASURED, line_color=None,
@@ -365,8 +362,10 @@ class SpectrumPicture:
             top = max(float(drawn.singular.max()), float(drawn.expected.max(initial=0.0)))
             self._x.show(0.0, count + 1.0, subject)
             self._y.show(0.0, 1.05 * top or 1.0, subject)
-            if self._numbers.format != number_format(self._y.end):
-                self._numbers.format = number_format(self._y.end)
+            if self._axis.fixed_location != self._x.end:
+                # Inside the picture, top right, where nothing is drawn. Beside it the numbers would
+                # make Bokeh lay out the figure anew whenever they get wider, longer than it draws.
+                self._axis.fixed_location = self._x.end
         for source, values in ((self.measured, drawn.singular), (self.expected, drawn.expected)):
             replace_data(source, {"x": np.arange(1, values.size + 1), "y": values})
 
