@@ -1,7 +1,7 @@
 """From a document to a snapshot: every layer built, shown the data, and measured.
 
 Layers are kept from one snapshot to the next: only the edited layer and those below it are
-computed again. Nothing here knows of widgets, threads or time.
+computed again. Nothing here knows of widgets or time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -30,8 +31,9 @@ from layerscope_explorer.making import build_layer
 from layerscope_explorer.making import layer_seed as layer_seed
 from layerscope_explorer.making import make_layer as make_layer
 from layerscope_explorer.measure import bare_view, input_view, view_of, weight_views
+from layerscope_explorer.second_thread import Meanwhile
 from layerscope_explorer.sentence import status
-from layerscope_explorer.snapshot import LayerView, Problem, Snapshot, WeightView
+from layerscope_explorer.snapshot import Histogram, LayerView, Problem, Snapshot, WeightView
 from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
 from layerscope_explorer.strings import text
 
@@ -50,13 +52,46 @@ class _Value:
     array: Array
 
 
+#: Outputs with fewer values are measured sooner than handed to a second thread.
+_WORTH_A_THREAD = 32_768
+
+
 @dataclass(frozen=True)
 class _Done:
-    """A finished layer: its step, how it looks by itself, and what is measured of it."""
+    """A finished layer: its step, and how it looks by itself with what is measured of it."""
 
     step: Step
-    view: LayerView
-    reading: Reading
+    look: Meanwhile[tuple[LayerView, Reading]]
+
+    @property
+    def view(self) -> LayerView:
+        return self.look.result()[0]
+
+    @property
+    def reading(self) -> Reading:
+        return self.look.result()[1]
+
+
+def _look(
+    step: Step, document: Document, weights: tuple[WeightView, ...]
+) -> tuple[LayerView, Reading]:
+    """Return how a layer looks and what is measured of it; never raises."""
+    try:
+        slopes = own_slopes(step)
+        view = view_of(step, document, weights, slopes)
+        dead = 0.0 if view.activation is None else view.activation.dead
+        return view, reading_of(step, dead, slopes)
+    except Exception as error:
+        view = _defect(step.spec, step.name, document, error)
+        return view, Reading(rms=0.0, before=None, varying=0.0, nonfinite=False)
+
+
+def _defect(spec: LayerSpec, name: str, document: Document, error: Exception) -> LayerView:
+    """Return how a layer looks that we fail to show: the page goes on, the log says where."""
+    _LOG.error("%s cannot be shown", spec.class_name, exc_info=error)
+    problem = Problem(spec.id, text("diagnosis.other", name=name, reason=error))
+    bare = bare_view(spec, name, document, text("diagnosis.off"))
+    return replace(bare, problem=problem, health="bad")
 
 
 @dataclass(frozen=True)
@@ -102,23 +137,27 @@ class Engine:
         self._revision += 1
         data = data_of(document.input.arguments)
         run = _Run(document, data, weights or {}, self._done, self._made)
-        views = [run.view(spec) for spec in document.layers]
+        found = [run.found(spec) for spec in document.layers]
         # Only what this snapshot used is kept: memory stays that of one stack.
         self._done, self._made = run.done, run.made
         steps = [one.step for one in run.done.values()]
         last, loss = _end_of(steps, data)
         gradients = all_gradients(steps, last)
         stack = Stack(document, data, tuple(steps), gradients)
-        views = [_with_gradient(view, gradients.get(view.id)) for view in views]
+        shapes = _shapes_of(gradients)
+        # From the last on, for a second thread is at the first ones.
+        views = [one if isinstance(one, LayerView) else one.view for one in reversed(found)][::-1]
+        views = [_with_gradient(view, shapes) for view in reversed(views)][::-1]
         readings = {one.step.spec.id: one.reading for one in run.done.values()}
         judgement = judge(stack, views, readings)
-        problem = run.problem and prescribe(document, run.problem, _works)
+        problem = run.problem or next((view.problem for view in views if view.problem), None)
+        problem = problem and prescribe(document, problem, _works)
         sentence, cure = status(document, data, judgement, problem, run.params)
         return Snapshot(
             revision=self._revision,
             document=document,
             stack=stack,
-            input=_with_gradient(input_view(document, data), gradients.get(INPUT)),
+            input=_with_gradient(input_view(document, data), shapes),
             layers=tuple(
                 replace(view, problem=problem) if view.problem else view for view in judgement.views
             ),
@@ -157,8 +196,8 @@ class _Run:
         self._makers = {INPUT: INPUT}
         self._last_id = INPUT
 
-    def view(self, spec: LayerSpec) -> LayerView:
-        """Compute the next layer and return how it looks."""
+    def found(self, spec: LayerSpec) -> LayerView | _Done:
+        """Compute the next layer; return how it looks if it does not compute."""
         name = self.names[spec.id]
         if self.problem is not None:
             return bare_view(spec, name, self.document, text("diagnosis.off"))
@@ -175,19 +214,17 @@ class _Run:
             bare = bare_view(spec, name, self.document, text("diagnosis.off"))
             return replace(bare, problem=self.problem, health="bad")
         except Exception as error:
-            # A defect of ours: the page goes on, the log says where it is.
-            _LOG.exception("%s cannot be shown", spec.class_name)
-            self.problem = Problem(spec.id, text("diagnosis.other", name=name, reason=error))
-            bare = bare_view(spec, name, self.document, text("diagnosis.off"))
-            return replace(bare, problem=self.problem, health="bad")
+            defect = _defect(spec, name, self.document, error)
+            self.problem = defect.problem
+            return defect
         step = found.step
         self.done[step.key] = found
-        self.params += found.view.params
+        self.params += 0 if spec.shares else step.layer.count_params()
         self._layers[spec.id] = step.layer
         self._last = _Value(step.key, step.output_shape, step.output)
         self._values[spec.id] = self._last
         self._makers[spec.id] = self._last_id = spec.id
-        return found.view
+        return found
 
     def _compute(self, spec: LayerSpec, name: str) -> _Done:
         input_ids, inputs = self._taken(spec)
@@ -215,10 +252,8 @@ class _Run:
             raise Stop(gives_words(spec.id, name))
         out = made.checked.outputs[0]
         step = Step(key, spec, name, made.layer, input_ids, shapes, out, arrays, **values)
-        slopes = own_slopes(step)
-        view = view_of(step, self.document, made.weights, slopes)
-        dead = 0.0 if view.activation is None else view.activation.dead
-        return _Done(step, view, reading_of(step, dead, slopes))
+        worth = step.output.size >= _WORTH_A_THREAD
+        return _Done(step, Meanwhile(partial(_look, step, self.document, made.weights), worth))
 
     def _owner_key(self, spec: LayerSpec) -> str:
         return self._values[spec.shares].key if spec.shares in self._values else ""
@@ -274,7 +309,7 @@ def _works(document: Document) -> bool:
     """Tell whether a stack really runs, for what no dry run shows."""
     run = _Run(document, data_of(document.input.arguments), {}, {}, {})
     for spec in document.layers:
-        run.view(spec)
+        run.found(spec)
     return run.problem is None
 
 
@@ -306,7 +341,15 @@ def _end_of(steps: Sequence[Step], data: Data) -> tuple[Array | None, float | No
     return tape.gradient(loss, watched), float(np.mean(loss.value))
 
 
-def _with_gradient(view: LayerView, gradients: Gradients | None) -> LayerView:
-    if gradients is None or gradients.output is None:
-        return view
-    return replace(view, gradient=histogram(gradients.output))
+def _shapes_of(gradients: Mapping[str, Gradients]) -> dict[str, Meanwhile[Histogram]]:
+    """Return the distributions of the gradients of what layers give, by layer id."""
+    return {
+        layer_id: Meanwhile(partial(histogram, one.output), one.output.size >= _WORTH_A_THREAD)
+        for layer_id, one in gradients.items()
+        if one.output is not None
+    }
+
+
+def _with_gradient(view: LayerView, shapes: Mapping[str, Meanwhile[Histogram]]) -> LayerView:
+    shape = shapes.get(view.id)
+    return view if shape is None else replace(view, gradient=shape.result())

@@ -186,6 +186,10 @@ class LayerForm(pn.viewable.Viewer):
                 self._rejected[path] = (raw, str(error))
         finally:
             self._editing = False
+        if isinstance(raw, (int, float)) and path not in self._rejected and self._session.computing:
+            # A number that is dragged stands at its control already; the rest comes with the
+            # pictures, which would have to wait for it.
+            return
         self._refresh()
 
     def _set_source(self, place: int, raw: Any) -> None:

@@ -372,6 +372,11 @@ class Session(param.Parameterized):
 
     # --- pictures ------------------------------------------------------------------------
 
+    @property
+    def computing(self) -> bool:
+        """Whether newer pictures are under way."""
+        return self._computing
+
     def _refresh(self) -> None:
         """Ask for pictures of the newest document."""
         if self._computing:

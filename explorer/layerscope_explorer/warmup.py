@@ -5,6 +5,7 @@ Numba holds the interpreter while it compiles, which would freeze every page tha
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from bokeh.document import Document as BokehDocument
@@ -37,3 +38,6 @@ def warm_up() -> None:
     Engine().snapshot(document)
     # The first page of a process takes half a second longer than the others.
     build_page(Session(start=opening_snapshot())).server_doc(BokehDocument())
+    # What stands now stays for good; looking through it for garbage would hold up an edit.
+    gc.collect()
+    gc.freeze()
