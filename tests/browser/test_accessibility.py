@@ -36,7 +36,7 @@ def test_every_lens_can_be_read_by_everybody(visit: Visit, theme: str) -> None:
     for lens in [*(one.key for one in LENSES), "train"]:
         page.locator(f".ls-tab-{lens}").click()
         page.locator(f".ls-tab-{lens}[aria-selected='true']").wait_for()
-        page.wait_for_timeout(700)
+        page.wait_for_timeout(400)
         found[lens] = violations(page)
     assert found == {lens: [] for lens in found}
 
