@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 import layerscope as ls
+from layerscope import custom_objects
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     ls.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what a test registers be unknown to the next."""
+    for known in ("_REGISTERED", "_REGISTERED_NAMES"):
+        monkeypatch.setattr(custom_objects, known, dict(getattr(custom_objects, known)))
