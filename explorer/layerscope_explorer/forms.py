@@ -19,6 +19,7 @@ from layerscope_explorer.controls import control_of, groups_of
 from layerscope_explorer.data import ARGUMENTS
 from layerscope_explorer.document import INPUT
 from layerscope_explorer.edits import alike
+from layerscope_explorer.formula import formula_pane, show_formula
 from layerscope_explorer.parts import NONE_CHOICE, PART_KINDS, RESET, updated
 from layerscope_explorer.session import NOTHING
 from layerscope_explorer.snapshot import LayerView
@@ -27,13 +28,6 @@ from layerscope_explorer.theme import section_color
 from layerscope_explorer.thumbnails import thumbnails
 
 __all__ = ["LayerForm", "form"]
-
-# Panel shows KaTeX's MathML, which the browser sets in whatever mathematical font it finds.
-_FORMULA_CSS = """
-math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "Noto Sans Math", math;
-  font-size: var(--ls-math-size, 13px); }
-math munder, math munderover { line-height: 1.2; }
-"""
 
 
 class LayerForm(pn.viewable.Viewer):
@@ -46,9 +40,7 @@ class LayerForm(pn.viewable.Viewer):
         self._rejected: dict[str, tuple[Any, str]] = {}
         self._editing = False
         self._shown: tuple[Any, ...] = ()
-        self._formula = pn.pane.LaTeX(
-            "", renderer="katex", visible=False, margin=0, stylesheets=[_FORMULA_CSS]
-        )
+        self._formula = formula_pane("var(--ls-math-size, 13px)", margin=0)
         self.form = FieldForm(
             self._set,
             self._reset,
@@ -125,8 +117,7 @@ class LayerForm(pn.viewable.Viewer):
     def _draw_head(self, view: LayerView | None) -> None:
         self.form.heard.clear()
         cls = self._catalogue.layer(view.class_name) if view else None
-        formula = str(getattr(cls, "formula", "") or "")
-        self._formula.param.update(object=_as_display(formula), visible=bool(formula))
+        show_formula(self._formula, str(getattr(cls, "formula", "") or ""))
         self.form.param.update(
             title=view.class_name if view else "",
             subtitle=view.name if view else "",
@@ -262,12 +253,6 @@ def _notice(view: LayerView | None, groups: Sequence[Mapping[str, Any]]) -> str:
     problem = view.problem if view else None
     paths = {control["path"] for group in groups for control in group["fields"]}
     return problem.message if problem and problem.argument not in paths else ""
-
-
-def _as_display(formula: str) -> str:
-    """Return a formula between `$$`, which the KaTeX pane needs to typeset it."""
-    formula = formula.strip()
-    return formula if not formula or formula.startswith("$") else f"$${formula}$$"
 
 
 def form(session: Any, catalogue: Catalogue | None = None) -> LayerForm:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import panel as pn
 
 from layerscope_explorer.components.calculation import Calculation
 from layerscope_explorer.components.heat_map import HeatMap
 from layerscope_explorer.components.small_words import SmallWords
 from layerscope_explorer.components.stepper import Stepper
 from layerscope_explorer.derivation import Derivation, Line
+from layerscope_explorer.formula import formula_pane, show_formula
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.lens import LayerLens, LensBody, Words
 from layerscope_explorer.lenses.math_study import Worked, places_of, study
@@ -158,9 +158,8 @@ class MathLens(LayerLens):
     def __init__(self, session: Any) -> None:
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
         self.found: Worked | None = None
-        self.formula = pn.pane.LaTeX(
-            "", renderer="katex", visible=False, margin=(2, 4, 6, 4), stylesheets=[_FORMULA_CSS]
-        )
+        scrolls = ":host { overflow-x: auto; overflow-y: hidden; }"
+        self.formula = formula_pane("15px", scrolls, margin=(2, 4, 6, 4))
         self.calculation = Calculation(
             self._follow_term,
             label=text("math.calculation"),
@@ -217,9 +216,7 @@ class MathLens(LayerLens):
 
     def _show(self, layer: LayerView, found: Worked) -> None:
         self.found = found
-        formula = f"$${found.formula}$$" if found.formula else ""
-        if formula != self.formula.object:
-            self.formula.param.update(object=formula, visible=bool(formula))
+        show_formula(self.formula, found.formula)
         self.calculation.lines = lines_of(found)
         self.output.draw(found.output)
         self.output.marked = list(found.marked)
@@ -251,12 +248,3 @@ class MathLens(LayerLens):
             stepper.count = 1
         self.about_output.text_of = self.about_slopes.text_of = ""
         self.body.say(words)
-
-
-# Panel shows KaTeX's MathML, which the browser sets in whatever mathematical font it finds.
-_FORMULA_CSS = """
-:host { overflow-x: auto; overflow-y: hidden; }
-math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "Noto Sans Math", math;
-  font-size: 15px; }
-math munder, math munderover { line-height: 1.2; }
-"""
