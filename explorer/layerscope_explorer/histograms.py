@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerscope.compiled import histogram as counting
+from layerscope_explorer.second_thread import Meanwhile
 from layerscope_explorer.snapshot import Histogram
 
 __all__ = ["compile_loops", "histogram"]
@@ -118,17 +118,12 @@ def _loop(loop: Any, dtype: np.dtype[Any]) -> Any:
     return loop if _is_compiled(loop, dtype) else loop.reference
 
 
-@cache
-def _second() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="layerscope-count")
-
-
 def _in_halves(work: Callable[[NDArray[Any]], Any], sample: NDArray[Any]) -> list[Any]:
     """Return what `work` makes of an array: of both halves, at the same time, if it is large."""
     if sample.size < _WORTH_TWO_THREADS:
         return [work(sample)]
     middle = sample.size // 2
-    other = _second().submit(work, sample[middle:])
+    other = Meanwhile(partial(work, sample[middle:]))
     return [work(sample[:middle]), other.result()]
 
 

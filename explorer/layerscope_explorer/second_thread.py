@@ -1,4 +1,4 @@
-"""A second thread that measures layers while the first one computes the next."""
+"""A second thread, which measures while the first one goes on computing."""
 
 from __future__ import annotations
 
