@@ -13,8 +13,24 @@ function toggleTheme() {
   const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark"
   showTheme(theme)
   try { localStorage.setItem("layerscope-theme", theme) } catch { /* Then for this visit only. */ }
-  // Axes take the colour of their numbers from the page whenever they are painted.
+  // Axes take the colour of their numbers from the page when they are painted.
+  pageStyles.clear()
   for (const view of Bokeh.index.query(view => view.model.type === "Figure")) view.request_repaint()
+}
+
+// Whenever Bokeh paints, it asks for the style of every line and every word, each time after it has
+// changed the page, so that the browser lays out the page again for every answer. They are the
+// same in the whole page.
+const pageStyles = new Map()
+
+function askPageStylesOnce() {
+  const visual = Bokeh.require("core/visuals/visual").VisualProperties.prototype
+  const ask = visual._get_css_value
+  visual._get_css_value = function (name) {
+    const key = this.css_prefix + name
+    if (!pageStyles.has(key)) pageStyles.set(key, ask.call(this, name))
+    return pageStyles.get(key)
+  }
 }
 
 showTheme(rememberedTheme()
