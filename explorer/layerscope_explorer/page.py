@@ -32,7 +32,7 @@ __all__ = ["Workbench", "build_page"]
 _HERE = files(__package__ or "layerscope_explorer")
 _CSS = (_HERE / "page.css").read_text("utf-8")
 _TEMPLATE = (_HERE / "page.html").read_text("utf-8")
-_THEME = (_HERE / "theme.js").read_text("utf-8")
+_SCRIPT = (_HERE / "page.js").read_text("utf-8")
 
 
 class Region(pn.Column):
@@ -162,7 +162,7 @@ class Page:
             doc = part.server_doc(doc, text("page.title"), location=False)
         assert doc is not None
         doc.template = _TEMPLATE
-        doc.template_variables.update(words=section("page"), style=_page_style(), theme=_THEME)
+        doc.template_variables.update(words=section("page"), style=_page_style(), script=_SCRIPT)
         return doc
 
     def servable(self) -> None:

@@ -11,6 +11,11 @@ function element(tag, className, text) {
   return node
 }
 
+/* Writing the same words again would make the browser lay them out again. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text
+}
+
 function format(value) {
   if (value === null || value === undefined) return ""
   if (typeof value !== "number") return String(value)
@@ -335,7 +340,7 @@ export function render({model}) {
   }
 
   function drawControl({control, dot, everywhere}, field) {
-    everywhere.textContent = field.everywhere || ""
+    say(everywhere, field.everywhere || "")
     everywhere.hidden = !field.everywhere
     control.row.classList.toggle("ls-changed", field.changed)
     dot.hidden = !field.changed
@@ -343,7 +348,7 @@ export function render({model}) {
     if (field.heard < control.sent || control.frame) return
     control.value = field.value
     control.draw(field.value)
-    control.error.textContent = field.error
+    say(control.error, field.error)
     control.error.hidden = !field.error
     control.row.classList.toggle("ls-invalid", Boolean(field.error))
     if (field.error) {
@@ -404,12 +409,12 @@ export function render({model}) {
     body.querySelectorAll("details").forEach((box, index) => {
       const labelled = groups.filter(g => g.label)[index]
       const changed = labelled.fields.filter(f => f.changed && !f.nested).length
-      box.querySelector(".ls-count").textContent = changed ? `${changed} ${strings.changed}` : ""
+      say(box.querySelector(".ls-count"), changed ? `${changed} ${strings.changed}` : "")
       if (labelled.fields.some(f => f.error)) box.open = true
     })
-    notice.textContent = content.notice
+    say(notice, content.notice)
     notice.hidden = !content.notice
-    empty.textContent = content.empty
+    say(empty, content.empty)
     empty.hidden = groups.length > 0
   }
 
