@@ -1,5 +1,8 @@
 """torch, eager, in its own layout and in channels last."""
 
+# Types are checked where torch is not installed.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,5 +1,8 @@
 """The layers of the cases in torch, from Keras's weights."""
 
+# Types are checked where torch is not installed.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

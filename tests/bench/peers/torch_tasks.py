@@ -1,5 +1,8 @@
 """The whole tasks, as one writes them in torch by hand."""
 
+# Types are checked where torch is not installed.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
