@@ -30,6 +30,19 @@ QUIET = [
 ]
 
 
+#: A traceback with those it came of, up to the next entry of the log: that begins with a date.
+_COMPLAINT = re.compile(
+    r"^Traceback \(.*\n(?:(?!\d{4}-\d\d-\d\d |Traceback \().*\n|(?<=:\n\n)Traceback \(.*\n)*",
+    re.MULTILINE,
+)
+
+#: What Tornado and Bokeh complain of when a page closes while it is written to or connects.
+_A_PAGE_LEFT = re.compile(
+    r"WebSocketClosedError\n|session\.notify_connection_lost\(\)\n[\s\S]*^AssertionError\n",
+    re.MULTILINE,
+)
+
+
 def chromium_path() -> str | None:
     """Return a Chromium on the path, None where there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
@@ -54,12 +67,11 @@ class Server:
 
     def errors(self) -> list[str]:
         """Return what the server complained about, from the first complaint on."""
-        # Tornado complains when a page closes while it is being written to: that is no error.
-        lines = re.sub(
-            r"Traceback(?:(?!Traceback)[\s\S])*?(StreamClosedError[\s\S]*?)?WebSocketClosedError\n",
-            "",
+        log = _COMPLAINT.sub(
+            lambda found: "" if _A_PAGE_LEFT.search(found[0]) else found[0],
             "".join(self.lines),
-        ).splitlines(keepends=True)
+        )
+        lines = log.splitlines(keepends=True)
         for number, line in enumerate(lines):
             if re.search(r"ERROR|Traceback|Error:", line):
                 return lines[number:]
