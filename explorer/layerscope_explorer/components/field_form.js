@@ -1,4 +1,6 @@
 const POSITIONS = 200
+/* Milliseconds between the values of a drag: more would only keep the server from answering. */
+const ANSWERED_AFTER = 40
 
 function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
@@ -211,14 +213,18 @@ export function render({model}) {
     model.send_msg({type, path: control.path, value, count: control.sent})
   }
 
-  /* At most one message per frame and control: the newest value wins. */
+  /* The first value goes at once, then the newest one each time the server had time to answer. */
   function sendSoon(control, value) {
-    control.pending = {value}
-    if (control.frame) return
-    control.frame = requestAnimationFrame(() => {
-      control.frame = 0
-      send(control, "set", control.pending.value)
-    })
+    control.next = {value}
+    if (control.timer) return
+    const go = () => {
+      control.timer = 0
+      if (!control.next) return
+      send(control, "set", control.next.value)
+      control.next = null
+      control.timer = setTimeout(go, ANSWERED_AFTER)
+    }
+    go()
   }
 
   const makers = {
@@ -345,7 +351,7 @@ export function render({model}) {
     control.row.classList.toggle("ls-changed", field.changed)
     dot.hidden = !field.changed
     // Older than what the person did since: the answer to that is on its way.
-    if (field.heard < control.sent || control.frame) return
+    if (field.heard < control.sent || control.next) return
     control.value = field.value
     control.draw(field.value)
     say(control.error, field.error)
