@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import panel as pn
 import param
@@ -161,7 +161,8 @@ class Page:
         for part in (self.workbench.top_bar, self.workbench.body):
             doc = part.server_doc(doc, text("page.title"), location=False)
         assert doc is not None
-        doc.template = _TEMPLATE
+        # Bokeh extends its own page by the blocks of a text; its types speak of templates only.
+        doc.template = cast(Any, _TEMPLATE)
         doc.template_variables.update(words=section("page"), style=_page_style(), script=_SCRIPT)
         return doc
 
