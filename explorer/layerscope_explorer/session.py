@@ -21,7 +21,7 @@ from layerscope_explorer.history import History
 from layerscope_explorer.presets import OPENING, PRESETS
 from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
 from layerscope_explorer.steps import Stack
-from layerscope_explorer.strings import text
+from layerscope_explorer.strings import FIRST, LANGUAGES, speaking, speaks, text
 from layerscope_explorer.trainer import Trainer
 from layerscope_explorer.workers import InlineScheduler, Scheduler
 
@@ -38,11 +38,13 @@ StudyFunction = Callable[[Stack, str, Mapping[str, Any]], Any]
 
 
 @cache
-def opening_snapshot(preset: str = OPENING) -> Snapshot:
-    """Return the pictures of a preset's stack; computed once per process."""
-    return Engine().snapshot(PRESETS[preset]())
+def opening_snapshot(preset: str = OPENING, language: str = FIRST) -> Snapshot:
+    """Return the pictures of a preset's stack; computed once per process and language."""
+    with speaking(language):
+        return Engine().snapshot(PRESETS[preset]())
 
 
+@speaks
 class Session(param.Parameterized):
     """Everything one person does; views watch its params and call its methods.
 
@@ -53,6 +55,7 @@ class Session(param.Parameterized):
     ----------
     scheduler : where heavy work runs.
     start : stack to open with, or its finished pictures; default: the opening demo's.
+    language : what the page speaks, one of `strings.LANGUAGES`.
     """
 
     document: Any = param.Parameter(doc="The stack, an immutable Document.")
@@ -64,13 +67,17 @@ class Session(param.Parameterized):
     ghost: Any = param.Parameter(doc="Pictures of a choice that is only looked at; or None.")
     stale: Any = param.Boolean(default=False, doc="Newer pictures are under way.")
     history: Any = param.Parameter(doc="The edits so far and those undone, a History.")
+    language: Any = param.Selector(default=FIRST, objects=list(LANGUAGES), doc="What is spoken.")
 
     def __init__(
-        self, scheduler: Scheduler | None = None, start: Document | Snapshot | None = None
+        self,
+        scheduler: Scheduler | None = None,
+        start: Document | Snapshot | None = None,
+        language: str = FIRST,
     ) -> None:
-        start = start or opening_snapshot()
+        start = start or opening_snapshot(language=language)
         document = start.document if isinstance(start, Snapshot) else start
-        super().__init__(document=document, history=History(document))
+        super().__init__(document=document, history=History(document), language=language)
         self._scheduler: Scheduler = scheduler or InlineScheduler()
         self._engine, self._ghosts = Engine(), Engine()
         self._previewed = 0
@@ -80,6 +87,7 @@ class Session(param.Parameterized):
         self._trainer: Trainer | None = None
         self._stop_ticking: Callable[[], None] | None = None
         self._shown_weights: Mapping[str, Sequence[np.ndarray]] = self._trained
+        self._shown_language = language
         self._computing = self._again = self._closed = False
         if isinstance(start, Snapshot):
             self.snapshot = start
@@ -333,6 +341,23 @@ class Session(param.Parameterized):
                 self.selected = layer_id
             self._study_again()
 
+    def set_language(self, language: str) -> None:
+        """Speak another language: everything is said anew, and nothing else changes.
+
+        Raises
+        ------
+        ValueError
+            If it is none of `strings.LANGUAGES`.
+        """
+        if language not in LANGUAGES:
+            raise ValueError(text("session.unknown_language", value=language))
+        if language == self.language:
+            return
+        with speaking(language):
+            with self._scheduler.together():
+                self.language = language
+            self._refresh()
+
     def open_lens(self, name: str) -> None:
         """Look through another lens."""
         with self._scheduler.together():
@@ -350,7 +375,8 @@ class Session(param.Parameterized):
         options : what the lens starts with.
         """
         self._studies[lens] = study
-        self._options[lens] = dict(options)
+        # A lens that is made anew, in another language, goes on where the last one was.
+        self._options[lens] = {**options, **self._options.get(lens, {})}
         if self.lens == lens:
             self._refresh()
 
@@ -394,13 +420,15 @@ class Session(param.Parameterized):
             look = partial(_looked, lens, layer_id, self._studies[lens], dict(self._options[lens]))
         # Where only the lens changed, the pictures of the stack stay as they are.
         known = None if self._needs_pictures() else self.snapshot
-        self._shown_weights = self._trained
+        self._shown_weights, self._shown_language = self._trained, self.language
         work = partial(_work, self._engine, self.document, dict(self._trained), known, look)
         self._scheduler.run(work, self._drawn)
 
     def _needs_pictures(self) -> bool:
         shown: Snapshot | None = self.snapshot
         if shown is None or self._trained is not self._shown_weights:
+            return True
+        if self._shown_language != self.language:
             return True
         return _computes(shown.document) != _computes(self.document)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
-from layerscope_explorer.lenses.distribution import HOVER_RANGE, rebin, share_between, statistics
+from layerscope_explorer.lenses.distribution import hover_range, rebin, share_between, statistics
 from layerscope_explorer.lenses.figure import (
     DERIVATIVE,
     FLAT,
@@ -286,7 +286,7 @@ class ActivationPicture:
             text_font=value(FONT), **zone,
         )  # fmt: skip
         tips = [
-            (text("lenses.hover_range"), HOVER_RANGE),
+            (text("lenses.hover_range"), hover_range()),
             (text("lenses.hover_share_inputs"), "@share{0.0%}"),
         ]
         picture.add_tools(hover([bars], tips))

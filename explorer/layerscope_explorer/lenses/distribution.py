@@ -32,7 +32,11 @@ __all__ = ["DistributionPicture", "distribution_frame", "rebin", "share_between"
 Frame = dict[str, NDArray[Any]]
 Curve = tuple[NDArray[Any], NDArray[Any]]
 
-HOVER_RANGE = text("lenses.between", low="@left{custom}", high="@right{custom}")
+
+def hover_range() -> str:
+    """Return how a tooltip names the values of the bar under the pointer."""
+    return text("lenses.between", low="@left{custom}", high="@right{custom}")
+
 
 # A bar this many times higher than the next is cut off, so that the others can be seen.
 _TOWERING = 4.0
@@ -210,7 +214,7 @@ class DistributionPicture:
         baseline = picture.hspan(y=[0.0], line_color=MARKER, line_width=1)
         self._write("x", "y", self.cut, MEASURED, "top")
         tips = [
-            (text("lenses.hover_range"), HOVER_RANGE),
+            (text("lenses.hover_range"), hover_range()),
             (text("lenses.hover_share"), "@share{0.0%}"),
         ]
         picture.add_tools(hover([bars], tips))

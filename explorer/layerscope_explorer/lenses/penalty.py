@@ -44,7 +44,12 @@ __all__ = ["PenaltyLens", "PenaltyStudy", "sentence", "study", "table"]
 
 #: Rows of the picture of shares beside that of the data.
 _MOST_ROWS = 6
-OUTPUT = text("lenses.layer_output")
+
+
+def output_label() -> str:
+    """Return what a layer's output is called beside the names of its weights."""
+    return text("lenses.layer_output")
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +146,14 @@ def study(stack: Stack, layer_id: str, options: Mapping[str, Any]) -> PenaltyStu
 
 def _labels(layer: Layer) -> list[str]:
     labels = weight_names(layer)
-    return [*labels, OUTPUT] if layer.activity_regularizer is not None else labels
+    return [*labels, output_label()] if layer.activity_regularizer is not None else labels
 
 
 def _target(stack: Stack, step: Step, label: str) -> _Target:
     gradients = stack.gradients.get(step.spec.id)
     samples = max(1, len(step.output))
     layer = step.layer
-    if label == OUTPUT and layer.activity_regularizer is not None:
+    if label == output_label() and layer.activity_regularizer is not None:
         arriving = None if gradients is None else gradients.output
         gradient = None if arriving is None else arriving[:1]
         return _Target(label, step.output[:1], gradient, layer.activity_regularizer)
@@ -172,7 +177,7 @@ def _name(acting: Any) -> str:
 
 def _cost(step: Step, target: _Target) -> float:
     """Return what a target alone adds to the loss."""
-    if target.label == OUTPUT:
+    if target.label == output_label():
         return own_activity_penalty(step)
     return 0.0 if target.regularizer is None else scalar(target.regularizer(target.values))
 
