@@ -438,6 +438,18 @@ export function render({model}) {
     if (model.color) root.style.setProperty("--c", model.color)
   }
 
+  /* Enter on a card goes to the first control of its layer, Escape back to the card. */
+  const edit = () => {
+    if (model.title) body.querySelector("input, select, button, [tabindex='0']")?.focus()
+  }
+  document.addEventListener("ls-edit", edit)
+  model.on("remove", () => document.removeEventListener("ls-edit", edit))
+  body.addEventListener("keydown", event => {
+    if (event.key !== "Escape" || !model.title) return
+    document.dispatchEvent(new CustomEvent("ls-stack", {detail: "focus"}))
+    event.preventDefault()
+  })
+
   model.on(["title", "subtitle", "summary", "color", "expanded"], drawHead)
   model.on("content", draw)
   drawHead()

@@ -79,15 +79,19 @@ export function render({model}) {
   const heading = document.createElement("h1")
   heading.className = "ls-hidden"
 
-  const seed = document.createElement("label")
-  seed.className = "ls-seed"
+  const label = document.createElement("label")
+  label.className = "ls-seed"
   const name = document.createElement("span")
   const input = document.createElement("input")
   input.inputMode = "numeric"
   input.autocomplete = "off"
   input.maxLength = 10
   input.className = "ls-seed-input"
-  seed.append(name, input)
+  const dice = iconButton("dice", "", () => model.send_msg({type: "reroll"}))
+  const seed = document.createElement("div")
+  seed.className = "ls-seed-place"
+  label.append(name, input)
+  seed.append(label, dice)
 
   const commit = () => {
     const value = Number(input.value)
@@ -106,7 +110,6 @@ export function render({model}) {
   offer(language, Object.entries(model.languages))
 
   const go = steps => model.send_msg({type: "go", steps})
-  const dice = iconButton("dice", "", () => model.send_msg({type: "reroll"}))
   const undo = iconButton("undo", "", () => go(-1))
   const redo = iconButton("redo", "", () => go(1))
   const help = iconButton("help", "", () => document.dispatchEvent(new Event("ls-keys")))
@@ -152,12 +155,12 @@ export function render({model}) {
   /* What a narrow page has no room for is one button away; a wide one shows it in the row. */
   const further = document.createElement("div")
   further.className = "ls-further"
-  further.append(phase, language, help)
-  const more = dropDown("more", further, () => phase.focus())
+  further.append(seed, phase, language, help)
+  const more = dropDown("more", further, () => input.focus())
   more.place.classList.add("ls-more-place")
   help.addEventListener("click", () => more.open(false))
 
-  root.append(heading, seed, dice, rule, undo, redo, history.place, more.place)
+  root.append(heading, undo, redo, history.place, rule, more.place)
 
   const draw = () => {
     if (!input.matches(":focus")) input.value = model.seed
