@@ -15,8 +15,10 @@ from bokeh.document import Document
 from panel.theme import Design
 
 from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
+from layerscope_explorer.components.compare_bar import CompareBar
 from layerscope_explorer.components.lens_tabs import LensTabs
 from layerscope_explorer.components.palette import Palette
+from layerscope_explorer.components.seed_sweep import SeedSweep
 from layerscope_explorer.components.shortcuts import Shortcuts
 from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
@@ -144,7 +146,27 @@ class Workbench(pn.viewable.Viewer):
         self._lens_place = Region("lens-place", tabs)
         session.param.watch(lambda event: self._show_lens(event.new), "lens")
         signal = Region("lens-card", SignalLens(session), label=text("page.signal_lens"))
-        return Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+        column = Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+        session.param.watch(partial(self._show_beside, column), ["pinned", "sweep"])
+        self._show_beside(column)
+        return column
+
+    def _show_beside(self, column: Region, *_: Any) -> None:
+        """Show what differs from A above the lenses, and the sweep of seeds under the signal."""
+        session, cards = self.session, list(column)
+        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        for kind, wanted, place in (
+            (CompareBar, session.pinned is not None, 0),
+            (SeedSweep, session.sweep is not None, len(cards) - 1),
+        ):
+            shown = next((card for card in cards if isinstance(card, kind)), None)
+            if wanted and shown is None:
+                with self._remembering():
+                    cards.insert(place, kind(session, **fill))
+            elif shown is not None and not wanted:
+                cards.remove(shown)
+        if cards != list(column):
+            column.objects = cards
 
     def _open_first(self) -> None:
         if not self.session.lens:

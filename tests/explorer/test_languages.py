@@ -30,7 +30,11 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 def raw(language: str) -> dict[str, str]:
     """Return what a file of strings holds, by full key."""
     source = files(strings.__name__).joinpath(f"{language}.json").read_text("utf-8")
-    return {f"{area}.{name}": said for area, own in json.loads(source).items() for name, said in own.items()}
+    return {
+        f"{area}.{name}": said
+        for area, own in json.loads(source).items()
+        for name, said in own.items()
+    }
 
 
 def places(said: str) -> set[str]:
@@ -50,11 +54,20 @@ class TestFiles:
 
     def test_what_has_words_is_translated(self, language: str) -> None:
         other = raw(language)
-        names = {"session.initializer_with", "page.title", "stack.health_ok", "code.keras", "code.layerscope", "code.json"}
+        names = {
+            "sweep.mark_ok",
+            "session.initializer_with",
+            "page.title",
+            "stack.health_ok",
+            "code.keras",
+            "code.layerscope",
+            "code.json",
+        }
         left = [
             key
             for key, said in raw("en").items()
-            if re.search(r"[A-Za-z]{2,}", re.sub(r"\{\w+\}", "", said)) and not HAN.search(other[key])
+            if re.search(r"[A-Za-z]{2,}", re.sub(r"\{\w+\}", "", said))
+            and not HAN.search(other[key])
         ]
         formulas = [key for key in left if key.startswith("math_lines.") or key.endswith(".kib")]
         assert sorted(set(left) - names - set(formulas)) == []
@@ -137,7 +150,9 @@ class TestSessions:
         chinese = Session(workers[1], digits_stack(), "zh")
         for _ in range(2):
             for session in (english, chinese):
-                session.set_argument("layer4", "units", session.document.layer("layer4").arguments["units"] + 1)
+                session.set_argument(
+                    "layer4", "units", session.document.layer("layer4").arguments["units"] + 1
+                )
         assert not HAN.search(english.snapshot.sentence)
         assert HAN.search(chinese.snapshot.sentence)
         assert english.history.past[-1].name == "Change units of dense"
@@ -204,7 +219,9 @@ class TestPage:
         ]
         assert len(english) > 100
         shown = said_on(self.open("zh")[1])
-        assert [said for said in english if json.dumps(said, ensure_ascii=False)[1:-1] in shown] == []
+        assert [
+            said for said in english if json.dumps(said, ensure_ascii=False)[1:-1] in shown
+        ] == []
 
     def test_switching_makes_the_page_anew_and_lets_the_old_one_go(self) -> None:
         session, document = self.open("en")

@@ -440,7 +440,10 @@ export function render({model}) {
 
   /* Enter on a card goes to the first control of its layer, Escape back to the card. */
   const edit = () => {
-    if (model.title) body.querySelector("input, select, button, [tabindex='0']")?.focus()
+    if (!model.title) return
+    if (expand.offsetParent) model.expanded = true
+    const parts = [...body.querySelectorAll("input, select, button, summary")]
+    parts.find(part => part.checkVisibility({visibilityProperty: true, opacityProperty: true}))?.focus()
   }
   document.addEventListener("ls-edit", edit)
   model.on("remove", () => document.removeEventListener("ls-edit", edit))

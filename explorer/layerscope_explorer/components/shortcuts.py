@@ -16,7 +16,9 @@ from layerscope_explorer.strings import LANGUAGES, section, text
 __all__ = ["LETTERS", "SHEET", "Shortcuts", "toggle_training"]
 
 #: What single letters do where no text is typed.
-LETTERS: Mapping[str, str] = MappingProxyType({"r": "reroll", "l": "language", "t": "theme"})
+LETTERS: Mapping[str, str] = MappingProxyType(
+    {"r": "reroll", "p": "pin", "x": "swap", "w": "sweep", "l": "language", "t": "theme"}
+)
 
 #: The sheet: of each part of the page its keys, with the names of what they do in the strings.
 SHEET: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType(
@@ -27,6 +29,9 @@ SHEET: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType(
             ("R", "reroll"),
             ("1 … 8", "lens"),
             ("Space", "train"),
+            ("P", "pin"),
+            ("X", "swap"),
+            ("W", "sweep"),
             ("L", "language"),
             ("T", "theme"),
             ("?", "keys"),
@@ -90,6 +95,12 @@ class Shortcuts(pn.custom.JSComponent):
                 toggle_training(session)
             case "lens" if int(number) <= len(self._lenses):
                 session.open_lens(self._lenses[int(number) - 1])
+            case "pin":
+                (session.pin if session.pinned is None else session.unpin)()
+            case "swap":
+                session.swap()
+            case "sweep":
+                session.start_sweep()
             case "language":
                 spoken = list(LANGUAGES)
                 session.set_language(spoken[(spoken.index(session.language) + 1) % len(spoken)])

@@ -34,7 +34,9 @@ def format_shape(shape: tuple[int | None, ...] | None) -> str:
     """
     if shape is None:
         return "—"
-    return " × ".join("?" if size is None else str(size) for size in shape[1:]) or text("diagnosis.scalar")
+    return " × ".join("?" if size is None else str(size) for size in shape[1:]) or text(
+        "diagnosis.scalar"
+    )
 
 
 def format_count(count: int) -> str:

@@ -3,6 +3,7 @@ const ICONS = {
   history: "M5 6.5 8 9.5l3-3",
   redo: "M9.5 3.5 13 7l-3.5 3.5M13 7H6.8a3.6 3.6 0 0 0 0 7.2H9",
   dice: "M3.5 3h9a.5.5 0 0 1 .5.5v9a.5.5 0 0 1-.5.5h-9a.5.5 0 0 1-.5-.5v-9a.5.5 0 0 1 .5-.5ZM5.9 5.9h.01M10.1 5.9h.01M8 8h.01M5.9 10.1h.01M10.1 10.1h.01",
+  sweep: "M2.5 2.5h3v3h-3zM6.6 2.5h3v3h-3zM10.7 2.5h3v3h-3zM2.5 6.6h3v3h-3zM6.6 6.6h3v3h-3zM10.7 6.6h3v3h-3zM2.5 10.7h3v3h-3zM6.6 10.7h3v3h-3zM10.7 10.7h3v3h-3z",
   more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
   help: "M5.6 6.2a2.4 2.4 0 1 1 3.5 2.1c-.8.4-1.1.9-1.1 1.7M8 12.6h.01",
 }
@@ -35,6 +36,13 @@ function selectBox(className, action) {
   box.className = `ls-select ${className}`
   box.addEventListener("change", () => action(box.value))
   return box
+}
+
+function mark(kind, letter) {
+  const node = document.createElement("span")
+  node.className = `ls-pin-${kind}`
+  node.textContent = letter
+  return node
 }
 
 function offer(box, options) {
@@ -90,8 +98,15 @@ export function render({model}) {
   const dice = iconButton("dice", "", () => model.send_msg({type: "reroll"}))
   const seed = document.createElement("div")
   seed.className = "ls-seed-place"
+  const sweep = iconButton("sweep", "", () => { more.open(false); model.send_msg({type: "sweep"}) })
   label.append(name, input)
-  seed.append(label, dice)
+  seed.append(label, dice, sweep)
+
+  const pin = document.createElement("button")
+  pin.type = "button"
+  pin.className = "ls-button ls-pin"
+  pin.append(mark("a", "A"), mark("b", "B"))
+  pin.addEventListener("click", () => { more.open(false); model.send_msg({type: "pin"}) })
 
   const commit = () => {
     const value = Number(input.value)
@@ -155,7 +170,7 @@ export function render({model}) {
   /* What a narrow page has no room for is one button away; a wide one shows it in the row. */
   const further = document.createElement("div")
   further.className = "ls-further"
-  further.append(seed, phase, language, help)
+  further.append(seed, phase, pin, language, help)
   const more = dropDown("more", further, () => input.focus())
   more.place.classList.add("ls-more-place")
   help.addEventListener("click", () => more.open(false))
@@ -165,6 +180,8 @@ export function render({model}) {
   const draw = () => {
     if (!input.matches(":focus")) input.value = model.seed
     phase.value = model.phase
+    pin.setAttribute("aria-pressed", String(model.pinned))
+    setLabel(pin, model.pinned ? model.strings.unpin : model.strings.pin)
     setLabel(undo, model.undo_label || model.strings.undo_nothing)
     setLabel(redo, model.redo_label || model.strings.redo_nothing)
     undo.disabled = !model.undo_label
@@ -180,6 +197,7 @@ export function render({model}) {
     offer(phase, ["training", "inference"].map(one => [one, strings[`phase_${one}`]]))
     setLabel(phase, strings.phase_help)
     setLabel(dice, strings.reroll)
+    setLabel(sweep, strings.sweep)
     setLabel(history.button, strings.history)
     setLabel(more.button, strings.more)
     setLabel(language, strings.language)
@@ -187,7 +205,7 @@ export function render({model}) {
     language.value = model.language
     draw()
   }
-  model.on(["seed", "phase", "undo_label", "redo_label", "past", "future"], draw)
+  model.on(["seed", "phase", "pinned", "undo_label", "redo_label", "past", "future"], draw)
   model.on("strings", () => { say(); window.speak?.(model.language, model.strings) })
   say()
   return root

@@ -25,6 +25,7 @@ class TopBar(pn.custom.JSComponent):
     phase = param.String(default="training", doc="What the pictures show.")
     past = param.List(default=[], item_type=str, doc="Names of the edits so far.")
     future = param.List(default=[], item_type=str, doc="Names of those undone, next first.")
+    pinned = param.Boolean(default=False, doc="Whether there is an A to compare with.")
     language = param.String(default="", doc="What is spoken.")
     languages = param.Dict(default=dict(LANGUAGES), doc="What can be, by its own name.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
@@ -37,7 +38,9 @@ class TopBar(pn.custom.JSComponent):
             super().__init__(strings=section("page"), language=session.language, **params)
             self._session = session
             session.param.watch(self._draw, ["document", "history"])
+            session.param.watch(self._pin, "pinned")
             session.param.watch(self._speak, "language")
+            self._pin()
             self._draw()
 
     def _draw(self, *_: Any) -> None:
@@ -54,6 +57,9 @@ class TopBar(pn.custom.JSComponent):
             future=future,
         )
 
+    def _pin(self, *_: Any) -> None:
+        self.pinned = self._session.pinned is not None
+
     def _speak(self, event: Any) -> None:
         with speaking(event.new), pn.io.hold():
             self.param.update(language=event.new, strings=section("page"))
@@ -67,6 +73,11 @@ class TopBar(pn.custom.JSComponent):
                 self._session.reroll()
             case "phase":
                 self._session.set_phase(str(data["value"]))
+            case "pin":
+                session = self._session
+                (session.pin if session.pinned is None else session.unpin)()
+            case "sweep":
+                self._session.start_sweep()
             case "go":
                 self._session.go(int(data["steps"]))
             case "language" if data["value"] in LANGUAGES:

@@ -13,6 +13,7 @@ from layerscope import constraints, regularizers
 from layerscope.layers.layer import Layer
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
+from layerscope_explorer.lenses.comparison import both_rows, both_sentences, of_a
 from layerscope_explorer.lenses.figure import MARKER, MEASURED
 from layerscope_explorer.lenses.lens import LayerLens, LensBody, Words
 from layerscope_explorer.lenses.penalty_pictures import (
@@ -49,7 +50,6 @@ _MOST_ROWS = 6
 def output_label() -> str:
     """Return what a layer's output is called beside the names of its weights."""
     return text("lenses.layer_output")
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,8 +403,16 @@ class PenaltyLens(LayerLens):
     def _show(self, layer: LayerView, found: PenaltyStudy) -> None:
         loss = self.session.snapshot.loss
         subject = (layer.id, found.label)
-        self.shares.show(rows(layer.id, found, loss))
-        self.norms.show(found.norms, subject, found.supposed)
+        old: PenaltyStudy | None = self.found_other
+        their_loss = None if old is None else self.session.compared.loss
+        self.shares.show(
+            rows(layer.id, found, loss), [] if old is None else rows(layer.id, old, their_loss)
+        )
+        self.norms.show(found.norms, subject, found.supposed, old and old.norms)
+        said, entries = sentence(layer, found, loss), legend(found)
+        if old is not None and self.other is not None:
+            said = both_sentences(said, sentence(self.other, old, their_loss))
+            entries.append(of_a())
         self.norms.message.say("" if found.norms is not None else text("lenses.no_norms"))
         self.plane.show(found.plane, subject, found.supposed)
         self.plane.message.say("" if found.plane is not None else text("lenses.no_plane"))
@@ -412,12 +420,14 @@ class PenaltyLens(LayerLens):
             Words(
                 subject=self.title(layer),
                 detail=_detail(found),
-                sentence=sentence(layer, found, loss),
+                sentence=said,
                 tone="bad" if found.problem else "plain",
-                legend=legend(found),
+                legend=entries,
                 choices=found.labels,
                 choice=found.label,
-                table=lambda: table(found, loss),
+                table=lambda: both_rows(
+                    table(found, loss), None if old is None else lambda: table(old, their_loss)
+                ),
             )
         )
 

@@ -18,7 +18,17 @@ from typing import Any, TypeVar
 
 from panel.io.state import state
 
-__all__ = ["FIRST", "LANGUAGES", "again", "language", "preferred", "section", "speaking", "speaks", "text"]
+__all__ = [
+    "FIRST",
+    "LANGUAGES",
+    "again",
+    "language",
+    "preferred",
+    "section",
+    "speaking",
+    "speaks",
+    "text",
+]
 
 #: Languages with a file of strings, by what each calls itself.
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "zh": "中文"})
@@ -90,7 +100,9 @@ def preferred(header: str) -> str:
             wanted.append((-float(quality or 1), tag.strip().lower().partition("-")[0]))
         except ValueError:
             continue
-    return next((tag for _, tag in sorted(wanted, key=lambda one: one[0]) if tag in LANGUAGES), FIRST)
+    return next(
+        (tag for _, tag in sorted(wanted, key=lambda one: one[0]) if tag in LANGUAGES), FIRST
+    )
 
 
 @cache
@@ -131,7 +143,9 @@ def text(key: str, **values: Any) -> str:
     except KeyError:
         raise KeyError(f"no string named {key!r} in strings/{FIRST}.json") from None
     # An error would keep alive all that it came by.
-    values = {name: value if isinstance(value, str) else str(value) for name, value in values.items()}
+    values = {
+        name: value if isinstance(value, str) else str(value) for name, value in values.items()
+    }
     try:
         said = Said(template.format(**values))
     except KeyError as error:
