@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 from bokeh.document import Document as BokehDocument
 
+from layerscope.configurable import fields_of
 from layerscope_explorer import strings
+from layerscope_explorer.catalogue import layerscope_catalogue, summary_of
 from layerscope_explorer.components.shortcuts import LETTERS, SHEET
+from layerscope_explorer.data import InputData
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.page import Workbench, build_page
 from layerscope_explorer.presets import digits_stack
@@ -71,6 +74,28 @@ class TestFiles:
         ]
         formulas = [key for key in left if key.startswith("math_lines.") or key.endswith(".kib")]
         assert sorted(set(left) - names - set(formulas)) == []
+
+
+def told_by_core() -> set[str]:
+    """Return every sentence of the core that stands on the page: of layers and of arguments."""
+    catalogue = layerscope_catalogue()
+    parts = [
+        thing
+        for kind in ("initializer", "regularizer", "constraint")
+        for thing in catalogue.parts[kind].values()
+    ]
+    layers: list[Any] = [*catalogue.layers.values(), InputData]
+    helps = {field.help for cls in (*layers, *parts) for field in fields_of(cls)}
+    return ({summary_of(cls) for cls in layers} | helps) - {""}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_the_core_says_is_translated(language: str) -> None:
+    source = files(strings.__name__).joinpath(f"core.{language}.json").read_text("utf-8")
+    known = json.loads(source)
+    assert sorted(told_by_core() - known.keys()) == []
+    assert sorted(known.keys() - told_by_core()) == []
+    assert [sentence for sentence, said in known.items() if not HAN.search(said)] == []
 
 
 def test_every_string_asked_for_by_name_exists() -> None:

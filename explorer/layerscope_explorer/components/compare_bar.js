@@ -12,6 +12,9 @@ function button(className, words, action) {
   return node
 }
 
+/* With more chips than this the values are left to the hint of the button. */
+const WITH_VALUES = 4
+
 export function render({model}) {
   const {strings} = model
   const root = element("section", "ls-compare")
@@ -58,6 +61,7 @@ export function render({model}) {
     const at = items.findIndex(item => item.querySelector(".ls-revert:focus"))
     list.replaceChildren(...model.chips.map(chip))
     list.hidden = !model.chips.length
+    list.classList.toggle("ls-many", model.chips.length > WITH_VALUES)
     if (at < 0) return
     const next = list.children[Math.min(at, list.children.length - 1)]
     const target = next?.querySelector(".ls-revert") ?? actions.firstChild

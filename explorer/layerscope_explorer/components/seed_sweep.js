@@ -90,7 +90,10 @@ export function render({model}) {
     again.hidden = Boolean(model.progress)
     bar.value = model.done
     bar.setAttribute("aria-label", strings.title)
-    grid.replaceChildren(...tiles.map(tile => drawTile(tile, drawn)))
+    // Those to come keep their places, so that nothing moves while one looks.
+    const missing = model.progress ? model.count - tiles.length : 0
+    const waiting = Array.from({length: missing}, () => element("div", "ls-tile ls-waiting"))
+    grid.replaceChildren(...tiles.map(tile => drawTile(tile, drawn)), ...waiting)
     if (focused) grid.querySelector(`[data-seed="${focused}"]`)?.focus()
     numbers.hidden = !tiles.length
     table.replaceChildren(...tiles.map(({seed, label}) => {
@@ -103,5 +106,6 @@ export function render({model}) {
   }
   model.on(["packed", "words", "progress", "compared", "outdated", "seed"], draw)
   draw()
+  requestAnimationFrame(() => root.scrollIntoView({block: "nearest"}))
   return root
 }

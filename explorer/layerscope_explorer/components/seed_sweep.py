@@ -111,6 +111,7 @@ class SeedSweep(pn.custom.JSComponent):
     words = param.String(default="", doc="What there is to see, in a sentence.")
     progress = param.String(default="", doc="How far it is, in words; empty when it is done.")
     done = param.Number(default=0.0, doc="The same as a share.")
+    count = param.Integer(default=SEEDS, doc="How many seeds there will be.")
     compared = param.Boolean(default=False, doc="Whether A is drawn as well.")
     outdated = param.Boolean(default=False, doc="Whether the stack has been edited since.")
     seed = param.Integer(default=0, doc="The seed that is shown.")

@@ -23,6 +23,7 @@ __all__ = [
     "LANGUAGES",
     "again",
     "language",
+    "of_core",
     "preferred",
     "section",
     "speaking",
@@ -113,6 +114,26 @@ def _strings(spoken: str) -> dict[str, dict[str, str]]:
         return found
     # A string that is not translated yet is better than none; a test finds it.
     return {area: own | found.get(area, {}) for area, own in _strings(FIRST).items()}
+
+
+@cache
+def _core(spoken: str) -> dict[str, str]:
+    source = files(__name__).joinpath(f"core.{spoken}.json")
+    return json.loads(source.read_text(encoding="utf-8")) if spoken != FIRST else {}
+
+
+def of_core(sentence: str) -> str:
+    """Return what the core says of a layer or an argument, in the language that is spoken here.
+
+    The core speaks English only; what has no translation stays as it is.
+
+    Examples
+    --------
+    >>> with speaking("zh"):
+    ...     of_core("Largest norm."), of_core("Something else.")
+    ('最大范数。', 'Something else.')
+    """
+    return _core(language()).get(sentence, sentence)
 
 
 class Said(str):
