@@ -100,7 +100,7 @@ class LayerForm(pn.viewable.Viewer):
         with pn.io.hold():
             if moved_on:
                 self._draw_head(view)
-            self.form.show(
+            self.form.fill(
                 groups,
                 owner=owner,
                 notice=_notice(view, groups),

@@ -78,8 +78,8 @@ class FieldForm(pn.custom.JSComponent):
         """The groups shown; see `controls.groups_of`."""
         return self._groups
 
-    def show(self, groups: Sequence[Mapping[str, Any]], **words: str) -> None:
-        """Show these groups, and values for owner, notice and empty."""
+    def fill(self, groups: Sequence[Mapping[str, Any]], **words: str) -> None:
+        """Fill the form with these groups, and values for owner, notice and empty."""
         # No param: Param and Bokeh would visit and compare every entry of the nested lists.
         self._groups = groups
         with param.parameterized.discard_events(self):
