@@ -138,6 +138,8 @@ def machine(about: dict[str, Any]) -> str:
         )
         spun = f"; {one['idle']:.0%} busy while idle" if one.get("idle", 0) > 0.02 else ""
         lines.append(f"  {backend}: {versions} [{pools}]{spun}")
+    if (taken := about.get("numba_import_ms")) is not None:
+        lines.append(f"  importing numba alone: {taken:.0f} ms")
     if limits := about.get("limits"):
         moved = ", ".join(
             f"{rate:.0f} ({int(size) / 2**20:.3g} MiB)"

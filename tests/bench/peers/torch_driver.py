@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
+import torch  # pyright: ignore[reportMissingImports]
 
 from peers.cases import BOTH, FORWARD, TASK, Case
 from peers.data import Data
