@@ -50,7 +50,20 @@ class Limits:
 
     def microseconds(self, flops: float, moved: float) -> float:
         """Return how long a call must take: it computes and moves at the same time."""
-        return max(flops / self.gflops / 1e3, moved / self.bandwidth_for(moved) / 1e3)
+        return max(self._computing(flops), self._moving(moved))
+
+    def reached(self, flops: float, moved: float, microseconds: float) -> str:
+        """Return the rate of what limits a call, and its share of what was measured."""
+        share = f"{self.microseconds(flops, moved) / microseconds:.0%}"
+        if self._computing(flops) > self._moving(moved):
+            return f"{flops / microseconds / 1e3:.3g} GFLOP/s {share:>4}"
+        return f"{moved / microseconds / 1e3:.3g} GB/s {share:>4}"
+
+    def _computing(self, flops: float) -> float:
+        return flops / self.gflops / 1e3
+
+    def _moving(self, moved: float) -> float:
+        return moved / self.bandwidth_for(moved) / 1e3
 
 
 def measure(threads: int, rounds: int = 5) -> Limits:

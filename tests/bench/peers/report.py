@@ -20,8 +20,8 @@ from peers.rounds import work_of
 
 NOTE = (
     "Microseconds: least of the rounds' medians (median of them). † the slowest round took more "
-    "than twice the fastest.\nratio: ours to the fastest peer's. limit: share reached of what "
-    "matrix products or memory allow."
+    "than twice the fastest.\nratio: ours to the fastest peer's. limit: what we reach, and which share "
+    "that is of a matrix product's or of memory's rate."
 )
 
 
@@ -76,8 +76,7 @@ def times(table: Table, backends: Sequence[str], limits: Limits | None) -> str:
 def _reached(result: Result | None, limits: Limits) -> str:
     if result is None or not result.bytes or result.mode not in ("forward", "both"):
         return "–"
-    flops, moved = work_of(result)
-    return f"{limits.microseconds(flops, moved) / result.best:.0%}"
+    return limits.reached(*work_of(result), result.best)
 
 
 def summary(table: Table) -> str:
