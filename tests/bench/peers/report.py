@@ -20,8 +20,9 @@ from peers.rounds import work_of
 
 NOTE = (
     "Microseconds: least of the rounds' medians (median of them). † the slowest round took more "
-    "than twice the fastest.\nratio: ours to the fastest peer's. limit: what we reach, and which share "
-    "that is of a matrix product's or of memory's rate."
+    "than twice the fastest.\n"
+    "ratio: ours to the fastest peer's. limit: what we reach, and which share that is of a matrix "
+    "product's or of memory's rate."
 )
 
 
