@@ -83,6 +83,7 @@ def test_a_limit_is_the_slower_of_computing_and_moving() -> None:
     assert limits.microseconds(1e6, 0.0) == pytest.approx(10.0)
     assert limits.microseconds(0.0, 900) == pytest.approx(0.018)
     assert limits.microseconds(1e3, 5000) == pytest.approx(0.5)
+    assert limits.microseconds(0.0, 3000) == pytest.approx(0.06)
     assert limits.reached(1e6, 900, 20.0) == "50 GFLOP/s  50%"
     assert limits.reached(0.0, 900, 0.018) == "50 GB/s 100%"
     assert Limits.from_json(limits.to_json()) == limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from peers.timing import median_of_calls
 #: Length of a matrix's axes.
 SIZE = 1024
 #: Bytes moved by an addition; the caches make a difference.
-SIZES = tuple(3 * 4 * 2**power for power in (16, 18, 20, 22, 24))
+SIZES = tuple(3 * 4 * 2**power for power in range(15, 25))
 
 
 @dataclass
@@ -44,9 +45,10 @@ class Limits:
         return cls(data["gflops"], {int(k): v for k, v in data["bandwidth"].items()})
 
     def bandwidth_for(self, moved: float) -> float:
-        """Return GB/s for as many bytes, measured at the next size above."""
-        sizes = sorted(self.bandwidth)
-        return self.bandwidth[next((size for size in sizes if size >= moved), sizes[-1])]
+        """Return GB/s for as many bytes, measured at the size that is nearest by ratio."""
+        return self.bandwidth[
+            min(self.bandwidth, key=lambda size: abs(math.log(size / max(moved, 1.0))))
+        ]
 
     def microseconds(self, flops: float, moved: float) -> float:
         """Return how long a call must take: it computes and moves at the same time."""
