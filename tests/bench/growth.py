@@ -147,6 +147,7 @@ def _draw_sweep(
             markersize=4,
             zorder=3 if ours else 2,
         )
+    axes.minorticks_off()
     axes.set_title(sweep.title, fontsize=9)
     axes.set_xlabel(sweep.axis)
     axes.grid(color=TEXT, alpha=0.25, linewidth=0.5)

@@ -97,7 +97,7 @@ SWEEPS = [
     ),
     Sweep(
         "pooling-size",
-        "GlobalAveragePooling2D, 32 channels, batch 8",
+        "Global average pooling, batch 8",
         "image size",
         _powers(8, 256),
         _pooling,
