@@ -1,11 +1,14 @@
 """torch, eager, in its own layout and in channels last."""
 
+# Types are checked where torch is not installed.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import torch  # pyright: ignore[reportMissingImports]
+import torch
 
 from peers.cases import BOTH, FORWARD, TASK, Case
 from peers.data import Data

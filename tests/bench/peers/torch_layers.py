@@ -1,13 +1,16 @@
 """The layers of the cases in torch, from Keras's weights."""
 
+# Types are checked where torch is not installed.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch  # pyright: ignore[reportMissingImports]
-import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
+import torch
+import torch.nn.functional as F
 
 from peers.cases import DENSE_STACK, Case
 from peers.prepared import NoCounterpart

@@ -1,14 +1,17 @@
 """The whole tasks, as one writes them in torch by hand."""
 
+# Types are checked where torch is not installed.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch  # pyright: ignore[reportMissingImports]
-import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
-from torch import nn  # pyright: ignore[reportMissingImports]
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 from peers.cases import Case
 from peers.data import Arrays, Data
