@@ -93,6 +93,12 @@ def recurrent(name: str, layer: str, gates: int, shape: Shape, units: int) -> Ca
     return Case(name, "recurrent", layer, arguments, (shape,), flops=flops)
 
 
+def embedding(name: str, shape: Shape, entries: int, width: int) -> Case:
+    """Return a table of vectors that whole numbers below `entries` look up."""
+    arguments = {"input_dim": entries, "output_dim": width}
+    return Case(name, "embedding", "Embedding", arguments, (shape,), integers=entries)
+
+
 def attention(name: str, shape: Shape, heads: int, width: int) -> Case:
     """Return self-attention of as many channels as its heads have together."""
     batch, steps, channels = shape
@@ -178,22 +184,8 @@ LAYERS = [
         ((4, 8, 16, 16, 3),),
         flops=2 * 4 * 8 * 16**2 * 9 * (3 + 16) * 64,
     ),
-    Case(
-        "embedding_20kx128",
-        "embedding",
-        "Embedding",
-        {"input_dim": 20_000, "output_dim": 128},
-        ((32, 100),),
-        integers=20_000,
-    ),
-    Case(
-        "embedding_100x8",
-        "embedding",
-        "Embedding",
-        {"input_dim": 100, "output_dim": 8},
-        ((16, 20),),
-        integers=100,
-    ),
+    embedding("embedding_20kx128", (32, 100), 20_000, 128),
+    embedding("embedding_100x8", (16, 20), 100, 8),
     attention("mha_4x32", (16, 64, 128), 4, 32),
     attention("mha_2x8", (8, 12, 16), 2, 8),
     activation("softmax_1024x1000", "softmax", (1024, 1000)),

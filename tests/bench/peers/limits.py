@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from peers.processes import environment
+from peers.processes import environment, keep_to_cpus
 from peers.timing import median_of_calls
 
 #: Length of a matrix's axes.
@@ -109,8 +108,7 @@ def _bandwidth(rounds: int) -> dict[int, float]:
 
 def main(threads: int, rounds: int) -> None:
     """Print the limits as JSON."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    keep_to_cpus(threads)
     print(json.dumps(Limits(_gflops(rounds), _bandwidth(rounds)).to_json()))
 
 

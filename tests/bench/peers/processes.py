@@ -35,6 +35,12 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
+def keep_to_cpus(count: int) -> None:
+    """Let this process run on so many processors only, where the system can tell it so."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
 class Skipped(Exception):
     """A framework is not there, or cannot do what is asked; the message says why."""
 
@@ -64,7 +70,7 @@ class Process:
             env=environment(),
             text=True,
         )
-        self.about = self._answer()
+        self._answer()  # Whether the framework is installed.
         self._new = True
 
     def ask(self, what: str, case: Case | None = None, **arguments: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from peers.cases import Case
 from peers.checking import problem_of
 from peers.data import Data
 from peers.prepared import Driver, NoCounterpart, Prepared
+from peers.processes import keep_to_cpus
 from peers.timing import median_of_calls
 
 #: Module of the driver, and its variant.
@@ -128,15 +129,14 @@ def main(backend: str, threads: int) -> None:
     # What libraries print must not get between the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    keep_to_cpus(threads)
     module, variant = BACKENDS[backend]
     try:
         worker = Worker(importlib.import_module(module).Driver(variant, threads))
     except ImportError as error:
         print(json.dumps({"skipped": f"not installed ({error})"}), file=answers)
         return
-    print(json.dumps(worker.about()), file=answers)
+    print(json.dumps({}), file=answers)
     for line in sys.stdin:
         print(json.dumps(worker.answer(json.loads(line))), file=answers)
 
