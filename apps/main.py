@@ -16,7 +16,7 @@ def asked(name: str) -> str:
 
 demo, language = asked("demo"), asked("lang")
 if language not in LANGUAGES:
-    language = preferred((pn.state.headers or {}).get("Accept-Language", ""))
+    language = preferred(str((pn.state.headers or {}).get("Accept-Language", "")))
 pictures = opening_snapshot(demo if demo in PRESETS else OPENING, language)
 session = Session(DocumentScheduler(pn.state.curdoc), pictures, language)
 build_page(session).servable()

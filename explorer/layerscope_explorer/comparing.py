@@ -20,6 +20,7 @@ from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.diagnosis.words import value_words
 from layerscope_explorer.document import INPUT, Document, LayerSpec, TrainingSpec, frozen
 from layerscope_explorer.engine import Engine
+from layerscope_explorer.limits import MAX_LAYERS
 from layerscope_explorer.sentence import initializer_words
 from layerscope_explorer.snapshot import Snapshot
 from layerscope_explorer.strings import language, section, text
@@ -138,14 +139,14 @@ def _layer(
         back = partial(_argument_back, current, old, argument)
         yield of(argument, _words(before), _words(after), back)
     if old.bypassed != new.bypassed:
-        told = [text(f"compare.{'off' if one.bypassed else 'on'}") for one in (old, new)]
-        yield of("use", *told, partial(edits.set_bypassed, current, new.id, old.bypassed))
+        before, after = (text(f"compare.{'off' if one.bypassed else 'on'}") for one in (old, new))
+        yield of("use", before, after, partial(edits.set_bypassed, current, new.id, old.bypassed))
     if old.sources != new.sources:
-        told = [
+        before, after = (
             ", ".join(document.names().get(one, one) for one in spec.sources) or "–"
             for document, spec in ((pinned, old), (current, new))
-        ]
-        yield of("sources", *told, partial(_sources_back, current, old))
+        )
+        yield of("sources", before, after, partial(_sources_back, current, old))
     if old.roll != new.roll:
         rolled = replace(current.layer(new.id), roll=old.roll)
         yield of("roll", str(old.roll), str(new.roll), partial(_with, current, rolled))
@@ -253,8 +254,8 @@ def _put_back(pinned: Document, current: Document, old: LayerSpec) -> Document:
     layers = list(current.layers)
     layers.insert(at, replace(old, sources=()))
     full = replace(current, layers=tuple(layers))
-    if len(layers) > edits.MAX_LAYERS:
-        raise ValueError(text("session.too_many_layers", limit=edits.MAX_LAYERS))
+    if len(layers) > MAX_LAYERS:
+        raise ValueError(text("session.too_many_layers", limit=MAX_LAYERS))
     return _with(full, _fitted(pinned, full, old))
 
 

@@ -325,7 +325,7 @@ class Session(param.Parameterized):
                 pinned = history.document
             history = history.go(1 if steps > 0 else -1)
         with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
-            if pinned is not self.pinned:
+            if pinned is not None and pinned is not self.pinned:
                 self._pin(pinned, {})
             self._adopt(history)
 

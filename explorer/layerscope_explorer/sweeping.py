@@ -88,5 +88,6 @@ def _spreads(snapshot: Snapshot, what: str) -> dict[str, float]:
 
 def _worst(views: Sequence[LayerView]) -> Health:
     healths = {view.health for view in views}
-    worst: tuple[Health, ...] = ("bad", "warn")
-    return next((one for one in worst if one in healths), "ok")
+    if "bad" in healths:
+        return "bad"
+    return "warn" if "warn" in healths else "ok"

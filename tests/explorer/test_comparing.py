@@ -23,6 +23,7 @@ from layerscope_explorer.lenses.comparison import NO_LINE, Outline, both_rows, g
 from layerscope_explorer.lenses.figure import new_figure
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.weights import WeightsLens
+from layerscope_explorer.limits import MAX_LAYERS
 from layerscope_explorer.page import Workbench
 from layerscope_explorer.presets import digits_stack, why_did_it_die
 from layerscope_explorer.session import Session
@@ -137,7 +138,7 @@ class TestDifferences:
     def test_going_back_needs_room(self) -> None:
         a = digits_stack()
         b = edits.remove_layer(a, "layer1")
-        while len(b.layers) < edits.MAX_LAYERS:
+        while len(b.layers) < MAX_LAYERS:
             b = edits.add_layer(b, "Dropout")
         with pytest.raises(ValueError, match="64 layers"):
             reverted(a, b, "layer1 removed")
@@ -170,20 +171,18 @@ class TestPinnedStack:
         assert pinned.snapshot(edits.set_argument(stack, "layer4", "units", 3), first) is first
         other = pinned.snapshot(edits.set_seed(stack, 4), first)
         assert other is not first
-        np.testing.assert_array_equal(
-            other.layer("layer4").output.counts,
-            Engine().snapshot(edits.set_seed(stack, 4)).layer("layer4").output.counts,
-        )
+        alone = Engine().snapshot(edits.set_seed(stack, 4))
+        for one, same in zip(other.layers, alone.layers, strict=True):
+            assert one.output is not None
+            assert same.output is not None
+            np.testing.assert_array_equal(one.output.counts, same.output.counts)
 
     def test_what_it_had_learned_belongs_to_its_seed(self) -> None:
         stack = digits_stack()
         learned = {"layer4": [np.full((144, 64), 0.5, np.float32), np.zeros(64, np.float32)]}
         pinned = PinnedStack(stack, learned, stack.seed)
         means = [
-            pinned.snapshot(edits.set_seed(stack, seed), None)
-            .layer("layer4")
-            .weights[0]
-            .histogram.mean
+            pinned.snapshot(edits.set_seed(stack, seed), None).layers[3].weights[0].histogram.mean
             for seed in (0, 1)
         ]
         assert means[0] == pytest.approx(0.5)
@@ -300,6 +299,12 @@ def _outlines(lens: Any) -> list[Outline]:
     return found
 
 
+def table_of(lens: Any) -> list[tuple[str, str]]:
+    """Return what a lens's table holds when it is unfolded."""
+    lens.body.numbers.opened = True
+    return lens.body.numbers.rows
+
+
 class TestLenses:
     def compared(self) -> Session:
         session = Session(start=digits_stack())
@@ -350,7 +355,7 @@ class TestLenses:
         assert len(a) == len(b)
         assert a[8] < 1e-6 < b[8]
         assert "In A: Forward" in lens.body.caption.content["sentence"]
-        assert any("(A: " in value for _, value in lens.body._table())
+        assert any("(A: " in value for _, value in table_of(lens))
         session.unpin()
         assert len(lens.depth.other.source.data["y"]) == 0
 
@@ -358,7 +363,7 @@ class TestLenses:
         session = self.compared()
         lens = WeightsLens(session)
         session.open_lens("weights")
-        rows = dict(lens.body._table())
+        rows = dict(table_of(lens))
         assert rows["Shape"] == "(144, 24) (A: (144, 64))"
 
     def test_the_code_marks_what_differs(self) -> None:
@@ -393,8 +398,13 @@ class TestLenses:
         assert int(np.isnan(both).sum()) == 2
 
     def test_rows_of_both_meet_by_name(self) -> None:
-        assert both_rows([("x", "1"), ("y", "2")], None) == [("x", "1"), ("y", "2")]
-        found = both_rows([("x", "1"), ("y", "2")], lambda: [("y", "3"), ("z", "4")])
+        def table(numbers: dict[str, str]) -> list[tuple[str, str]]:
+            return list(numbers.items())
+
+        b, a = {"x": "1", "y": "2"}, {"y": "3", "z": "4"}
+        assert both_rows(table, b, None) == [("x", "1"), ("y", "2")]
+        assert both_rows(table, b, b) == [("x", "1 (A: 1)"), ("y", "2 (A: 2)")]
+        found = both_rows(table, b, a)
         assert found == [("x", "1 (A: –)"), ("y", "2 (A: 3)"), ("z", "– (A: 4)")]
 
 
@@ -469,6 +479,7 @@ class TestSweep:
         session.start_sweep()
         job = session._sweeping
         session.stop_sweep()
+        assert job is not None
         assert job.ended
         assert not session.sweep.running
         done = len(session.sweep.drawn)

@@ -208,7 +208,9 @@ class TestSessions:
 
     def test_what_was_learned_stays(self) -> None:
         session = Session(start=digits_stack())
-        learned = {"layer4": [np.full((144, 64), 0.125, np.float32), np.zeros(64, np.float32)]}
+        learned: dict[str, Any] = {
+            "layer4": [np.full((144, 64), 0.125, np.float32), np.zeros(64, np.float32)]
+        }
         session._trained = learned
         session.set_language("zh")
         assert session._trained is learned

@@ -407,9 +407,7 @@ class ActivationLens(LayerLens):
                 sentence=said,
                 tone="warn" if max(view.dead, view.saturated) > _WORTH_A_WARNING else "plain",
                 legend=entries,
-                table=lambda: both_rows(
-                    table(layer), None if other is None else lambda: table(other)
-                ),
+                table=lambda: both_rows(table, layer, other),
             )
         )
 

@@ -6,7 +6,7 @@ Nothing of it exists before a stack is pinned.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from bokeh.plotting import figure
@@ -22,7 +22,9 @@ __all__ = ["COMPARED", "Outline", "both_rows", "both_sentences", "gapped", "of_a
 
 COMPARED = PLOT_COLORS["compared"]
 
+T = TypeVar("T")
 Line = tuple[NDArray[Any], NDArray[Any]]
+Rows = Sequence[tuple[str, str]]
 NO_LINE: Line = (np.zeros(0), np.zeros(0))
 
 
@@ -84,16 +86,20 @@ def both_sentences(of_b: str, of_a: str) -> str:
     return f"{of_b} {text('compare.a_says', said=of_a)}"
 
 
-def both_rows(
-    of_b: Sequence[tuple[str, str]], of_a: Callable[[], Sequence[tuple[str, str]]] | None
-) -> list[tuple[str, str]]:
-    """Return the numbers of B, each with that of A where A has one of this name."""
-    if of_a is None:
-        return list(of_b)
-    other = list(of_a())
-    if [name for name, _ in other] == [name for name, _ in of_b]:
-        pairs = zip(of_b, other, strict=True)
-        return [(name, text("compare.row", b=b, a=a)) for (name, b), (_, a) in pairs]
-    known = dict(other)
-    rows = [(name, text("compare.row", b=value, a=known.pop(name, "–"))) for name, value in of_b]
-    return rows + [(name, text("compare.row", b="–", a=value)) for name, value in known.items()]
+def both_rows(table: Callable[[T], Rows], b: T, a: T | None) -> list[tuple[str, str]]:
+    """Return the table of B, each number with that of A where A has one of this name.
+
+    Parameters
+    ----------
+    table : returns the numbers of one of them.
+    b, a : what it is given; None for nothing to compare with.
+    """
+    if a is None:
+        return list(table(b))
+    of_b, of_a = list(table(b)), list(table(a))
+    if [name for name, _ in of_b] == [name for name, _ in of_a]:
+        pairs = zip(of_b, of_a, strict=True)
+        return [(name, text("compare.row", b=one, a=other)) for (name, one), (_, other) in pairs]
+    known = dict(of_a)
+    rows = [(name, text("compare.row", b=one, a=known.pop(name, "–"))) for name, one in of_b]
+    return rows + [(name, text("compare.row", b="–", a=other)) for name, other in known.items()]

@@ -240,7 +240,7 @@ class MathLens(LayerLens):
                 detail=wording.shape(layer.output_shape or ()),
                 sentence=said,
                 tone="plain" if np.isfinite(found.value) else "bad",
-                table=lambda: both_rows(table(found), None if old is None else lambda: table(old)),
+                table=lambda: both_rows(table, found, old),
             )
         )
 

@@ -348,9 +348,7 @@ class OutputsLens(LayerLens):
                 sentence=f"{sample_sentence(found)} {said}",
                 tone="bad" if broken else "plain",
                 legend=entries,
-                table=lambda: both_rows(
-                    table(layer), None if other is None else lambda: table(other)
-                ),
+                table=lambda: both_rows(table, layer, other),
             )
         )
 

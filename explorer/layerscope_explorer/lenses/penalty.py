@@ -426,7 +426,9 @@ class PenaltyLens(LayerLens):
                 choices=found.labels,
                 choice=found.label,
                 table=lambda: both_rows(
-                    table(found, loss), None if old is None else lambda: table(old, their_loss)
+                    lambda pair: table(*pair),
+                    (found, loss),
+                    None if old is None else (old, their_loss),
                 ),
             )
         )

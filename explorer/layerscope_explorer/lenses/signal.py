@@ -445,9 +445,7 @@ class SignalLens(pn.viewable.Viewer):
             legend=self._legend(),
             choices=choices,
             choice=choices[int(self.backward)],
-            table=lambda: both_rows(
-                table(snapshot), None if compared is None else lambda: table(compared)
-            ),
+            table=lambda: both_rows(table, snapshot, compared),
         )
 
     def _legend(self) -> list[dict[str, str]]:

@@ -436,8 +436,10 @@ class WeightsLens(LayerLens):
             drawn_other = None
         old = None if other is None else next((w for w in other.weights if w.name == name), None)
         said = sentence(layer, name)
+        of_a_too = None
         if other is not None and old is not None:
             said = both_sentences(said, sentence(other, name))
+            of_a_too = (other, name, drawn_other)
         words = Words(
             subject=self.title(layer),
             detail=detail(weight) if len(layer.weights) > 1 else f"{name} {detail(weight)}",
@@ -446,10 +448,7 @@ class WeightsLens(LayerLens):
             legend=[*legend(layer, name), *_legend_of_a(old)],
             choices=[each.name for each in layer.weights],
             choice=name,
-            table=lambda: both_rows(
-                rows(layer, name, found),
-                None if other is None or old is None else lambda: rows(other, name, drawn_other),
-            ),
+            table=lambda: both_rows(lambda one: rows(*one), (layer, name, found), of_a_too),
         )
         drawn = frame(layer, name)
         self.picture.show(drawn, (layer.id, name), None if old is None else old.histogram)
