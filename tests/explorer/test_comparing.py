@@ -446,8 +446,8 @@ class TestBar:
         session.pin()
 
         def cards() -> list[str]:
-            lenses = workbench._lens_place
-            (column,) = [one for one in workbench.body.select(Region) if lenses in list(one)]
+            regions: list[Any] = list(workbench.body.select(Region))
+            (column,) = [one for one in regions if workbench._lens_place in list(one)]
             return [getattr(one, "label", "") or type(one).__name__ for one in column]
 
         assert cards() == ["CompareBar", "Signal", "SeedSweep", "Region"]
