@@ -13,9 +13,14 @@ import param
 from bokeh.document import Document
 from panel.theme import Design
 
+from layerscope_explorer.address import Opening, read_query
 from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
+from layerscope_explorer.components.address_bar import AddressBar
 from layerscope_explorer.components.lens_tabs import LensTabs
+from layerscope_explorer.components.lesson_card import LessonCard
+from layerscope_explorer.components.notice import Notice
 from layerscope_explorer.components.palette import Palette
+from layerscope_explorer.components.sharing import SharingMenus
 from layerscope_explorer.components.shortcuts import Shortcuts
 from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
@@ -24,10 +29,16 @@ from layerscope_explorer.forms import LayerForm
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
+from layerscope_explorer.lesson import lesson_of
+from layerscope_explorer.lessons import lesson
+from layerscope_explorer.report import Exhibit
+from layerscope_explorer.session import Session, opening_snapshot
 from layerscope_explorer.strings import section, text
 from layerscope_explorer.training_panel import TrainingPanel
+from layerscope_explorer.tutor import Tutor
+from layerscope_explorer.workers import DocumentScheduler
 
-__all__ = ["Workbench", "build_page"]
+__all__ = ["Workbench", "build_page", "open_page"]
 
 _HERE = files(__package__ or "layerscope_explorer")
 _CSS = (_HERE / "page.css").read_text("utf-8")
@@ -43,8 +54,9 @@ class Region(pn.Column):
     _rename: ClassVar[Mapping[str, str | None]] = {"label": None}
 
     def __init__(self, name: str, *objects: Any, label: str = "") -> None:
+        classes = [f"ls-{one}" for one in name.split()]
         super().__init__(
-            *objects, label=label, css_classes=[f"ls-{name}"], stylesheets=[_CSS], margin=0
+            *objects, label=label, css_classes=classes, stylesheets=[_CSS], margin=0
         )
 
     def _get_properties(self, doc: Any) -> dict[str, Any]:
@@ -64,14 +76,25 @@ class Workbench(pn.viewable.Viewer):
         The session whose snapshot is drawn and whose commands are called.
     catalogue
         What can be added and picked; by default everything `layerscope` offers.
+    served
+        Whether it is a page with an address of its own.
     """
 
-    def __init__(self, session: Any, catalogue: Catalogue | None = None, **params: Any) -> None:
+    def __init__(
+        self,
+        session: Any,
+        catalogue: Catalogue | None = None,
+        *,
+        served: bool = False,
+        **params: Any,
+    ) -> None:
         super().__init__(**params)
         self.session = session
+        self.tutor = Tutor(session)
         catalogue = catalogue or layerscope_catalogue()
         fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
         self.top_bar = TopBar(session, margin=0)
+        self.sharing = SharingMenus(session, self.tutor, self._exhibit, served=served, margin=0)
         self.palette = Palette(session, catalogue.palette(), margin=0)
         self.stack = LayerStack(session, self.palette.open_at, **fill)
         self.inspector = LayerForm(session, catalogue)
@@ -84,8 +107,11 @@ class Workbench(pn.viewable.Viewer):
             ),
             "expanded",
         )
+        address = [AddressBar(session, self._begin, margin=0)] if served else []
         self.body = Region(
             "workbench",
+            Notice(session, **fill),
+            LessonCard(session, self.tutor, **fill),
             Region(
                 "columns",
                 Region("stack-column", self.stack, self.palette, label=text("page.stack")),
@@ -94,22 +120,36 @@ class Workbench(pn.viewable.Viewer):
             ),
             self.status,
             self.shortcuts,
+            *address,
         )
+        self._parts = {"signal": self._signal_card, "inspector": inspector, "status": self.status}
+        session.param.watch(self._hide, "hidden")
+
+    def _hide(self, *_: Any) -> None:
+        """Leave out the parts that a lesson hides."""
+        for name, part in self._parts.items():
+            part.visible = name not in self.session.hidden
+
+    def _begin(self, name: str) -> None:
+        self.tutor.begin(lesson(name))
 
     def _lenses(self) -> Region:
         """Return the signal through the whole stack, and one lens at a time on the layer."""
         session = self.session
         self._open: dict[str, Region] = {}
+        self._made: dict[str, Any] = {}
         labels = [(name, text(f"page.{name}_lens")) for name in self._lens_makers()]
         tabs = LensTabs(
             session, labels, text("page.lens_tabs"), margin=0, sizing_mode="stretch_width"
         )
         self._lens_place = Region("lens-place", tabs)
         session.param.watch(lambda event: self._show_lens(event.new), "lens")
-        signal = Region("lens-card", SignalLens(session), label=text("page.signal_lens"))
+        self._signal = SignalLens(session)
+        name = text("page.signal_lens")
+        self._signal_card = Region("lens-card signal-card", self._signal, label=name)
         # Once the page stands: the signal through the whole stack is the first thing to be seen.
         pn.state.onload(partial(self._open_first, labels[0][0]))
-        return Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+        return Region("lenses", self._signal_card, self._lens_place, label=text("page.lenses"))
 
     def _open_first(self, name: str) -> None:
         if not self.session.lens:
@@ -128,16 +168,28 @@ class Workbench(pn.viewable.Viewer):
     def _show_lens(self, name: str) -> None:
         """Show one lens; it is made when it is first opened, so that the page opens quickly."""
         if name not in self._open:
-            made = self._lens_makers()[name]()
+            made = self._made[name] = self._lens_makers()[name]()
             label = text(f"page.{name}_lens")
             self._open[name] = Region("lens-card", made, label=label)
             self._lens_place.append(self._open[name])
         for known, region in self._open.items():
             region.css_classes = ["ls-lens-card", *(["ls-closed"] * (known != name))]
 
+    def _exhibit(self, which: str) -> Exhibit:
+        """Return what the signal or the open lens shows."""
+        name = "signal" if which == "signal" else self.session.lens
+        shown = self._signal if which == "signal" else self._made.get(name)
+        title = text(f"page.{name}_lens") if name else ""
+        body = getattr(shown, "body", None)
+        if body is None:
+            return Exhibit(name, title)
+        rows = shown.data() if hasattr(shown, "data") else body.data()
+        return Exhibit(name, title, body.caption.content.get("sentence", ""), rows)
+
     def __panel__(self) -> Region:
         """Return the workbench with its own top bar, for a notebook cell."""
-        return Region("cell", self.top_bar, self.body)
+        bar = Region("bar", self.top_bar, self.sharing)
+        return Region("cell", bar, self.body)
 
 
 class Plain(Design):
@@ -158,13 +210,26 @@ class Page:
 
     def server_doc(self, doc: Document | None = None) -> Document:
         """Put the page into a Bokeh document; by default that of the session."""
-        for part in (self.workbench.top_bar, self.workbench.body):
+        workbench = self.workbench
+        for part in (workbench.top_bar, workbench.sharing, workbench.body):
             doc = part.server_doc(doc, text("page.title"), location=False)
         assert doc is not None
         # Bokeh extends its own page by the blocks of a text; its types speak of templates only.
         doc.template = cast(Any, _TEMPLATE)
         doc.template_variables.update(words=section("page"), style=_page_style(), script=_SCRIPT)
         return doc
+
+    def open(self, opening: Opening) -> None:
+        """Show what an address asks for beyond the stack."""
+        state, workbench = opening.state, self.workbench
+        if state.selected:
+            workbench.session.select(state.selected)
+        if state.lens:
+            workbench.session.open_lens(state.lens)
+        if opening.lesson:
+            workbench.tutor.begin(lesson(opening.lesson))
+        elif state.task is not None:
+            workbench.tutor.begin(lesson_of(state.task))
 
     def servable(self) -> None:
         """Serve the page, where there is a server."""
@@ -188,4 +253,28 @@ def build_page(session: Any, catalogue: Catalogue | None = None) -> Page:
     """Return the served page of one session."""
     # Every resource is shipped with Panel: nothing comes from a CDN.
     pn.extension("katex", design=Plain, browser_info=False)
-    return Page(Workbench(session, catalogue))
+    return Page(Workbench(session, catalogue, served=True))
+
+
+def open_page(doc: Document, arguments: Mapping[str, list[bytes]]) -> Callable[[Any], None]:
+    """Serve the page that an address asks for.
+
+    Parameters
+    ----------
+    doc : the Bokeh document of the page.
+    arguments : of the address, as the server has them.
+
+    Returns
+    -------
+    What is to be called when the page is gone.
+    """
+    query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
+    opening = read_query(query)
+    preset = opening.preset
+    start = opening_snapshot(preset) if preset else opening.state.document
+    session = Session(DocumentScheduler(doc), start)
+    session.notice = opening.notice
+    page = build_page(session)
+    page.open(opening)
+    page.server_doc(doc)
+    return lambda context: session.close()

@@ -136,6 +136,8 @@ export function render({model}) {
   const draw = () => {
     if (!input.matches(":focus")) input.value = model.seed
     phase.value = model.phase
+    phase.disabled = model.locked.includes("phase")
+    input.disabled = dice.disabled = model.locked.includes("seed")
     setLabel(undo, model.undo_label || strings.undo_nothing)
     setLabel(redo, model.redo_label || strings.redo_nothing)
     undo.disabled = !model.undo_label
@@ -143,7 +145,7 @@ export function render({model}) {
     history.disabled = !model.past.length && !model.future.length
     drawMenu()
   }
-  model.on(["seed", "phase", "undo_label", "redo_label", "past", "future"], draw)
+  model.on(["seed", "phase", "locked", "undo_label", "redo_label", "past", "future"], draw)
   draw()
   return root
 }

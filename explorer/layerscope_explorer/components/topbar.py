@@ -24,6 +24,7 @@ class TopBar(pn.custom.JSComponent):
     phase = param.String(default="training", doc="What the pictures show.")
     past = param.List(default=[], item_type=str, doc="Names of the edits so far.")
     future = param.List(default=[], item_type=str, doc="Names of those undone, next first.")
+    locked = param.List(default=[], item_type=str, doc="What may not be changed: seed, phase.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
     _esm = Path(__file__).with_name("topbar.js")
@@ -32,7 +33,7 @@ class TopBar(pn.custom.JSComponent):
     def __init__(self, session: Any, **params: Any) -> None:
         super().__init__(strings=section("page"), **params)
         self._session = session
-        session.param.watch(self._draw, ["document", "history"])
+        session.param.watch(self._draw, ["document", "history", "rules"])
         self._draw()
 
     def _draw(self, *_: Any) -> None:
@@ -41,6 +42,7 @@ class TopBar(pn.custom.JSComponent):
         self.param.update(
             seed=document.seed,
             phase=document.phase,
+            locked=[name for name in ("seed", "phase") if not self._session.rules.allow(name)],
             undo_label=text("page.undo", name=past[-1].name) if past else "",
             redo_label=text("page.redo", name=future[0].name) if future else "",
             past=[edit.name for edit in past],

@@ -1,0 +1,134 @@
+"""The lesson above the workbench: what it says, what it asks, and whether its goal is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+
+from layerscope_explorer.components import stylesheets
+from layerscope_explorer.lesson import LANGUAGES, Said
+from layerscope_explorer.lessons import LESSONS, lesson
+from layerscope_explorer.strings import text
+
+__all__ = ["LessonCard"]
+
+
+class LessonCard(pn.custom.JSComponent):
+    """The step of a lesson, with the lights it puts on the page; nothing where no lesson is open.
+
+    Parameters
+    ----------
+    session
+        Its language is spoken.
+    tutor
+        Whose step is shown, and who is told what was answered.
+    """
+
+    # One parameter for all of it: a step is a handful of short texts.
+    content = param.Dict(default={}, doc="Everything that is shown; empty without a lesson.")
+
+    _esm = Path(__file__).with_name("lesson_card.js")
+    _stylesheets = stylesheets("lesson_card")
+
+    def __init__(self, session: Any, tutor: Any, **params: Any) -> None:
+        super().__init__(**params)
+        self._session, self._tutor = session, tutor
+        session.param.watch(self._draw, "lesson")
+        tutor.param.watch(self._draw, ["step", "answer", "reached", "finished"])
+        self._draw()
+
+    def _say(self, said: Said) -> str:
+        language = getattr(self._session, "language", LANGUAGES[0])
+        return said.get(language) or said.get(LANGUAGES[0], "")
+
+    def _draw(self, *_: Any) -> None:
+        content = self._content()
+        if content != self.content:
+            self.content = content
+
+    def _content(self) -> dict[str, Any]:
+        tutor = self._tutor
+        step, opened = tutor.current, tutor.lesson
+        if step is None:
+            return {}
+        task = opened.task is not None
+        last = tutor.step + 1 == len(opened.steps)
+        position = text("lesson.position", step=tutor.step + 1, steps=len(opened.steps))
+        content = {
+            "label": text("lesson.task" if task else "lesson.label"),
+            "title": self._say(opened.title) or text("lesson.task"),
+            "position": "" if task else position,
+            "say": self._say(step.say),
+            "spotlight": [] if tutor.finished else list(step.spotlight),
+            "goal": self._goal(step, task),
+            "reached": tutor.reached,
+            "hint": "" if tutor.reached or not step.hint else self._say(step.hint),
+            "hint_label": text("lesson.hint"),
+            "next": "" if task else text("lesson.finish" if last else "lesson.next"),
+            "done": tutor.done,
+            "leave": text("lesson.leave"),
+            "again": text("lesson.again"),
+            "ask": self._ask(step),
+        }
+        return content | (self._ending() if tutor.finished else {})
+
+    def _goal(self, step: Any, task: bool) -> str:
+        if step.goal is None or (step.ask is not None and self._tutor.answer < 0):
+            return ""
+        if not self._tutor.reached:
+            return text("lesson.todo")
+        return text("lesson.task_reached" if task else "lesson.reached")
+
+    def _ask(self, step: Any) -> dict[str, Any]:
+        """Return the question; which answer is right only once one was given."""
+        if step.ask is None:
+            return {}
+        answer = self._tutor.answer
+        ask: dict[str, Any] = {
+            "question": self._say(step.ask.question),
+            "label": text("lesson.choose"),
+            "options": [self._say(option) for option in step.ask.options],
+            "answer": answer,
+        }
+        if answer >= 0:
+            verdict = "right" if answer == step.ask.right else "wrong"
+            because = self._say(step.ask.because)
+            ask |= {"right": step.ask.right, "because": f"{text(f'lesson.{verdict}')} {because}"}
+        return ask
+
+    def _ending(self) -> dict[str, Any]:
+        """Return what is said after the last step."""
+        following = self._following()
+        title = self._say(lesson(following).title) if following else ""
+        return {
+            "say": text("lesson.finished"),
+            "ask": {},
+            "goal": "",
+            "hint": "",
+            "next": text("lesson.following", title=title) if following else "",
+            "finished": True,
+        }
+
+    def _following(self) -> str:
+        name = self._tutor.lesson.name
+        rest = LESSONS[LESSONS.index(name) + 1 :] if name in LESSONS else ()
+        return rest[0] if rest else ""
+
+    def _handle_msg(self, data: Mapping[str, Any]) -> None:
+        tutor = self._tutor
+        match data.get("type"):
+            case "guess":
+                tutor.guess(int(data["option"]))
+            case "next" if tutor.finished:
+                if following := self._following():
+                    tutor.begin(lesson(following))
+            case "next":
+                tutor.forward()
+            case "again":
+                tutor.again()
+            case "leave":
+                tutor.leave()
