@@ -53,11 +53,16 @@ def read_query(query: Mapping[str, str]) -> Opening:
     if name := query.get("lesson", ""):
         if name in LESSONS:
             return Opening(ViewState(PRESETS[OPENING]()), OPENING, name)
-        return _usual(text("share.no_lesson", name=name[:_LONGEST_ECHO]))
+        return _usual(text("share.no_lesson", name=_plain(name)))
     name = query.get("demo", "") or OPENING
     if name not in PRESETS:
-        return _usual(text("share.no_demo", name=name[:_LONGEST_ECHO]))
+        return _usual(text("share.no_demo", name=_plain(name)))
     return Opening(ViewState(PRESETS[name]()), name)
+
+
+def _plain(name: str) -> str:
+    """Return what somebody wrote as it can be repeated to them."""
+    return "".join(letter for letter in name if letter.isprintable())[:_LONGEST_ECHO]
 
 
 def _usual(notice: str) -> Opening:

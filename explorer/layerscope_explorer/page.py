@@ -128,7 +128,8 @@ class Workbench(pn.viewable.Viewer):
     def _hide(self, *_: Any) -> None:
         """Leave out the parts that a lesson hides."""
         for name, part in self._parts.items():
-            part.visible = name not in self.session.hidden
+            kept = [one for one in part.css_classes if one != "ls-closed"]
+            part.css_classes = [*kept, *(["ls-closed"] * (name in self.session.hidden))]
 
     def _begin(self, name: str) -> None:
         self.tutor.begin(lesson(name))

@@ -38,8 +38,8 @@ class Exhibit:
     rows: Rows = ()
 
 
-#: How people write numbers: with a real minus, and thin spaces between thousands.
-_SPACES = re.compile(r"(?<=\d)[\u2009\u202f\u00a0](?=\d)")
+#: How people write numbers: with a real minus, and commas or thin spaces between thousands.
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,\u2009\u202f\u00a0]\d{3})+(?![\d,])")
 
 
 def comma_separated(rows: Rows) -> str:
@@ -47,7 +47,7 @@ def comma_separated(rows: Rows) -> str:
 
     Examples
     --------
-    >>> comma_separated([("mean", "−0.5"), ("sum, in all", "1\u2009024")])
+    >>> comma_separated([("mean", "−0.5"), ("sum, in all", "1,024")])
     'mean,-0.5\\r\\n"sum, in all",1024\\r\\n'
     """
     out = io.StringIO()
@@ -56,7 +56,7 @@ def comma_separated(rows: Rows) -> str:
 
 
 def _plain(cell: str) -> str:
-    cell = _SPACES.sub("", cell).replace("−", "-")
+    cell = _THOUSANDS.sub(lambda found: re.sub(r"\D", "", found[0]), cell).replace("−", "-")
     # A table calculator would run what begins like a formula.
     return f"'{cell}" if re.match(r"[=+@]|-(?![\d.])", cell) else cell
 

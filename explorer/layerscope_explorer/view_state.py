@@ -101,7 +101,7 @@ def from_address(word: str) -> ViewState:
         If it is none, or that of a newer page; the message says so in plain words.
     """
     if len(word) > MAX_ADDRESS:
-        raise ValueError(text("share.too_long"))
+        raise ValueError(text("share.damaged"))
     try:
         packed = urlsafe_b64decode(word + "=" * (-len(word) % 4))
         inflater = zlib.decompressobj()

@@ -1,6 +1,5 @@
 export function render({model}) {
-  model.on("msg:custom", event => {
-    const {search, push} = event.data
+  model.on("msg:custom", ({search, push}) => {
     history[push ? "pushState" : "replaceState"](null, "", location.pathname + search)
   })
   const back = () => model.send_msg({search: location.search})

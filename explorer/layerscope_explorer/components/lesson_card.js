@@ -90,8 +90,12 @@ export function render({model}) {
   const hintText = element("p", "")
   hint.append(hintLabel, hintText)
   const next = button("ls-button ls-primary ls-next", () => send("next"))
-  foot.append(hint, goal, next)
-  root.append(head, say, ask, foot)
+  foot.append(goal, next)
+  const body = element("div", "ls-lesson-body")
+  const told = element("div", "ls-told")
+  told.append(say, ask, hint)
+  body.append(told, foot)
+  root.append(head, body)
 
   let asked = ""
   const drawAsk = content => {
@@ -141,7 +145,7 @@ export function render({model}) {
     next.textContent = content.next
     next.hidden = !content.next
     next.disabled = !content.done
-    foot.hidden = hint.hidden && goal.hidden && next.hidden
+    foot.hidden = goal.hidden && next.hidden
     root.classList.toggle("ls-finished", Boolean(content.finished))
     lights.show(content.spotlight)
     const now = `${content.title} ${content.position}`

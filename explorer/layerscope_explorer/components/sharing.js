@@ -206,8 +206,7 @@ export function render({model}) {
   sharing.panel.append(keep, heading(strings.pictures), pictures, teach, said)
   root.append(opening.place, sharing.place)
 
-  model.on("msg:custom", async event => {
-    const message = event.data
+  model.on("msg:custom", async message => {
     if (message.kind === "link") {
       await toClipboard(location.origin + location.pathname + message.search)
       say(strings.link_copied)
