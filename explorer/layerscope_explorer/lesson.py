@@ -43,7 +43,7 @@ from layerscope_explorer.rules import FREE, Rules
 from layerscope_explorer.spotlight import HIDEABLE, selector_of
 from layerscope_explorer.task import Task
 
-__all__ = ["LANGUAGES", "Ask", "Change", "Lesson", "Said", "Step", "lesson_of", "read_lesson"]
+__all__ = ["LANGUAGES", "Ask", "Change", "Lesson", "Progress", "Said", "Step", "lesson_of", "read_lesson"]
 
 LANGUAGES = ("en", "zh")
 #: A text in every language.
@@ -153,6 +153,28 @@ class Lesson:
     title: Said
     steps: tuple[Step, ...]
     task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a person is in a lesson.
+
+    Attributes
+    ----------
+    step : number of the step, from 0.
+    answer : which answer was given; -1 for none yet.
+    reached : whether the step's goal has been reached.
+    finished : whether the last step is done.
+    """
+
+    step: int = 0
+    answer: int = -1
+    reached: bool = False
+    finished: bool = False
+
+    def completes(self, step: Step) -> bool:
+        """Tell whether everything that a step asks for is there."""
+        return (step.ask is None or self.answer >= 0) and (step.goal is None or self.reached)
 
 
 def lesson_of(task: Task) -> Lesson:

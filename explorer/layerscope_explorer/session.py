@@ -19,6 +19,7 @@ from layerscope_explorer.data import data_of
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.history import History
+from layerscope_explorer.lesson import Progress
 from layerscope_explorer.presets import OPENING, PRESETS
 from layerscope_explorer.rules import FREE
 from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
@@ -70,6 +71,7 @@ class Session(param.Parameterized):
     rules: Any = param.Parameter(default=FREE, doc="What may be edited, Rules.")
     hidden: Any = param.Parameter(default=(), doc="Names of lenses and parts that are not there.")
     lesson: Any = param.Parameter(doc="The Lesson that is open, or None.")
+    progress: Any = param.Parameter(default=Progress(), doc="How far it is, a Progress.")
     notice: Any = param.String(default="", doc="What could not be done, to be read once.")
 
     def __init__(

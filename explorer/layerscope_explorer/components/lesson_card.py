@@ -37,8 +37,7 @@ class LessonCard(pn.custom.JSComponent):
     def __init__(self, session: Any, tutor: Any, **params: Any) -> None:
         super().__init__(**params)
         self._session, self._tutor = session, tutor
-        session.param.watch(self._draw, "lesson")
-        tutor.param.watch(self._draw, ["step", "answer", "reached", "finished"])
+        session.param.watch(self._draw, ["lesson", "progress"])
         self._draw()
 
     def _say(self, said: Said) -> str:
@@ -51,35 +50,36 @@ class LessonCard(pn.custom.JSComponent):
             self.content = content
 
     def _content(self) -> dict[str, Any]:
-        tutor = self._tutor
-        step, opened = tutor.current, tutor.lesson
-        if step is None:
+        opened, progress = self._session.lesson, self._session.progress
+        if opened is None:
             return {}
+        step = opened.steps[progress.step]
         task = opened.task is not None
-        last = tutor.step + 1 == len(opened.steps)
-        position = text("lesson.position", step=tutor.step + 1, steps=len(opened.steps))
+        last = progress.step + 1 == len(opened.steps)
+        position = text("lesson.position", step=progress.step + 1, steps=len(opened.steps))
         content = {
             "label": text("lesson.task" if task else "lesson.label"),
             "title": self._say(opened.title) or text("lesson.task"),
             "position": "" if task else position,
             "say": self._say(step.say),
-            "spotlight": [] if tutor.finished else list(step.spotlight),
+            "spotlight": [] if progress.finished else list(step.spotlight),
             "goal": self._goal(step, task),
-            "reached": tutor.reached,
-            "hint": "" if tutor.reached or not step.hint else self._say(step.hint),
+            "reached": progress.reached,
+            "hint": "" if progress.reached or not step.hint else self._say(step.hint),
             "hint_label": text("lesson.hint"),
             "next": "" if task else text("lesson.finish" if last else "lesson.next"),
-            "done": tutor.done,
+            "done": progress.completes(step),
             "leave": text("lesson.leave"),
             "again": text("lesson.again"),
             "ask": self._ask(step),
         }
-        return content | (self._ending() if tutor.finished else {})
+        return content | (self._ending() if progress.finished else {})
 
     def _goal(self, step: Any, task: bool) -> str:
-        if step.goal is None or (step.ask is not None and self._tutor.answer < 0):
+        progress = self._session.progress
+        if step.goal is None or (step.ask is not None and progress.answer < 0):
             return ""
-        if not self._tutor.reached:
+        if not progress.reached:
             return text("lesson.todo")
         return text("lesson.task_reached" if task else "lesson.reached")
 
@@ -87,7 +87,7 @@ class LessonCard(pn.custom.JSComponent):
         """Return the question; which answer is right only once one was given."""
         if step.ask is None:
             return {}
-        answer = self._tutor.answer
+        answer = self._session.progress.answer
         ask: dict[str, Any] = {
             "question": self._say(step.ask.question),
             "label": text("lesson.choose"),
@@ -114,7 +114,7 @@ class LessonCard(pn.custom.JSComponent):
         }
 
     def _following(self) -> str:
-        name = self._tutor.lesson.name
+        name = self._session.lesson.name
         rest = LESSONS[LESSONS.index(name) + 1 :] if name in LESSONS else ()
         return rest[0] if rest else ""
 
@@ -123,7 +123,7 @@ class LessonCard(pn.custom.JSComponent):
         match data.get("type"):
             case "guess":
                 tutor.guess(int(data["option"]))
-            case "next" if tutor.finished:
+            case "next" if self._session.progress.finished:
                 if following := self._following():
                     tutor.begin(lesson(following))
             case "next":
