@@ -213,9 +213,9 @@ def read_lesson(source: str, name: str) -> Lesson:
         read[0] = _with_change(read[0], start)
     else:
         raise ValueError(f"{name}: step 1: what it begins with belongs into `start`.")
+    _try(read, name)
     if not any(step.goal or step.ask for step in read):
         raise ValueError(f"{name}: no step has a `goal` or asks: doing nothing would be enough.")
-    _try(read, name)
     return Lesson(name, _said(found["title"], f"{name}: title"), tuple(read))
 
 
