@@ -1,6 +1,6 @@
 export function render({model}) {
   const root = document.createElement("div")
-  root.className = "ls-notice"
+  root.className = "ls-page-notice"
   const words = document.createElement("p")
   words.setAttribute("role", "alert")
   const close = document.createElement("button")

@@ -133,8 +133,11 @@ export function render({model}) {
 
   root.append(heading, phase, seed, dice, rule, undo, redo, place)
 
+  let drawn = ""
   const draw = () => {
-    if (!input.matches(":focus")) input.value = model.seed
+    // What is being typed is left alone.
+    if (!input.matches(":focus") || input.value === drawn) input.value = model.seed
+    drawn = String(model.seed)
     phase.value = model.phase
     phase.disabled = model.locked.includes("phase")
     input.disabled = dice.disabled = model.locked.includes("seed")
