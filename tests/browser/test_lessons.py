@@ -38,10 +38,6 @@ def insert(page: Any, before: int, name: str) -> None:
     eventually(lambda: name in " ".join(subtitle.all_inner_texts()), f"{name} in the inspector")
 
 
-def choose(page: Any, argument: str, value: str) -> None:
-    page.locator(f".ls-arg-{argument} select").first.select_option(value)
-
-
 def everywhere(argument: str, name: str) -> Solution:
     def solve(page: Any) -> None:
         pick(page, argument, name)
@@ -52,7 +48,7 @@ def everywhere(argument: str, name: str) -> Solution:
 
 def own_function(page: Any) -> None:
     insert(page, 2, "Lambda")
-    choose(page, "function", "tanh")
+    pick(page, "function", "tanh")
 
 
 def factor(value: str) -> Solution:
@@ -84,7 +80,7 @@ def residual(page: Any) -> None:
 
 
 SOLUTIONS: dict[str, tuple[Solution, ...]] = {
-    "custom-layer": (own_function, lambda page: choose(page, "function", "sigmoid")),
+    "custom-layer": (own_function, lambda page: pick(page, "function", "sigmoid")),
     "activations": (lambda page: page.locator(".ls-status .ls-cure").click(),),
     "initializers": (
         everywhere("kernel_initializer", "GlorotNormal"),
@@ -169,7 +165,7 @@ def test_the_next_lesson_follows(visit: Visit) -> None:
     open_explorer(page, f"{base(page)}?lesson=activations")
     page.locator(".ls-answer").nth(2).click()
     page.locator(".ls-next").click()
-    page.locator(".ls-hint").wait_for()
+    page.locator(".ls-lesson .ls-hint").wait_for()
     page.locator(".ls-status .ls-cure").click()
     page.locator(".ls-goal-state.ls-reached").wait_for()
     page.locator(".ls-next").click()
