@@ -87,7 +87,9 @@ class LayerForm(pn.viewable.Viewer):
     def _key(self, view: LayerView | None) -> tuple[Any, ...]:
         """Return all that the form depends on."""
         session = self._session
-        return session.document, session.selected, session.rules, view and view.problem
+        # An id may stand for another layer, where a whole document was replaced.
+        kind = view and (view.class_name, view.name, view.problem)
+        return session.document, session.selected, session.rules, kind
 
     def _refresh(self) -> None:
         view = self._view()

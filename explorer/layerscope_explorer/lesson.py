@@ -43,7 +43,17 @@ from layerscope_explorer.rules import FREE, Rules
 from layerscope_explorer.spotlight import HIDEABLE, selector_of
 from layerscope_explorer.task import Task
 
-__all__ = ["LANGUAGES", "Ask", "Change", "Lesson", "Progress", "Said", "Step", "lesson_of", "read_lesson"]
+__all__ = [
+    "LANGUAGES",
+    "Ask",
+    "Change",
+    "Lesson",
+    "Progress",
+    "Said",
+    "Step",
+    "lesson_of",
+    "read_lesson",
+]
 
 LANGUAGES = ("en", "zh")
 #: A text in every language.
@@ -257,7 +267,9 @@ def _step(data: Any, where: str) -> Step:
     }
     fields = {"set": "change", "select": "selected", "hide": "hidden", "only": "rules"}
     found = _mapping(data, where, required=("say",), known=tuple(readers))
-    values = {fields.get(key, key): readers[key](one, f"{where}: {key}") for key, one in found.items()}
+    values = {
+        fields.get(key, key): readers[key](one, f"{where}: {key}") for key, one in found.items()
+    }
     if "reveal" in found and "ask" not in found:
         raise ValueError(f"{where}: `reveal` is for a step that asks.")
     return Step(**values)
@@ -284,7 +296,9 @@ def _said(data: Any, where: str) -> Said:
     found = _mapping(data, where, required=LANGUAGES)
     for language, words in found.items():
         if not isinstance(words, str) or not words.strip() or len(words) > _MAX_WORDS:
-            raise ValueError(f"{where}: {language}: must be a text of 1 to {_MAX_WORDS} characters.")
+            raise ValueError(
+                f"{where}: {language}: must be a text of 1 to {_MAX_WORDS} characters."
+            )
     return {language: words.strip() for language, words in found.items()}
 
 
@@ -299,7 +313,9 @@ def _change(data: Any, where: str) -> Change:
     known = ("demo", "input", "layers", "arguments", *options)
     found = _mapping(data, where, known=known)
     arguments = found.get("arguments", {})
-    if not isinstance(arguments, dict) or not all(isinstance(one, dict) for one in arguments.values()):
+    if not isinstance(arguments, dict) or not all(
+        isinstance(one, dict) for one in arguments.values()
+    ):
         raise ValueError(f"{where}: arguments: must be arguments by layer id.")
     given = {name: found[name] for name in options if name in found}
     return Change(_document(found, where), arguments, given)
@@ -317,7 +333,9 @@ def _document(found: Mapping[str, Any], where: str) -> Document | None:
     if not isinstance(layers, list) or not all(
         isinstance(one, dict) and len(one) == 1 for one in layers
     ):
-        raise ValueError(f"{where}: layers: must be a list of layers, such as `- Dense: {{units: 8}}`.")
+        raise ValueError(
+            f"{where}: layers: must be a list of layers, such as `- Dense: {{units: 8}}`."
+        )
     try:
         document = edits.set_input(Document(), found.get("input") or {})
         for ((name, arguments),) in (one.items() for one in layers):
@@ -346,7 +364,9 @@ def _hidden(data: Any, where: str) -> tuple[str, ...]:
     names = _names(data, where)
     for name in names:
         if name not in HIDEABLE:
-            raise ValueError(f"{where}: {name!r} cannot be hidden; valid are {', '.join(HIDEABLE)}.")
+            raise ValueError(
+                f"{where}: {name!r} cannot be hidden; valid are {', '.join(HIDEABLE)}."
+            )
     return tuple(names)
 
 

@@ -55,9 +55,7 @@ class Region(pn.Column):
 
     def __init__(self, name: str, *objects: Any, label: str = "") -> None:
         classes = [f"ls-{one}" for one in name.split()]
-        super().__init__(
-            *objects, label=label, css_classes=classes, stylesheets=[_CSS], margin=0
-        )
+        super().__init__(*objects, label=label, css_classes=classes, stylesheets=[_CSS], margin=0)
 
     def _get_properties(self, doc: Any) -> dict[str, Any]:
         properties = super()._get_properties(doc)

@@ -93,7 +93,10 @@ SOLUTIONS: dict[str, tuple[Solution, ...]] = {
         lambda page: page.locator(".ls-arg-return_sequences .ls-switch").click(),
         more_recurrence,
     ),
-    "merge-and-shared-layers": (residual, lambda page: card(page, 1).locator(".ls-main").press("s")),
+    "merge-and-shared-layers": (
+        residual,
+        lambda page: card(page, 1).locator(".ls-main").press("s"),
+    ),
 }
 
 

@@ -259,9 +259,14 @@ def test_pictures_and_numbers_of_every_lens_can_be_kept(visit: Visit, tmp_path: 
         if lens in ("code", "train"):
             # A text is no table, and nothing was trained yet.
             page.locator(f".ls-{what}-csv").click()
-            eventually(lambda: "nothing to save" in page.locator(".ls-sharing .ls-said").inner_text(), "why")
+            eventually(
+                lambda: "nothing to save" in page.locator(".ls-sharing .ls-said").inner_text(),
+                "why",
+            )
         else:
-            rows = list(csv.reader(saved(page, f"{what}-csv", tmp_path).read_text("utf-8").splitlines()))
+            rows = list(
+                csv.reader(saved(page, f"{what}-csv", tmp_path).read_text("utf-8").splitlines())
+            )
             assert len(rows) > 3, lens
             assert all(len(row) >= 2 for row in rows)
         page.keyboard.press("Escape")

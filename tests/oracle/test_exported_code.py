@@ -64,7 +64,10 @@ def usable() -> list[str]:
     return sorted(
         name
         for name, cls in CATALOGUE.layers.items()
-        if name not in wrong and "Cell" not in name and getattr(cls, "in_keras_3", True) and hasattr(keras.layers, name)
+        if name not in wrong
+        and "Cell" not in name
+        and getattr(cls, "in_keras_3", True)
+        and hasattr(keras.layers, name)
     )
 
 

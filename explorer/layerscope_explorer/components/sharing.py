@@ -150,7 +150,9 @@ class SharingMenus(pn.custom.JSComponent):
             "arguments": Rules(frozenset({"arguments"})),
         }.get(str(data.get("open")), FREE)
         try:
-            task = Task(str(data.get("words", "")).strip(), str(data.get("goal", "")).strip(), rules)
+            task = Task(
+                str(data.get("words", "")).strip(), str(data.get("goal", "")).strip(), rules
+            )
         except ValueError as error:
             self._send_msg({"kind": "refused", "why": str(error)})
             return
