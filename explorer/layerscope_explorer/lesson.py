@@ -190,7 +190,7 @@ class Progress:
 def lesson_of(task: Task) -> Lesson:
     """Return a teacher's task as a lesson of one step."""
     goal = Condition.read(task.goal) if task.goal else None
-    said = dict.fromkeys(LANGUAGES, task.words)
+    said: dict[str, str] = dict.fromkeys(LANGUAGES, task.words)
     return Lesson("", {}, (Step(said, rules=task.rules, goal=goal),), task)
 
 

@@ -177,7 +177,7 @@ class Workbench(pn.viewable.Viewer):
     def _exhibit(self, which: str) -> Exhibit:
         """Return what the signal or the open lens shows."""
         name = "signal" if which == "signal" else self.session.lens
-        shown = self._signal if which == "signal" else self._made.get(name)
+        shown: Any = self._signal if which == "signal" else self._made.get(name)
         title = text(f"page.{name}_lens") if name else ""
         body = getattr(shown, "body", None)
         if body is None:
@@ -255,18 +255,19 @@ def build_page(session: Any, catalogue: Catalogue | None = None) -> Page:
     return Page(Workbench(session, catalogue, served=True))
 
 
-def open_page(doc: Document, arguments: Mapping[str, list[bytes]]) -> Callable[[Any], None]:
+def open_page(doc: Document | None, arguments: Mapping[str, list[bytes]]) -> Callable[[Any], None]:
     """Serve the page that an address asks for.
 
     Parameters
     ----------
-    doc : the Bokeh document of the page.
+    doc : the Bokeh document of the page; None where nobody serves.
     arguments : of the address, as the server has them.
 
     Returns
     -------
     What is to be called when the page is gone.
     """
+    doc = doc or Document()
     query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
     opening = read_query(query)
     preset = opening.preset

@@ -9,7 +9,6 @@ from typing import Any
 from layerscope_explorer.document import Document
 from layerscope_explorer.edits import add_layer
 
-
 #: The end of a stack that tells ten digits apart.
 _CLASSES: tuple[str, dict[str, Any]] = ("Dense", {"units": 10, "activation": "softmax"})
 

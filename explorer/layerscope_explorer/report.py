@@ -43,12 +43,12 @@ _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,\u2009\u202f\u00a0]\d{3})+(?![\
 
 
 def comma_separated(rows: Rows) -> str:
-    """Return rows as CSV, their numbers as machines read them.
+    r"""Return rows as CSV, their numbers as machines read them.
 
     Examples
     --------
     >>> comma_separated([("mean", "−0.5"), ("sum, in all", "1,024")])
-    'mean,-0.5\\r\\n"sum, in all",1024\\r\\n'
+    'mean,-0.5\r\n"sum, in all",1024\r\n'
     """
     out = io.StringIO()
     csv.writer(out).writerows([[_plain(cell) for cell in row] for row in rows])

@@ -283,8 +283,8 @@ class Session(param.Parameterized):
 
     def argument_names(self, layer_id: str) -> list[str]:
         """Return the names of the arguments that a layer could be given."""
-        class_name = self.document.layer(layer_id).class_name
-        return [one.name for one in fields_of(layerscope_catalogue().layer(class_name))]
+        cls = layerscope_catalogue().layer(self.document.layer(layer_id).class_name)
+        return [] if cls is None else [one.name for one in fields_of(cls)]
 
     def set_seed(self, seed: int) -> None:
         """Choose the seed of all randomness.

@@ -332,7 +332,9 @@ def test_a_teacher_prepares_a_locked_link(visit: Visit, second: Visit) -> None:
     eventually(lambda: "done" in goal.inner_text(), "the goal")
     # The address the student has now still holds the task.
     eventually(lambda: word(student) != "", "an address")
-    assert from_address(word(student)).task.words == "Wake the units of every layer."
+    kept = from_address(word(student)).task
+    assert kept is not None
+    assert kept.words == "Wake the units of every layer."
 
 
 def test_a_locked_link_stays_locked_when_the_address_is_typed_by_hand(visit: Visit) -> None:
