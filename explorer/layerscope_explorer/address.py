@@ -81,8 +81,10 @@ def state_of(session: Any) -> ViewState:
     """Return what is shared of a session as it is now."""
     return ViewState(
         document=session.document,
+        pinned=session.pinned,
         selected=session.selected,
         lens=session.lens,
+        language=session.language,
         task=session.lesson and session.lesson.task,
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, ClassVar, cast
@@ -16,10 +17,12 @@ from panel.theme import Design
 from layerscope_explorer.address import Opening, read_query
 from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
 from layerscope_explorer.components.address_bar import AddressBar
+from layerscope_explorer.components.compare_bar import CompareBar
 from layerscope_explorer.components.lens_tabs import LensTabs
 from layerscope_explorer.components.lesson_card import LessonCard
 from layerscope_explorer.components.notice import Notice
 from layerscope_explorer.components.palette import Palette
+from layerscope_explorer.components.seed_sweep import SeedSweep
 from layerscope_explorer.components.sharing import SharingMenus
 from layerscope_explorer.components.shortcuts import Shortcuts
 from layerscope_explorer.components.stack import LayerStack
@@ -33,7 +36,7 @@ from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import lesson
 from layerscope_explorer.report import Exhibit
 from layerscope_explorer.session import Session, opening_snapshot
-from layerscope_explorer.strings import section, text
+from layerscope_explorer.strings import FIRST, LANGUAGES, preferred, section, speaking, speaks, text
 from layerscope_explorer.training_panel import TrainingPanel
 from layerscope_explorer.tutor import Tutor
 from layerscope_explorer.workers import DocumentScheduler
@@ -65,8 +68,12 @@ class Region(pn.Column):
         return properties
 
 
+@speaks
 class Workbench(pn.viewable.Viewer):
     """Everything of one session, usable in a served page or in a notebook cell.
+
+    When the session speaks another language the views are made anew: they are cheap, and hold
+    nothing that the session does not know.
 
     Parameters
     ----------
@@ -88,11 +95,48 @@ class Workbench(pn.viewable.Viewer):
     ) -> None:
         super().__init__(**params)
         self.session = session
+        self._catalogue = catalogue or layerscope_catalogue()
+        self._watchers: list[Any] = []
+        self._served = served
         self.tutor = Tutor(session)
-        catalogue = catalogue or layerscope_catalogue()
-        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
         self.top_bar = TopBar(session, margin=0)
         self.sharing = SharingMenus(session, self.tutor, self._exhibit, served=served, margin=0)
+        with speaking(session.language), self._remembering():
+            self.body = Region("workbench", *self._parts())
+        # Once the page stands: the signal through the whole stack is the first thing to be seen.
+        pn.state.onload(self._open_first)
+        session.param.watch(self._speak, "language")
+
+    @property
+    def language(self) -> str:
+        """What the session speaks."""
+        return self.session.language
+
+    def _speak(self, *_: Any) -> None:
+        """Make all views anew, in the language that is spoken now."""
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
+        self._watchers.clear()
+        with self._remembering():
+            self.body.objects = self._parts()
+        if self.session.lens:
+            self._show_lens(self.session.lens)
+
+    @contextmanager
+    def _remembering(self) -> Iterator[None]:
+        """Remember how the views made inside follow the session: those that go must not."""
+        before = {id(watcher) for watcher in self._all_watchers()}
+        yield
+        new = [one for one in self._all_watchers() if id(one) not in before]
+        self._watchers += {id(one): one for one in new}.values()
+
+    def _all_watchers(self) -> list[Any]:
+        kinds = self.session.param.watchers.values()
+        return [watcher for kind in kinds for watchers in kind.values() for watcher in watchers]
+
+    def _parts(self) -> list[Any]:
+        session, catalogue = self.session, self._catalogue
+        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
         self.palette = Palette(session, catalogue.palette(), margin=0)
         self.stack = LayerStack(session, self.palette.open_at, **fill)
         self.inspector = LayerForm(session, catalogue)
@@ -105,27 +149,26 @@ class Workbench(pn.viewable.Viewer):
             ),
             "expanded",
         )
-        address = [AddressBar(session, self._begin, margin=0)] if served else []
-        self.body = Region(
-            "workbench",
-            Notice(session, **fill),
-            LessonCard(session, self.tutor, **fill),
-            Region(
-                "columns",
-                Region("stack-column", self.stack, self.palette, label=text("page.stack")),
-                self._lenses(),
-                inspector,
-            ),
-            self.status,
-            self.shortcuts,
-            *address,
+        columns = Region(
+            "columns",
+            Region("stack-column", self.stack, self.palette, label=text("page.stack")),
+            self._lenses(),
+            inspector,
         )
-        self._parts = {"signal": self._signal_card, "inspector": inspector, "status": self.status}
+        self._hideable = {
+            "signal": self._signal_card,
+            "inspector": inspector,
+            "status": self.status,
+        }
+        self._hide()
         session.param.watch(self._hide, "hidden")
+        notices = [Notice(session, **fill), LessonCard(session, self.tutor, **fill)]
+        address = [AddressBar(session, self._begin, margin=0)] if self._served else []
+        return [*notices, columns, self.status, self.shortcuts, *address]
 
     def _hide(self, *_: Any) -> None:
         """Leave out the parts that a lesson hides."""
-        for name, part in self._parts.items():
+        for name, part in self._hideable.items():
             kept = [one for one in part.css_classes if one != "ls-closed"]
             part.css_classes = [*kept, *(["ls-closed"] * (name in self.session.hidden))]
 
@@ -146,13 +189,31 @@ class Workbench(pn.viewable.Viewer):
         self._signal = SignalLens(session)
         name = text("page.signal_lens")
         self._signal_card = Region("lens-card signal-card", self._signal, label=name)
-        # Once the page stands: the signal through the whole stack is the first thing to be seen.
-        pn.state.onload(partial(self._open_first, labels[0][0]))
-        return Region("lenses", self._signal_card, self._lens_place, label=text("page.lenses"))
+        column = Region("lenses", self._signal_card, self._lens_place, label=text("page.lenses"))
+        session.param.watch(partial(self._show_beside, column), ["pinned", "sweep"])
+        self._show_beside(column)
+        return column
 
-    def _open_first(self, name: str) -> None:
+    def _show_beside(self, column: Region, *_: Any) -> None:
+        """Show what differs from A above the lenses, and the sweep of seeds under the signal."""
+        session, cards = self.session, list(column)
+        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        for kind, wanted, place in (
+            (CompareBar, session.pinned is not None, 0),
+            (SeedSweep, session.sweep is not None, len(cards) - 1),
+        ):
+            shown = next((card for card in cards if isinstance(card, kind)), None)
+            if wanted and shown is None:
+                with self._remembering():
+                    cards.insert(place, kind(session, **fill))
+            elif shown is not None and not wanted:
+                cards.remove(shown)
+        if cards != list(column):
+            column.objects = cards
+
+    def _open_first(self) -> None:
         if not self.session.lens:
-            self.session.open_lens(name)
+            self.session.open_lens(next(iter(self._lens_makers())))
 
     def _lens_makers(self) -> dict[str, Callable[[], Any]]:
         """Return what makes each lens, by name, in the order of the tabs."""
@@ -167,7 +228,8 @@ class Workbench(pn.viewable.Viewer):
     def _show_lens(self, name: str) -> None:
         """Show one lens; it is made when it is first opened, so that the page opens quickly."""
         if name not in self._open:
-            made = self._made[name] = self._lens_makers()[name]()
+            with self._remembering():
+                made = self._made[name] = self._lens_makers()[name]()
             label = text(f"page.{name}_lens")
             self._open[name] = Region("lens-card", made, label=label)
             self._lens_place.append(self._open[name])
@@ -209,18 +271,26 @@ class Page:
 
     def server_doc(self, doc: Document | None = None) -> Document:
         """Put the page into a Bokeh document; by default that of the session."""
-        workbench = self.workbench
+        workbench, session = self.workbench, self.workbench.session
+        with speaking(session.language):
+            words = section("page")
         for part in (workbench.top_bar, workbench.sharing, workbench.body):
-            doc = part.server_doc(doc, text("page.title"), location=False)
+            doc = part.server_doc(doc, words["title"], location=False)
         assert doc is not None
         # Bokeh extends its own page by the blocks of a text; its types speak of templates only.
         doc.template = cast(Any, _TEMPLATE)
-        doc.template_variables.update(words=section("page"), style=_page_style(), script=_SCRIPT)
+        variables = doc.template_variables
+        variables.update(words=words, style=_page_style(), script=_SCRIPT)
+        # Also what speaks where an event begins at a view instead of the session.
+        variables["language"] = session.language
+        session.param.watch(lambda event: variables.update(language=event.new), "language")
         return doc
 
     def open(self, opening: Opening) -> None:
         """Show what an address asks for beyond the stack."""
         state, workbench = opening.state, self.workbench
+        if state.pinned is not None:
+            workbench.session.pin(state.pinned)
         if state.selected:
             workbench.session.select(state.selected)
         if state.lens:
@@ -255,13 +325,16 @@ def build_page(session: Any, catalogue: Catalogue | None = None) -> Page:
     return Page(Workbench(session, catalogue, served=True))
 
 
-def open_page(doc: Document | None, arguments: Mapping[str, list[bytes]]) -> Callable[[Any], None]:
+def open_page(
+    doc: Document | None, arguments: Mapping[str, list[bytes]], accepts: str = ""
+) -> Callable[[Any], None]:
     """Serve the page that an address asks for.
 
     Parameters
     ----------
     doc : the Bokeh document of the page; None where nobody serves.
     arguments : of the address, as the server has them.
+    accepts : languages that the browser prefers, as its header says.
 
     Returns
     -------
@@ -271,8 +344,16 @@ def open_page(doc: Document | None, arguments: Mapping[str, list[bytes]]) -> Cal
     query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
     opening = read_query(query)
     preset = opening.preset
-    start = opening_snapshot(preset) if preset else opening.state.document
-    session = Session(DocumentScheduler(doc), start)
+    language = next(
+        (
+            one
+            for one in (query.get("lang"), opening.state.language, preferred(accepts))
+            if one in LANGUAGES
+        ),
+        FIRST,
+    )
+    start = opening_snapshot(preset, language) if preset else opening.state.document
+    session = Session(DocumentScheduler(doc), start, language)
     session.notice = opening.notice
     page = build_page(session)
     page.open(opening)

@@ -50,7 +50,7 @@ class AddressBar(pn.custom.JSComponent):
         self._going_back = False
         self._written = False
         session.param.watch(self._edited, "history")
-        session.param.watch(self._looked, ["selected", "lens"])
+        session.param.watch(self._looked, ["selected", "lens", "language", "pinned"])
 
     def _edited(self, event: Any) -> None:
         old, new = event.old, event.new

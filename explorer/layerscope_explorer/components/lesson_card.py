@@ -41,7 +41,7 @@ class LessonCard(pn.custom.JSComponent):
         self._draw()
 
     def _say(self, said: Said) -> str:
-        language = getattr(self._session, "language", LANGUAGES[0])
+        language = self._session.language
         return said.get(language) or said.get(LANGUAGES[0], "")
 
     def _draw(self, *_: Any) -> None:

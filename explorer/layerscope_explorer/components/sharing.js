@@ -4,6 +4,8 @@ const ICONS = {
 }
 /* A file's bytes; the server counts again. */
 const LARGEST_FILE = 2_000_000
+/* A goal as an example: the same in every language. */
+const GOAL = "most(dead) < 5 %"
 const TYPING = "input, textarea, select, [contenteditable=true]"
 
 function element(tag, className, text) {
@@ -89,7 +91,8 @@ async function toClipboard(words) {
   }
 }
 
-export function render({model}) {
+/* Everything in the language that is spoken now. */
+function build(model) {
   const strings = model.strings
   const root = element("div", "ls-sharing")
   const send = (type, more = {}) => model.send_msg({type, ...more})
@@ -159,7 +162,7 @@ export function render({model}) {
     pictures.append(names[what])
     for (const format of ["png", "svg", "csv"]) {
       const action = format === "csv" ? () => send("csv", {what}) : () => saveDrawing(what, format)
-      const button = plainButton(`ls-button ls-${what}-${format}`, strings[format], action)
+      const button = plainButton(`ls-button ls-${what}-${format}`, format.toUpperCase(), action)
       pictures.append(button)
     }
   }
@@ -169,7 +172,7 @@ export function render({model}) {
     names.lens.textContent = layer ? fill(strings.lens, {name: lens, layer}) : lens
     for (const what of ["signal", "lens"]) {
       for (const format of ["png", "svg", "csv"]) {
-        pictures.querySelector(`.ls-${what}-${format}`).setAttribute("aria-label", fill(strings.picture_of, {format: strings[format], what: names[what].textContent}))
+        pictures.querySelector(`.ls-${what}-${format}`).setAttribute("aria-label", fill(strings.picture_of, {format: format.toUpperCase(), what: names[what].textContent}))
       }
     }
     open.options[0].textContent = fill(strings.open_selected, {name: layer})
@@ -183,7 +186,7 @@ export function render({model}) {
   words.placeholder = strings.words_hint
   const goal = element("input", "ls-goal")
   goal.maxLength = 300
-  goal.placeholder = strings.goal_hint
+  goal.placeholder = GOAL
   goal.spellcheck = false
   const open = element("select", "ls-open")
   for (const value of ["selected", "arguments", "all"]) {
@@ -206,7 +209,7 @@ export function render({model}) {
   sharing.panel.append(keep, heading(strings.pictures), pictures, teach, said)
   root.append(opening.place, sharing.place)
 
-  model.on("msg:custom", async message => {
+  const hear = async message => {
     if (message.kind === "link") {
       await toClipboard(location.origin + location.pathname + message.search)
       say(strings.link_copied)
@@ -219,7 +222,7 @@ export function render({model}) {
       download(message.name, "text/html", page)
       say(fill(strings.saved, {name: message.name}))
     } else if (message.kind === "refused") say(message.why, true)
-  })
+  }
 
   /* --- the whole page --- */
   const onKey = event => {
@@ -240,14 +243,28 @@ export function render({model}) {
   }
   const listeners = {keydown: onKey, dragover: onDrag, drop: onDrop}
   for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener)
-  model.on("remove", () => {
+  const remove = () => {
     for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener)
     opening.remove()
     sharing.remove()
-  })
-  model.on(["demos", "lessons"], drawEntries)
-  model.on("names", drawNames)
+  }
   drawEntries()
   drawNames()
-  return root
+  return {root, hear, remove, drawEntries, drawNames}
+}
+
+export function render({model}) {
+  let built = build(model)
+  const place = element("div", "ls-sharing-place")
+  place.append(built.root)
+  model.on("msg:custom", message => built.hear(message))
+  model.on(["demos", "lessons"], () => built.drawEntries())
+  model.on("names", () => built.drawNames())
+  model.on("strings", () => {
+    built.remove()
+    built = build(model)
+    place.replaceChildren(built.root)
+  })
+  model.on("remove", () => built.remove())
+  return place
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from layerscope_explorer.limits import MAX_FILE_BYTES
 from layerscope_explorer.presets import PRESETS
 from layerscope_explorer.report import Exhibit, comma_separated, report
 from layerscope_explorer.rules import FREE, Rules
-from layerscope_explorer.strings import section, text
+from layerscope_explorer.strings import section, speaking, speaks, text
 from layerscope_explorer.task import Task
 from layerscope_explorer.view_state import ViewState, from_file, to_file
 
@@ -30,6 +31,7 @@ _HERE = Path(__file__).parent
 _FILE = "layerscope"
 
 
+@speaks
 class SharingMenus(pn.custom.JSComponent):
     """Opens demos, lessons and files; gives links, files, pictures and a report.
 
@@ -55,16 +57,27 @@ class SharingMenus(pn.custom.JSComponent):
     def __init__(
         self, session: Any, tutor: Any, exhibit: Callable[[str], Exhibit], **params: Any
     ) -> None:
-        super().__init__(strings=section("share"), **params)
+        super().__init__(**params)
         self._session, self._tutor, self._exhibit = session, tutor, exhibit
         session.param.watch(self._draw, ["document", "selected", "lens"])
-        self.demos = [
-            {"name": name, "title": text(f"demos.{name}"), "about": text(f"demos.about-{name}")}
-            for name in PRESETS
-        ]
-        # Their files are read when somebody looks at the menu.
-        self.lessons = []
-        self._draw()
+        session.param.watch(self._speak, "language")
+        self._speak()
+
+    def _speak(self, *_: Any) -> None:
+        """Say everything in the language that the session speaks now."""
+        with speaking(self._session.language), pn.io.hold():
+            demos = [
+                {"name": name, "title": text(f"demos.{name}"), "about": text(f"demos.about-{name}")}
+                for name in PRESETS
+            ]
+            # The files of lessons are read when somebody looks at the menu.
+            self.param.update(strings=section("share"), demos=demos, lessons=[])
+            self._draw()
+
+    @property
+    def language(self) -> str:
+        """What the session speaks."""
+        return self._session.language
 
     def _draw(self, *_: Any) -> None:
         session = self._session
@@ -103,11 +116,8 @@ class SharingMenus(pn.custom.JSComponent):
     # --- opening -----------------------------------------------------------------------------
 
     def _list_lessons(self) -> None:
-        if not self.lessons:
-            language = "en"
-            self.lessons = [
-                {"name": name, "title": lesson(name).title[language]} for name in LESSONS
-            ]
+        language = self._session.language
+        self.lessons = [{"name": name, "title": lesson(name).title[language]} for name in LESSONS]
 
     def _open_demo(self, name: str) -> None:
         self._tutor.leave()
@@ -135,7 +145,7 @@ class SharingMenus(pn.custom.JSComponent):
     def _link(self, task: Task | None) -> None:
         state = state_of(self._session)
         if task is not None:
-            state = ViewState(state.document, state.pinned, state.selected, state.lens, task=task)
+            state = replace(state, task=task)
         try:
             self._send_msg({"kind": "link", "search": address_of(state), "class": task is not None})
         except ValueError as error:
