@@ -347,7 +347,7 @@ def open_page(
     language = next(
         (
             one
-            for one in (query.get("lang"), opening.state.language, preferred(accepts))
+            for one in (query.get("lang", ""), opening.state.language, preferred(accepts))
             if one in LANGUAGES
         ),
         FIRST,
