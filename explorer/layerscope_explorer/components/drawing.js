@@ -4,17 +4,6 @@ const SVG = "http://www.w3.org/2000/svg"
 /* Folded away, or a control rather than content. */
 const LEFT_OUT = ".ls-numbers, .ls-copy, .ls-choices, .katex-mathml, .ls-heat-tip, select, input"
 
-/* The first element that a selector finds, in whatever shadow. */
-function findDeep(selector, root = document) {
-  const own = root.querySelector(selector)
-  if (own) return own
-  for (const node of root.querySelectorAll("*")) {
-    const found = node.shadowRoot && findDeep(selector, node.shadowRoot)
-    if (found) return found
-  }
-  return null
-}
-
 function svgNode(name, attributes = {}) {
   const node = document.createElementNS(SVG, name)
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value)

@@ -2,23 +2,6 @@
 const FOLLOW = 120
 const GAP = 4
 
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
-/* The first element that a selector finds and that can be seen, in whatever shadow. */
-function findDeep(selector, root = document) {
-  for (const node of root.querySelectorAll(selector)) if (node.checkVisibility()) return node
-  for (const node of root.querySelectorAll("*")) {
-    const found = node.shadowRoot && findDeep(selector, node.shadowRoot)
-    if (found) return found
-  }
-  return null
-}
-
 /* Frames around parts of the page. They stand in the page itself, above everything. */
 function makeLights() {
   let lights = [], timer = 0

@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.lesson import LANGUAGES, Said
 from layerscope_explorer.lessons import LESSONS, lesson
 from layerscope_explorer.strings import text
@@ -31,7 +31,7 @@ class LessonCard(pn.custom.JSComponent):
     # One parameter for all of it: a step is a handful of short texts.
     content = param.Dict(default={}, doc="Everything that is shown; empty without a lesson.")
 
-    _esm = Path(__file__).with_name("lesson_card.js")
+    _esm = with_dom(Path(__file__).with_name("lesson_card.js"))
     _stylesheets = stylesheets("lesson_card")
 
     def __init__(self, session: Any, tutor: Any, **params: Any) -> None:

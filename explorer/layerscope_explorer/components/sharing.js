@@ -8,17 +8,6 @@ const LARGEST_FILE = 2_000_000
 const GOAL = "most(dead) < 5 %"
 const TYPING = "input, textarea, select, [contenteditable=true]"
 
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
-}
-
 function plainButton(className, text, action) {
   const button = element("button", className, text)
   button.type = "button"

@@ -12,7 +12,7 @@ import param
 
 from layerscope_explorer.address import address_of, state_of
 from layerscope_explorer.code import code_of
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.document import INPUT
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import LESSONS, lesson
@@ -51,7 +51,7 @@ class SharingMenus(pn.custom.JSComponent):
     served = param.Boolean(default=False, doc="Whether the page has an address of its own.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = "\n".join((_HERE / f"{name}.js").read_text("utf-8") for name in ("drawing", "sharing"))
+    _esm = with_dom(_HERE / "drawing.js", _HERE / "sharing.js")
     _stylesheets = stylesheets("sharing")
 
     def __init__(
