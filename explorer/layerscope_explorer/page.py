@@ -36,7 +36,7 @@ from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import lesson
 from layerscope_explorer.report import Exhibit
 from layerscope_explorer.session import Session, opening_snapshot
-from layerscope_explorer.strings import FIRST, LANGUAGES, preferred, section, speaking, speaks, text
+from layerscope_explorer.strings import LANGUAGES, preferred, section, speaking, speaks, text
 from layerscope_explorer.training_panel import TrainingPanel
 from layerscope_explorer.tutor import Tutor
 from layerscope_explorer.workers import DocumentScheduler
@@ -343,18 +343,14 @@ def open_page(
     """
     doc = doc or Document()
     query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
-    opening = read_query(query)
-    preset = opening.preset
-    language = next(
-        (
-            one
-            for one in (query.get("lang", ""), opening.state.language, preferred(accepts))
-            if one in LANGUAGES
-        ),
-        FIRST,
-    )
-    start = opening_snapshot(preset, language) if preset else opening.state.document
-    session = Session(DocumentScheduler(doc), start, language)
+    wanted = query.get("lang", "")
+    spoken = wanted if wanted in LANGUAGES else preferred(accepts)
+    with speaking(spoken):
+        opening = read_query(query)
+    if wanted not in LANGUAGES and opening.state.language in LANGUAGES:
+        spoken = opening.state.language
+    start = opening_snapshot(opening.preset, spoken) if opening.preset else opening.state.document
+    session = Session(DocumentScheduler(doc), start, spoken)
     session.notice = opening.notice
     page = build_page(session)
     page.open(opening)

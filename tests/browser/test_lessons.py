@@ -12,6 +12,7 @@ from browser.test_explorer import add_layer, card, eventually, open_lens, pick, 
 from browser.test_sharing import base
 from layerscope_explorer.lesson import LANGUAGES
 from layerscope_explorer.lessons import LESSONS, lesson
+from layerscope_explorer.strings import speaking, text
 from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
@@ -109,8 +110,11 @@ def test_a_lesson_is_completed(visit: Visit, name: str, language: str) -> None:
     solutions = iter(SOLUTIONS[name])
     forward = page.locator(".ls-next")
     say = page.locator(".ls-say")
-    for step in steps:
+    for number, step in enumerate(steps, 1):
         eventually(lambda step=step: shown(say) == squeezed(step.say[language]), "the step's words")
+        with speaking(language):
+            position = text("lesson.position", step=number, steps=len(steps))
+        assert page.locator(".ls-position").inner_text() == position
         assert forward.is_disabled()
         if step.ask is not None:
             page.locator(".ls-answer").nth(step.ask.right).click()

@@ -12,11 +12,12 @@ import param
 from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.lesson import LANGUAGES, Said
 from layerscope_explorer.lessons import LESSONS, lesson
-from layerscope_explorer.strings import text
+from layerscope_explorer.strings import speaks, text
 
 __all__ = ["LessonCard"]
 
 
+@speaks
 class LessonCard(pn.custom.JSComponent):
     """The step of a lesson, with the lights it puts on the page; nothing where no lesson is open.
 
@@ -40,9 +41,13 @@ class LessonCard(pn.custom.JSComponent):
         session.param.watch(self._draw, ["lesson", "progress"])
         self._draw()
 
+    @property
+    def language(self) -> str:
+        """What the session speaks."""
+        return self._session.language
+
     def _say(self, said: Said) -> str:
-        language = self._session.language
-        return said.get(language) or said.get(LANGUAGES[0], "")
+        return said.get(self.language) or said.get(LANGUAGES[0], "")
 
     def _draw(self, *_: Any) -> None:
         content = self._content()
