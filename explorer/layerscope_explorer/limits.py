@@ -8,6 +8,9 @@ MAX_LAYERS = 64
 MAX_PARAMETERS = 5_000_000
 #: Scalars one layer may give for the sample of digits: 64 MB as float32.
 MAX_OUTPUT = 16_000_000
+#: Scalars that all layers of a stack hold at once for that sample. With the way back and the pictures
+#: that is up to 12 bytes each: 400 MB.
+MAX_VALUES = 32_000_000
 #: Length of a document's text.
 MAX_DOCUMENT_BYTES = 200_000
 #: Length of a saved file's text: a stack, and one it is compared with.

@@ -371,7 +371,7 @@ class Session(param.Parameterized):
     def go(self, steps: int) -> None:
         """Go `steps` edits on in the history; back where that is negative."""
         history, pinned = self.history, self.pinned
-        for _ in range(abs(steps)):
+        for _ in range(min(abs(steps), len(history.past) + len(history.future))):
             crossed = (history.past[-1:] if steps < 0 else history.future[:1]) or None
             if crossed and pinned is not None and crossed[0].merge_key.startswith(_SWAP):
                 # A and B change places again.

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import text
 
 __all__ = ["Notice"]
 
 
-class Notice(pn.custom.JSComponent):
+class Notice(Component):
     """The session's notice; nothing where there is none."""
 
     words = param.String(default="", doc="What is said.")

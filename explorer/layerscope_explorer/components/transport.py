@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.components.shortcuts import toggle_training
 from layerscope_explorer.snapshot import TrainingState
 from layerscope_explorer.strings import section, text
@@ -43,7 +43,7 @@ def position_of(state: TrainingState) -> tuple[float, str]:
     return min(max(done, 0.0), 1.0), state.message or text(words, **values)
 
 
-class Transport(pn.custom.JSComponent):
+class Transport(Component):
     """The buttons that drive training and the bar that follows it."""
 
     status = param.String(default="idle", doc="Status of the training state.")
