@@ -9,6 +9,7 @@ from typing import Any
 from layerscope_explorer import edits
 from layerscope_explorer.document import INPUT, VERSION, Document, LayerSpec, TrainingSpec, frozen
 from layerscope_explorer.limits import MAX_DOCUMENT_BYTES, MAX_LAYERS
+from layerscope_explorer.own_code import UnreadCode, defining, is_known
 from layerscope_explorer.strings import text
 
 #: Parts of a layer's entry that are left out where they are as usual.
@@ -26,6 +27,8 @@ def to_json(document: Document, indent: int | None = None) -> str:
         "layers": [_entry(layer) for layer in document.layers],
         "training": {name: getattr(training, name) for name in TrainingSpec.__dataclass_fields__},
     }
+    if document.code:
+        written["code"] = document.code
     separators = (",", ":") if indent is None else None
     return json.dumps(written, indent=indent, separators=separators, ensure_ascii=False)
 
@@ -48,6 +51,8 @@ def from_json(source: str) -> Document:
     ------
     ValueError
         If the text is not a document; the message says what is wrong with it.
+    UnreadCode
+        If it brings code that nobody has run here.
     """
     if len(source) > MAX_DOCUMENT_BYTES:
         raise ValueError(text("session.document_too_large", limit=MAX_DOCUMENT_BYTES))
@@ -59,8 +64,14 @@ def from_json(source: str) -> Document:
         raise ValueError(text("session.document_version", version=VERSION))
     if data["version"] == 1:
         data = _from_version_1(data)
+    code = data.get("code", "")
+    if not isinstance(code, str):
+        raise ValueError(text("session.document_broken", reason="code"))
+    if not is_known(code):
+        raise UnreadCode(code)
     try:
-        return _read(data)
+        with defining(code):
+            return replace(_read(data), code=code)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(text("session.document_broken", reason=error)) from None
 

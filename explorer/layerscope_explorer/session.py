@@ -13,7 +13,7 @@ import numpy as np
 import param
 
 from layerscope.configurable import fields_of
-from layerscope_explorer import edits
+from layerscope_explorer import edits, own_code
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import from_json, to_json
 from layerscope_explorer.comparing import Difference, PinnedStack, differences, on_same_ground
@@ -22,9 +22,10 @@ from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.history import History
 from layerscope_explorer.lesson import Progress
+from layerscope_explorer.own_code import defining, with_own_code
 from layerscope_explorer.presets import OPENING, PRESETS
 from layerscope_explorer.rules import FREE
-from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
+from layerscope_explorer.snapshot import Draft, Fix, Snapshot, Study, TrainingState
 from layerscope_explorer.steps import Stack
 from layerscope_explorer.strings import FIRST, LANGUAGES, speaking, speaks, text
 from layerscope_explorer.sweeping import Drawn, Sweep, draws
@@ -60,6 +61,7 @@ def _opening(preset: str, language: str) -> Snapshot:
 
 
 @speaks
+@with_own_code
 class Session(param.Parameterized):
     """Everything one person does; views watch its params and call its methods.
 
@@ -71,6 +73,7 @@ class Session(param.Parameterized):
     scheduler : where heavy work runs.
     start : stack to open with, or its finished pictures; default: the opening demo's.
     language : what the page speaks, one of `strings.LANGUAGES`.
+    may_write_code : whether Python may be written in the page, to be run here.
     """
 
     document: Any = param.Parameter(doc="The stack, an immutable Document.")
@@ -87,6 +90,7 @@ class Session(param.Parameterized):
     lesson: Any = param.Parameter(doc="The Lesson that is open, or None.")
     progress: Any = param.Parameter(default=Progress(), doc="How far it is, a Progress.")
     notice: Any = param.String(default="", doc="What could not be done, to be read once.")
+    draft: Any = param.Parameter(default=Draft(), doc="Python that is being written, a Draft.")
     pinned: Any = param.Parameter(doc="The stack A to compare with, a Document; None without.")
     compared: Any = param.Parameter(doc="Pictures of A on the seed and data of B, a Snapshot.")
     sweep: Any = param.Parameter(doc="How the stack fares with other seeds, a Sweep; or None.")
@@ -97,6 +101,8 @@ class Session(param.Parameterized):
         scheduler: Scheduler | None = None,
         start: Document | Snapshot | None = None,
         language: str = FIRST,
+        *,
+        may_write_code: bool = False,
     ) -> None:
         start = start or opening_snapshot(language=language)
         document = start.document if isinstance(start, Snapshot) else start
@@ -104,6 +110,7 @@ class Session(param.Parameterized):
         self._scheduler: Scheduler = scheduler or InlineScheduler()
         self._engine, self._ghosts = Engine(), Engine()
         self._previewed = 0
+        self.may_write_code = may_write_code
         self._studies: dict[str, StudyFunction] = {}
         self._options: dict[str, dict[str, Any]] = {}
         self._trained: dict[str, Sequence[np.ndarray]] = {}
@@ -317,6 +324,43 @@ class Session(param.Parameterized):
         cls = layerscope_catalogue().layer(self.document.layer(layer_id).class_name)
         return [] if cls is None else [one.name for one in fields_of(cls)]
 
+    # --- Python of one's own -------------------------------------------------------------
+
+    def write_code(self, source: str) -> None:
+        """Run what a person wrote, off the event loop; the stack has it if nothing is wrong.
+
+        Raises
+        ------
+        PermissionError
+            If no Python may be written here.
+        """
+        if not self.may_write_code:
+            raise PermissionError(text("own.not_here"))
+        self.draft = Draft(source)
+        self._scheduler.run(partial(own_code.run, source), partial(self._written, self.draft))
+
+    def _written(self, draft: Draft, future: Future[Any]) -> None:
+        """Take over code that ran, unless more was written meanwhile."""
+        if self._closed or self.draft is not draft:
+            return
+        try:
+            future.result()
+            document = edits.set_code(self.document, draft.source)
+        except ValueError as error:
+            with self._scheduler.together():
+                self.draft = replace(draft, error=str(error))
+            return
+        with self._scheduler.together():
+            self.draft = Draft()
+            self._edit(text("own.edit"), document, "own code")
+
+    def offer_code(self, source: str) -> None:
+        """Show code that came from elsewhere; it runs when the person says so."""
+        with self._scheduler.together():
+            self.draft = Draft(source, text("own.unread"), unread=True)
+            self.notice = text("own.came_along")
+        self.open_lens("own")
+
     def set_seed(self, seed: int) -> None:
         """Choose the seed of all randomness.
 
@@ -396,7 +440,12 @@ class Session(param.Parameterized):
         if recompute:
             self._stop_training()
             self._forget_changed(before, after)
-        with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
+        # Views draw what the new document knows.
+        with (
+            defining(after.code),
+            self._scheduler.together(),
+            param.parameterized.batch_call_watchers(self),
+        ):
             self.document = after
             self.history = history
             if self.selected not in {INPUT, *(layer.id for layer in after.layers)}:
@@ -742,7 +791,7 @@ def _worth_a_look(document: Document, snapshot: Snapshot | None) -> str:
 
 def _computes(document: Document) -> tuple[Any, ...]:
     """Return the parts of a document that its pictures depend on."""
-    return document.layers, document.input, document.seed, document.phase
+    return document.layers, document.input, document.seed, document.phase, document.code
 
 
 def _work(
