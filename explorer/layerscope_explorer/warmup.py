@@ -12,8 +12,7 @@ from bokeh.document import Document as BokehDocument
 from bokeh.settings import settings
 from threadpoolctl import threadpool_limits
 
-from layerscope_explorer.data import digits_data
-from layerscope_explorer.document import Document
+from layerscope_explorer.document import OPTIMIZERS, Document
 from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.histograms import compile_loops
@@ -34,9 +33,10 @@ def warm_up() -> None:
     # Panel asks each model whether it has what it has not, and Bokeh looks for a similar name.
     settings.perform_error_diagnostics.set_value(False)
     document: Document = add_layer(digits_stack(), "Dropout", 3)
-    for optimizer in ("Adam", "SGD"):
-        trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())
-        next(trainer.steps())
+    for optimizer in OPTIMIZERS:
+        trainer = Trainer(set_training(document, "optimizer", optimizer))
+        trainer.step(1)
+        trainer.settle()
     compile_loops()
     Engine().snapshot(document)
     # The first page of a process takes half a second longer than the others.

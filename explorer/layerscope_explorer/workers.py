@@ -11,7 +11,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
@@ -129,68 +129,50 @@ class DocumentScheduler:
 
 
 class SlicedJob:
-    """A long iteration that runs in slices in the training pool.
+    """Work that is done in small pieces in the training pool, giving way to others after each slice.
 
     Parameters
     ----------
-    iterator : each item is one small piece of work done.
-    on_item : called in the pool with every item.
-    on_end : called in the pool when the iteration ends, with the error if one ended it.
+    work : does one piece, in the pool, and tells whether there is more; must not raise.
     """
 
-    def __init__(
-        self,
-        iterator: Iterator[Any],
-        on_item: Callable[[Any], None],
-        on_end: Callable[[BaseException | None], None],
-    ) -> None:
-        self._iterator = iterator
-        self._on_item, self._on_end = on_item, on_end
+    def __init__(self, work: Callable[[], bool]) -> None:
+        self._work = work
         # The ambient generator and phase stay the same from slice to slice.
         self._context: Context = copy_context()
         # A diverging training is reported in the page, not by warnings in the server's log.
         self._context.run(np.seterr, all="ignore")
-        self._wanted = False
-        self._queued = False
+        self._queued = self._woken = self._ended = False
         self._lock = threading.Lock()
-        self.ended = False
 
-    def resume(self) -> None:
-        """Start, or go on after a pause."""
-        self._wanted = True
+    @property
+    def busy(self) -> bool:
+        """Whether there is, or may be, work to do."""
+        return self._queued
+
+    def wake(self) -> None:
+        """Start, or go on: there is something to do."""
         with self._lock:
-            if self._queued or self.ended:
+            self._woken = True
+            if self._queued or self._ended:
                 return
             self._queued = True
         training_pool().submit(self._slice)
 
-    def pause(self) -> None:
-        """Stop after the piece of work that is running."""
-        self._wanted = False
-
     def cancel(self) -> None:
-        """Stop for good."""
-        self._wanted = False
-        self.ended = True
+        """Stop for good, after the piece that is being done."""
+        with self._lock:
+            self._ended = True
 
     def _slice(self) -> None:
         until = time.perf_counter() + SLICE
-        try:
-            while self._wanted and not self.ended and time.perf_counter() < until:
-                try:
-                    item = self._context.run(next, self._iterator)
-                except StopIteration:
-                    self._finish(None)
-                    return
-                self._on_item(item)
-        except Exception as error:
-            self._finish(error)
-            return
-        self._queued = False
-        if self._wanted:
-            self.resume()
-
-    def _finish(self, error: BaseException | None) -> None:
-        cancelled, self.ended, self._queued = self.ended, True, False
-        if not cancelled:
-            self._on_end(error)
+        more = True
+        while more and not self._ended and time.perf_counter() < until:
+            self._woken = False
+            more = self._context.run(self._work)
+        with self._lock:
+            # Who was woken while the last piece was done looks once more.
+            self._queued = (more or self._woken) and not self._ended
+            if not self._queued:
+                return
+        training_pool().submit(self._slice)
