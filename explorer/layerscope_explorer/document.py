@@ -17,16 +17,16 @@ from layerscope_explorer.strings import text
 
 VERSION = 3
 OPTIMIZERS = (
-    "Adam", "SGD", "RMSprop", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Adafactor", "Ftrl",
-    "Lamb", "Lion", "Muon", "ScheduleFreeAdamW",
+    "Adam", "SGD", "RMSprop", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Adafactor",
+    "Ftrl", "Lamb", "Lion", "Muon", "ScheduleFreeAdamW",
 )  # fmt: skip
 #: Stands for the loss that suits the data and the end of the stack.
 AUTO = "auto"
 #: Losses by the names of their classes; `objective` says which suit which data.
 LOSSES = (
-    AUTO, "SparseCategoricalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
-    "CategoricalGeneralizedCrossEntropy", "BinaryCrossentropy", "BinaryFocalCrossentropy",
-    "KLDivergence", "Poisson", "CategoricalHinge", "Hinge", "SquaredHinge", "Dice", "Tversky",
+    AUTO, "SparseCategoricalCrossentropy", "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy", "CategoricalGeneralizedCrossEntropy", "BinaryCrossentropy",
+    "BinaryFocalCrossentropy", "KLDivergence", "Poisson", "CategoricalHinge", "Hinge", "SquaredHinge", "Dice", "Tversky",
     "CosineSimilarity", "MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh",
 )  # fmt: skip
 #: Id and class name of the card that stands for the data.

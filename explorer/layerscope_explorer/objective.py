@@ -1,4 +1,4 @@
-"""What is made small: a loss, with the data's targets in the form it wants, and a score beside it."""
+"""What is made small: a loss, the targets in the form it wants, and a score beside it."""
 
 from __future__ import annotations
 

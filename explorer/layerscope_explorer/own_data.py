@@ -309,15 +309,18 @@ class Shelf:
         self._most = most
         self._files: dict[str, Any] = {}
 
-    def put(self, file: Any) -> None:
-        """Keep a file as the newest, and let go of the oldest."""
+    def put(self, file: OwnFile) -> OwnFile:
+        """Keep a file as the newest and let go of the oldest; return it, shared with who has it."""
         self._files.pop(file.digest, None)
         with _LOCK:
-            # Who loads the same file twice shares it.
-            file = _KNOWN.setdefault(file.digest, file)
+            known = _KNOWN.get(file.digest)
+            if known is None or known.name != file.name:
+                _KNOWN[file.digest] = known = file
+            file = known
         self._files[file.digest] = file
         while len(self._files) > self._most:
             del self._files[next(iter(self._files))]
+        return file
 
 
 def find(digest: str) -> OwnFile | None:

@@ -8,7 +8,6 @@ that was kept by taking the steps between once more, with the same bytes as a re
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -149,7 +148,7 @@ class Trainer:
         self._goal = 0
         self._aim: float | None = None
         self._status: TrainingStatus = "idle"
-        self._message = ""
+        self._message = self._problem = ""
         self._copied = 0.0
         #: Newest copy of the weights; replaced as a whole, so reading needs no lock.
         self.weights: Weights = weights or {}
@@ -166,6 +165,11 @@ class Trainer:
     def busy(self) -> bool:
         """Whether it is on its way to where it is wanted."""
         return self._job.busy
+
+    @property
+    def behind(self) -> bool:
+        """Whether it has yet to follow an edit."""
+        return self._entered is not self.document
 
     def update(self, document: Document, weights: Weights) -> None:
         """Follow an edit: at once while training runs, else with the next `wake`.
@@ -329,14 +333,24 @@ class Trainer:
     def _follow(self) -> None:
         """Take over the newest document where it is another."""
         document, weights = self._wanted
-        if document is self._entered:
-            return
+        if document is not self._entered:
+            self._entered, self._problem = document, ""
+            try:
+                self._take_over(document, weights)
+            except ValueError as error:
+                self._problem = str(error)
+        if self._problem:
+            raise ValueError(self._problem)
+
+    def _take_over(self, document: Document, weights: Weights) -> None:
         known = self._legs[self._leg].document if self._legs else None
         if known is None or _what_learns(known) != _what_learns(document):
             self._enter(document, weights)
+        if self._status == "failed":
+            # What was wrong is mended, or at least another thing.
+            self._status, self._message = "paused", ""
         epochs = document.training.epochs
         self._goal = epochs * (self._epoch // epochs + 1)
-        self._entered = document
 
     def _enter(self, document: Document, weights: Weights) -> None:
         """Go on under other settings from where training stands; what lay ahead is forgotten."""
@@ -476,7 +490,8 @@ def _carried(before: _Machine, document: Document) -> dict[str, list[np.ndarray]
     return {
         layer_id: weights
         for layer_id, weights in before.weights().items()
-        if layer_id in known and origin_of(before.document, layer_id) == origin_of(document, layer_id)
+        if layer_id in known
+        and origin_of(before.document, layer_id) == origin_of(document, layer_id)
     }
 
 

@@ -129,7 +129,7 @@ class DocumentScheduler:
 
 
 class SlicedJob:
-    """Work that is done in small pieces in the training pool, giving way to others after each slice.
+    """Work done piece by piece in the training pool, giving way to others after each slice.
 
     Parameters
     ----------

@@ -12,7 +12,9 @@ function shortcut(event) {
     if (key === "z") return event.shiftKey ? "redo" : "undo"
     return key === "y" ? "redo" : null
   }
-  if (event.altKey || event.shiftKey || event.repeat) return null
+  if (event.altKey || event.shiftKey) return null
+  if (key === "." || key === ",") return key === "." ? "step" : "back"
+  if (event.repeat) return null
   if (key === "r") return "reroll"
   if (/^[1-9]$/.test(key)) return `lens ${key}`
   return event.key === " " && !on(USES_SPACE) ? "train" : null

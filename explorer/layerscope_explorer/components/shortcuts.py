@@ -12,7 +12,8 @@ __all__ = ["Shortcuts", "toggle_training"]
 
 
 class Shortcuts(pn.custom.JSComponent):
-    """Invisible listener: Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Space (train or pause), R (reroll), 1 to 9.
+    """Invisible listener: Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Space (train or pause), . and , (step on
+    and back), R (reroll), 1 to 9.
 
     Keys pressed in a text field or on a control that uses them itself are left alone.
     """
@@ -39,6 +40,10 @@ class Shortcuts(pn.custom.JSComponent):
                 session.reroll()
             case "train":
                 toggle_training(session)
+            case "step":
+                session.step(1)
+            case "back":
+                session.step(-1)
             case "lens" if int(number) <= len(self._lenses):
                 session.open_lens(self._lenses[int(number) - 1])
 

@@ -210,9 +210,7 @@ def _npz(name: str, digest: str, content: bytes) -> Pair:
     return Pair(name, digest, x, y)
 
 
-def _named(
-    members: dict[str, zipfile.ZipInfo], names: Sequence[str]
-) -> zipfile.ZipInfo | None:
+def _named(members: dict[str, zipfile.ZipInfo], names: Sequence[str]) -> zipfile.ZipInfo | None:
     lower = {name.lower(): one for name, one in members.items()}
     return next((lower[name] for name in names if name in lower), None)
 
