@@ -26,8 +26,9 @@ AUTO = "auto"
 LOSSES = (
     AUTO, "SparseCategoricalCrossentropy", "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy", "CategoricalGeneralizedCrossEntropy", "BinaryCrossentropy",
-    "BinaryFocalCrossentropy", "KLDivergence", "Poisson", "CategoricalHinge", "Hinge", "SquaredHinge", "Dice", "Tversky",
-    "CosineSimilarity", "MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh",
+    "BinaryFocalCrossentropy", "KLDivergence", "Poisson", "CategoricalHinge", "Hinge",
+    "SquaredHinge", "Dice", "Tversky", "CosineSimilarity", "MeanSquaredError", "MeanAbsoluteError",
+    "Huber", "LogCosh",
 )  # fmt: skip
 #: Id and class name of the card that stands for the data.
 INPUT = "input"

@@ -447,8 +447,13 @@ class Session(param.Parameterized):
         self._scheduler.later(STALE_AFTER, partial(self._mark_stale, self.document))
         self._compute()
 
-    def _compute(self) -> None:
-        """Start on pictures of the newest document and weights."""
+    def _compute(self, *, follows: bool = False) -> None:
+        """Start on pictures of the newest document and weights.
+
+        Parameters
+        ----------
+        follows : whether they only follow a training, and others go first.
+        """
         self._computing, self._again = True, False
         lens, layer_id = self.lens, self.selected
         look = None
@@ -458,7 +463,8 @@ class Session(param.Parameterized):
         known = None if self._needs_pictures() else self.snapshot
         self._shown_weights = self._trained
         work = partial(_work, self._engine, self.document, dict(self._trained), known, look)
-        self._scheduler.run(work, self._drawn)
+        run = self._scheduler.animate if follows else self._scheduler.run
+        run(work, self._drawn)
 
     def _needs_pictures(self) -> bool:
         shown: Snapshot | None = self.snapshot
@@ -562,7 +568,7 @@ class Session(param.Parameterized):
                 self.notice = ""
         # Frames of a training are never stale: each is followed by the next.
         if not self._computing:
-            self._compute()
+            self._compute(follows=True)
         elif resting:
             self._again = True
         if resting:

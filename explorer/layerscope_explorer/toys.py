@@ -61,7 +61,7 @@ def ripple(count: int, jitter: float, generator: np.random.Generator) -> Drawn:
 
 
 def chirps(count: int, jitter: float, generator: np.random.Generator) -> Drawn:
-    """Return sequences of one feature that swing faster and faster, slower and slower, or evenly."""
+    """Return sequences of one feature that swing ever faster, ever slower, or evenly."""
     y = (np.arange(count) % CHIRP_CLASSES).astype(np.int32)
     time = np.linspace(0.0, 1.0, CHIRP_STEPS)
     swings = generator.uniform(3.0, 5.0, (count, 1))

@@ -50,18 +50,14 @@ class TrainingPanel(pn.viewable.Viewer):
         self._session = session
         self._rejected: dict[str, tuple[Any, str]] = {}
         self.transport = Transport(session, sizing_mode="stretch_width", margin=0)
-        self.form = FieldForm(
-            self._set,
-            self._reset,
-            owner="training",
-            inline=True,
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        wide: dict[str, Any] = {"inline": True, "sizing_mode": "stretch_width", "margin": 0}
+        self.choices = FieldForm(self._set, self._reset, owner="choices", **wide)
+        self.form = FieldForm(self._set, self._reset, owner="training", **wide)
         self.file = DataFile(session, sizing_mode="stretch_width", margin=0)
-        # The curves stand right under the buttons: what a person presses Train for.
+        # The curves stand close to the buttons: what a person presses Train for.
         self._layout = pn.Column(
             self.transport,
+            self.choices,
             *([curves] if curves is not None else []),
             self.form,
             self.file,
@@ -89,8 +85,9 @@ class TrainingPanel(pn.viewable.Viewer):
             for name, option in OPTIONS.items()
         ]
         controls[0]["options"] = self._losses(values["loss"])
-        controls.insert(0, self._data_control())
-        self.form.groups = [{"label": "", "open": True, "fields": controls}]
+        choices, numbers = [self._data_control(), *controls[:2]], controls[2:]
+        self.choices.groups = [{"label": "", "open": True, "fields": choices}]
+        self.form.groups = [{"label": "", "open": True, "fields": numbers}]
 
     def _losses(self, chosen: str) -> list[list[str]]:
         """Return the losses that suit the data, and the chosen one, with what they are called."""
@@ -114,7 +111,7 @@ class TrainingPanel(pn.viewable.Viewer):
         control = control_of(option, value)
         control |= {
             "name": text(f"training.{option.name}"),
-            "heard": self.form.heard.get(option.name, 0),
+            "heard": max(one.heard.get(option.name, 0) for one in (self.choices, self.form)),
         }
         if option.name in self._rejected:
             control["value"], control["error"] = self._rejected[option.name]

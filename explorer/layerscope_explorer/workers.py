@@ -1,8 +1,9 @@
 """Where heavy work runs: off the event loop, shared by all sessions.
 
-Edits are answered by a small pool of their own, so that nobody's training delays anybody's edit.
-Training runs in slices: after each the job queues again behind the others, which shares the pool
-fairly whatever the jobs' sizes.
+Edits are answered by a small pool of their own. Training runs in another one, in slices: after each
+the job queues again behind the others, which shares the pool fairly whatever the jobs' sizes. The
+pictures that follow a training take their turns there, too. As all threads share one interpreter,
+a slice waits a little while somebody's edit is being answered.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import panel as pn
 
 #: A training job gives way after this long, in seconds.
 SLICE = 0.02
+#: An edit takes about this long to be answered; training waits at most so long before each slice.
+ANSWER, MOST_WAIT = 0.06, 0.04
 
 
 @cache
@@ -38,11 +41,41 @@ def training_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=workers, thread_name_prefix="layerscope-train")
 
 
+class Courtesy:
+    """Lets those who have time wait while somebody is being answered."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def begin(self) -> None:
+        """Note that somebody waits for an answer from now on."""
+        self._until = time.perf_counter() + ANSWER
+
+    @property
+    def due(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return time.perf_counter() < self._until
+
+    def give_way(self) -> None:
+        """Wait until nobody does, but not for long: who drags a slider must not stop others."""
+        until = time.perf_counter() + MOST_WAIT
+        while self.due and time.perf_counter() < until:
+            time.sleep(0.004)
+
+
+#: The edits of all sessions.
+EDITS = Courtesy()
+
+
 class Scheduler(Protocol):
     """Runs work somewhere and hands the result back on the session's own thread."""
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
         """Start `work`; call `done` with its finished future later (or at once)."""
+        ...
+
+    def animate(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Do the same for what nobody waits for: one of many pictures that follow a training."""
         ...
 
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
@@ -70,6 +103,10 @@ class InlineScheduler:
             future.set_exception(error)
         done(future)
 
+    def animate(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Do the work now."""
+        self.run(work, done)
+
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
         """Do nothing: who has no loop calls the tick himself."""
         return lambda: None
@@ -94,7 +131,25 @@ class DocumentScheduler:
         self._document = document
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
-        """Do the work in the pool, and come back under the document's lock."""
+        """Do the work in the pool of edits, and come back under the document's lock."""
+        EDITS.begin()
+
+        def answered(finished: Future[Any]) -> None:
+            EDITS.begin()
+            done(finished)
+
+        self._run(edit_pool, work, answered)
+
+    def animate(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Do the work when it is its turn among trainings, and come back as from `run`."""
+        self._run(training_pool, work, done)
+
+    def _run(
+        self,
+        pool: Callable[[], ThreadPoolExecutor],
+        work: Callable[[], Any],
+        done: Callable[[Future[Any]], None],
+    ) -> None:
         context = copy_context()
 
         def returned(finished: Future[Any]) -> None:
@@ -103,7 +158,7 @@ class DocumentScheduler:
                 self._document.add_next_tick_callback(lambda: done(finished))
 
         def start() -> None:
-            edit_pool().submit(context.run, work).add_done_callback(returned)
+            pool().submit(context.run, work).add_done_callback(returned)
 
         # Started after the event that asked for it: the two would fight for the interpreter.
         asyncio.get_running_loop().call_soon(start)
@@ -165,11 +220,14 @@ class SlicedJob:
             self._ended = True
 
     def _slice(self) -> None:
+        EDITS.give_way()
         until = time.perf_counter() + SLICE
         more = True
         while more and not self._ended and time.perf_counter() < until:
             self._woken = False
             more = self._context.run(self._work)
+            if EDITS.due:
+                break
         with self._lock:
             # Who was woken while the last piece was done looks once more.
             self._queued = (more or self._woken) and not self._ended

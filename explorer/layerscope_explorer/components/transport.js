@@ -85,7 +85,7 @@ export function render({model}) {
     const {status, at, reached} = model
     root.dataset.status = status
     if (status === "running") toggle.show("pause", strings.pause, strings.space)
-    else toggle.show("play", at ? strings.resume : strings.train, strings.space)
+    else toggle.show("play", !at ? strings.train : status === "finished" ? strings.train_more : strings.resume, strings.space)
     rewind.node.disabled = back.node.disabled = !at
     reset.node.disabled = !reached
     slider.max = Math.max(reached, 1)

@@ -105,14 +105,14 @@ class ConfusionPicture:
     def __init__(self) -> None:
         self.figure = new_figure(text("judging.confusion_picture"), height=_HEIGHT)
         self.figure.title = title_of(text("judging.confusion"))
-        self.cells = empty_source("x", "y", "color", "strength", "count", "truth", "guess")
+        self.cells = empty_source("x", "y", "color", "alpha", "count", "truth", "guess")
         drawn = self.figure.rect(
             "x", "y", 0.94, 0.94, source=self.cells, fill_color="color",
-            fill_alpha="strength", line_color=None,
+            fill_alpha="alpha", line_color=None,
         )  # fmt: skip
         self.figure.text(
             "x", "y", "count", source=self.cells, text_align="center", text_baseline="middle",
-            text_color=MARKER, text_font=FONT, text_font_size="12px",
+            text_color="#ffffff", text_font=FONT, text_font_size="12px",
         )  # fmt: skip
         tips = [
             (text("judging.truth"), "@truth"),
@@ -153,13 +153,20 @@ class ConfusionPicture:
             {
                 "x": guess,
                 "y": truth,
-                "color": np.where(right, MEASURED, THEORY).tolist(),
-                "strength": 0.05 + 0.75 * shares[truth, guess],
+                "color": [_mixed(*one) for one in zip(right, shares[truth, guess], strict=True)],
+                "alpha": np.where(counts > 0, 1.0, 0.15),
                 "count": [str(one) if one else "" for one in counts],
                 "truth": [names[one] for one in truth],
                 "guess": [names[one] for one in guess],
             },
         )
+
+
+def _mixed(right: bool, share: float) -> str:
+    """Return the colour of a cell, on which white can be read: the stronger the more there are."""
+    strong = _channels("#2456c6" if right else "#a85208")
+    mixed = (1 - share) * _channels("#68728a") + share * strong
+    return "#" + "".join(f"{round(one):02x}" for one in mixed)
 
 
 def _short(name: str) -> str:

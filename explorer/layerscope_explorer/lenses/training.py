@@ -90,8 +90,14 @@ def frame(state: TrainingState) -> Frame:
     }
 
 
-def sentence(state: TrainingState) -> str:
-    """Say how far training is and how good the model is now."""
+def sentence(state: TrainingState, *, judged: str = "") -> str:
+    """Say how far training is and how good the model is now.
+
+    Parameters
+    ----------
+    judged
+        What the newest weights do on other samples, which says more than the last validation.
+    """
     if state.status == "failed":
         return state.message or text("lenses.train_failed")
     if not state.loss.size:
@@ -108,6 +114,8 @@ def sentence(state: TrainingState) -> str:
     parts = [text(key, **values)]
     if not np.isfinite(state.loss[-1]):
         parts.append(text("lenses.train_diverged"))
+    elif judged:
+        parts.append(judged)
     elif state.val_accuracy.size:
         score = score_words(state, float(state.val_accuracy[-1]))
         parts.append(text("lenses.train_validation", score=score))
@@ -255,6 +263,7 @@ class TrainingLens(Viewed):
         self.loss = CurvePicture(text("lenses.loss_picture"))
         self.accuracy = CurvePicture(text("lenses.accuracy_picture"))
         self._made: dict[str, Any] = {}
+        self._shown: list[Any] = []
         self._state = TrainingState()
         self._judgement: Judgement | None = None
         self._grid = pn.Column(
@@ -298,7 +307,7 @@ class TrainingLens(Viewed):
 
     def _draw_judgement(self, judgement: Judgement) -> None:
         plane, confusion, ridges = judgement.plane, judgement.confusion, judgement.ridges
-        # Each has a place of its own, made when it is first needed.
+        self._shown = [self.loss.pane, self.accuracy.pane]
         if picture := self._picture("plane", MapPicture, plane is not None):
             picture.show(plane, judgement.names)
         if picture := self._picture("confusion", ConfusionPicture, confusion is not None):
@@ -308,21 +317,22 @@ class TrainingLens(Viewed):
         if picture := self._picture("ridges", RidgePicture, ridges is not None):
             view = self.session.snapshot.layer(self.session.selected)
             picture.show(ridges, view.name if view else "", self._state.at)
+        if self._shown != self._grid.objects:
+            self._grid.objects = self._shown
 
     def _picture(self, name: str, make: Callable[[], Any], wanted: bool) -> Any:
-        """Return a picture that is wanted, None where it is not."""
-        if wanted and name not in self._made:
+        """Return a picture that is wanted, made when it is first needed; None where it is not."""
+        if not wanted:
+            return None
+        if name not in self._made:
             self._made[name] = make()
-            self._grid.append(self._made[name].pane)
-        picture = self._made.get(name)
-        if picture is not None and picture.pane.visible != wanted:
-            picture.pane.visible = wanted
-        return picture if wanted else None
+        self._shown.append(self._made[name].pane)
+        return self._made[name]
 
     def _speak(self) -> None:
         state, judgement = self._state, self._judgement
         empty = not state.loss.size
-        said = " ".join(filter(None, [sentence(state), judged(judgement)]))
+        said = sentence(state, judged=judged(judgement))
         rows = bool(state.val_steps.size) or judgement is not None
         self.body.say(
             Words(
