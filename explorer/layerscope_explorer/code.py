@@ -165,7 +165,7 @@ class _Writer:
         loss = f'"{snake_case(objective.loss_name)}"'
         if objective.from_logits:
             loss = f"{self.alias}.losses.{objective.loss_name}(from_logits=True)"
-        if data.classes and units != 1 and objective.loss_name != "SparseCategoricalCrossentropy":
+        if objective.one_hot:
             self.lines.append(f"# Targets are one-hot: {self.alias}.utils.to_categorical(y).")
         self.lines += [
             "model.compile(",

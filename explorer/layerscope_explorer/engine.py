@@ -343,7 +343,7 @@ def _end_of(
     with np.errstate(all="ignore"), GradientTape() as tape:
         watched = tape.watch(output)
         loss = objective.loss(reduction=None)(objective.targets(data.targets), watched)
-    return tape.gradient(loss, watched), float(np.mean(loss.value))
+        return tape.gradient(loss, watched), float(np.mean(loss.value))
 
 
 def _objective(document: Document, last: Step, data: Data) -> Objective | None:

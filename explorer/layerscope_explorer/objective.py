@@ -17,7 +17,8 @@ from layerscope_explorer.strings import text
 #: Losses that make sense for each task, the usual one first.
 _OF_NUMBERS = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 _OF_ONE_UNIT = ("BinaryCrossentropy", "BinaryFocalCrossentropy", "Hinge", "SquaredHinge")
-_SPARSE = "SparseCategoricalCrossentropy"
+#: Those that take class numbers, where others take a one for the class and zeros for the rest.
+_SPARSE = ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy")
 #: What makes shares of 1 of scores.
 _SHARES = ("softmax", "sigmoid")
 
@@ -56,17 +57,20 @@ class Objective:
             return metrics.BinaryAccuracy(
                 name="score", threshold=0.0 if self.from_logits or hinge else 0.5
             )
-        sparse = self.loss_name == _SPARSE
-        kind = metrics.SparseCategoricalAccuracy if sparse else metrics.CategoricalAccuracy
-        return kind(name="score")
+        if self.one_hot:
+            return metrics.CategoricalAccuracy(name="score")
+        return metrics.SparseCategoricalAccuracy(name="score")
+
+    @property
+    def one_hot(self) -> bool:
+        """Whether targets are a one for the class and zeros for the rest."""
+        return self._classes > 0 and self._units > 1 and self.loss_name not in _SPARSE
 
     def targets(self, y: np.ndarray) -> np.ndarray:
         """Return the data's targets as the loss wants them."""
-        if not self._classes or self.loss_name == _SPARSE:
-            return y
-        if self._units == 1:
-            return y[:, None].astype(np.float32)
-        return np.eye(self._classes, dtype=np.float32)[y]
+        if self.one_hot:
+            return np.eye(self._classes, dtype=np.float32)[y]
+        return y[:, None].astype(np.float32) if self._classes and self._units == 1 else y
 
 
 def takes(data: Data, shape: Shape | tuple[int | None, ...]) -> bool:

@@ -559,7 +559,8 @@ class Session(param.Parameterized):
         # Asked first: what is done afterwards is for the next time.
         resting = not trainer.busy
         weights, state = trainer.weights, trainer.state()
-        if weights is not self._taken_weights:
+        # Before the first step they are what they were: an undo may still bring others back.
+        if weights is not self._taken_weights and state.reached:
             self._taken_weights = weights
             self._learn(trainer.document, weights)
         with self._scheduler.together():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,8 +48,19 @@ MOST_LEGS = 256
 #: A person who steps back stays near: a state is kept this many steps before.
 NEAR = 16
 
-#: Where training is to go: a number of steps, on and on, or nowhere.
-_ON = math.inf
+
+@dataclass(frozen=True, eq=False)
+class _Wish:
+    """What a person wants: to go to a step, to train on from there, or to stay.
+
+    Attributes
+    ----------
+    aim : how many steps; None for where training is.
+    play : whether to train on from there.
+    """
+
+    aim: int | None = None
+    play: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +158,9 @@ class Trainer:
         self._validation: list[tuple[int, float, float]] = []
         self._at = self._reached = self._epoch = 0
         self._goal = 0
-        self._aim: float | None = None
+        # The wish, its goal if it has one, whether its aim was met, and whether all of it was done.
+        self._wish = self._heard = self._met = self._done = _Wish()
+        self._lock = threading.Lock()
         self._status: TrainingStatus = "idle"
         self._message = self._problem = ""
         self._copied = 0.0
@@ -188,28 +202,30 @@ class Trainer:
 
     def play(self) -> None:
         """Train on, to the end of the epochs; from there for as many again."""
-        epochs = self.document.training.epochs
-        self._goal = epochs * (self._epoch // epochs + 1)
-        self._go(_ON, "running")
+        self._go(_Wish(self._pending(), play=True), "running")
 
     def pause(self) -> None:
         """Stay where training is, after the step that is being taken."""
         if self._status == "running":
-            self._go(None, "paused")
+            self._go(_Wish(), "paused")
 
     def step(self, count: int) -> None:
         """Go some steps on, or back where that is negative; adds up when asked again and again."""
-        going = self._aim is not None and self._aim != _ON
-        start = int(self._aim or 0) if going else self._at
-        self._go(max(start + count, 0), "paused")
+        pending = self._pending()
+        start = self._at if pending is None else pending
+        self._go(_Wish(max(start + count, 0)), "paused")
 
     def seek(self, at: int) -> None:
         """Go to where training was after so many steps."""
-        self._go(min(max(at, 0), self._reached), "paused")
+        self._go(_Wish(min(max(at, 0), self._reached)), "paused")
 
-    def _go(self, aim: float | None, status: TrainingStatus) -> None:
-        self._message = ""
-        self._status, self._aim = status, aim
+    def _pending(self) -> int | None:
+        """Return the step it is on the way to, if it is."""
+        return None if self._wish is self._met else self._wish.aim
+
+    def _go(self, wish: _Wish, status: TrainingStatus) -> None:
+        with self._lock:
+            self._status, self._message, self._wish = status, "", wish
         self.wake()
 
     def settle(self, seconds: float = 60.0) -> None:
@@ -245,24 +261,42 @@ class Trainer:
 
     def _fail(self, message: str) -> None:
         self._publish()
-        self._aim, self._message, self._status = None, message, "failed"
+        self._finish(self._wish, "failed", message)
+
+    def _finish(self, wish: _Wish, status: TrainingStatus, message: str = "") -> None:
+        """Note that a wish is done with, unless there is a newer one."""
+        self._done = wish
+        with self._lock:
+            if self._wish is wish:
+                self._status, self._message = status, message
 
     def _work(self) -> bool:
+        wish = self._wish
         self._follow()
-        aim = self._aim
-        if aim is None or aim == self._at:
+        if wish.aim == self._at or wish.aim is None:
+            self._met = wish
+        if wish is not self._met:
+            if wish is not self._done and not self._go_near(wish.aim or 0):
+                self._take_step(wish.aim)
+            return wish is not self._done
+        if wish is self._done or not wish.play:
             self._publish()
             return False
-        if aim == _ON and self._epoch >= self._goal and self._at == self._reached:
-            self._aim, self._status = None, "finished"
+        if wish is not self._heard:
+            self._heard = wish
+            self._set_goal()
+        if self._epoch >= self._goal and self._at == self._reached:
             self._publish()
+            self._finish(wish, "finished")
             return False
-        if aim == _ON:
-            self._copy_now_and_then()
-        elif self._go_near(int(aim)):
-            return True
-        self._take_step(None if aim == _ON else int(aim))
+        self._copy_now_and_then()
+        self._take_step(None)
         return True
+
+    def _set_goal(self) -> None:
+        """End after the epochs, or after as many again where they are over."""
+        epochs = self.document.training.epochs
+        self._goal = epochs * (self._epoch // epochs + 1)
 
     def _publish(self) -> None:
         if self._machine is not None:
@@ -349,8 +383,7 @@ class Trainer:
         if self._status == "failed":
             # What was wrong is mended, or at least another thing.
             self._status, self._message = "paused", ""
-        epochs = document.training.epochs
-        self._goal = epochs * (self._epoch // epochs + 1)
+        self._set_goal()
 
     def _enter(self, document: Document, weights: Weights) -> None:
         """Go on under other settings from where training stands; what lay ahead is forgotten."""
@@ -365,8 +398,7 @@ class Trainer:
         if self._legs:
             # Not the stack it was: it stands at its own beginning.
             self._start_run(self._machine.run())
-            self._aim = None
-            self._status = "paused" if self._status == "running" else self._status
+            self._finish(self._wish, "paused")
         self._at = self._epoch = 0
         self._legs, self._leg = [_Leg(0, document, places)], 0
         self._forget_ahead(0)
