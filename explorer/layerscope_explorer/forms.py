@@ -100,9 +100,9 @@ class LayerForm(pn.viewable.Viewer):
         with pn.io.hold():
             if moved_on:
                 self._draw_head(view)
-            self.form.param.update(
+            self.form.fill(
+                groups,
                 owner=owner,
-                groups=groups,
                 notice=_notice(view, groups),
                 empty="" if groups else text("inspector.nothing"),
             )

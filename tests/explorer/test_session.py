@@ -301,7 +301,7 @@ def test_a_closed_session_starts_nothing_more() -> None:
 
 def test_long_jobs_take_turns() -> None:
     """A job that started later still advances while an endless one runs."""
-    done = dict.fromkeys(("first", "second", "third"), 0)
+    done: dict[str, int] = dict.fromkeys(("first", "second", "third"), 0)
 
     def counting(name: str) -> Callable[[], bool]:
         def count() -> bool:

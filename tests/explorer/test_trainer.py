@@ -331,4 +331,4 @@ def test_each_batch_is_told_from_the_mean_so_far() -> None:
 def test_smoothing_is_the_mean_of_what_came_before() -> None:
     values = np.arange(100.0)
     smooth = _smoothed(values, np.array([0, 5, 99]))
-    np.testing.assert_allclose(smooth, [0, 2.5, np.mean(values[80:])])
+    np.testing.assert_allclose(smooth, [0, 2.5, float(np.mean(values[80:]))])

@@ -1,6 +1,6 @@
 const POSITIONS = 200
 /* Milliseconds between the values of a drag: more would only keep the server from answering. */
-const ANSWERED_AFTER = 40
+const ANSWERED_AFTER = 25
 
 function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
