@@ -76,7 +76,7 @@ export function render({model}) {
     shown.head.forEach((row, at) => {
       const line = grid.insertRow()
       row.forEach((word, column) => {
-        const cell = element(at ? "td" : "th", `ls-${(shown.columns[column] ?? {}).role}`, word)
+        const cell = element(at ? "td" : "th", `ls-as-${(shown.columns[column] ?? {}).role}`, word)
         if (!at) cell.scope = "col"
         line.append(cell)
       })
@@ -84,7 +84,7 @@ export function render({model}) {
       const roles = grid.insertRow()
       for (const one of shown.columns) {
         const words = one.role === "input" ? [strings.input, one.note] : [one.note]
-        roles.append(element("td", `ls-role ls-${one.role}`, words.filter(Boolean).join("; ")))
+        roles.append(element("td", `ls-role ls-as-${one.role}`, words.filter(Boolean).join("; ")))
       }
     })
     place.append(grid)
