@@ -12,6 +12,7 @@ import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -144,7 +145,7 @@ def _column(name: str, words: Sequence[str], comma: bool) -> Column:
 # --- arrays -------------------------------------------------------------------------------------
 
 
-def _npy(name: str, stream: io.BytesIO | zipfile.ZipExtFile, length: int) -> np.ndarray:
+def _npy(name: str, stream: IO[bytes], length: int) -> np.ndarray:
     """Return an array of numbers, having compared what its header says with what there is."""
     try:
         version = npy_format.read_magic(stream)

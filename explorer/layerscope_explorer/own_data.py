@@ -56,8 +56,15 @@ class Use:
 class OwnFile(Protocol):
     """A file that was read: what it offers to learn, and the samples for that."""
 
-    name: str
-    digest: str
+    @property
+    def name(self) -> str:
+        """What the file is called."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its bytes, in hexadecimal digits."""
+        ...
 
     @property
     def targets(self) -> Sequence[str]:
