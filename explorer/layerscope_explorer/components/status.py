@@ -9,7 +9,7 @@ import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
-from layerscope_explorer.strings import text
+from layerscope_explorer.strings import again, text
 
 __all__ = ["StatusLine"]
 
@@ -41,7 +41,7 @@ class StatusLine(pn.custom.JSComponent):
         spent = snapshot.milliseconds
         shown = f"{spent:.1f}" if spent < 10 else f"{spent:.0f}"
         self.param.update(
-            sentence=" ".join(filter(None, [self._session.notice, snapshot.sentence])),
+            sentence=" ".join(filter(None, [again(self._session.notice), snapshot.sentence])),
             cure=snapshot.cure.label if snapshot.cure else "",
             level=next((level for level in ("bad", "warn") if level in healths), "ok"),
             duration=text("page.milliseconds", value=shown),

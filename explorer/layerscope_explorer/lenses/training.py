@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
+from layerscope_explorer.lenses.comparison import NO_LINE, Line, Outline, of_a
 from layerscope_explorer.lenses.figure import (
     MARKER,
     MEASURED,
@@ -177,6 +178,7 @@ class CurvePicture:
         self._y = SteadyRange(self.figure.y_range, least_fill=0.5)
         self._name = ""
         self._draw()
+        self.other = Outline(self.figure, line_width=1.5)
         self.message = Message(self.figure)
 
     def _draw(self) -> None:
@@ -221,11 +223,13 @@ class CurvePicture:
         line: tuple[NDArray[Any], NDArray[Any]],
         points: tuple[NDArray[Any], NDArray[Any]],
         steps: float,
+        other: Line = NO_LINE,
     ) -> None:
-        """Draw the curve so far; `steps` is how many the whole training has.
+        """Draw the curve so far, and A's; `steps` is how many the whole training has.
 
         To be called inside `redraw`.
         """
+        self.other.show(other)
         replace_data(self.line, {"x": line[0], "y": line[1]})
         replace_data(self.points, {"x": points[0], "y": points[1]})
         values = np.concatenate((line[1], points[1]))
@@ -274,7 +278,8 @@ class TrainingLens(Viewed):
             margin=0,
         )
         session.register_study(self.key, partial(study, session.moments))
-        super().__init__(session, LensBody(self._grid), ["training", "study", "selected", "lens"])
+        followed = ["training", "study", "selected", "lens", "pinned"]
+        super().__init__(session, LensBody(self._grid), followed)
 
     def refresh(self) -> None:
         """Draw training as it is now."""
@@ -299,11 +304,25 @@ class TrainingLens(Viewed):
         share = state.score == "accuracy"
         self.loss.call(text("lenses.loss"), share=False)
         self.accuracy.call(text(f"lenses.{state.score}"), share=share)
-        for picture, name in ((self.loss, "loss"), (self.accuracy, "accuracy")):
-            line = (drawn["x" if name == "loss" else "x_accuracy"], drawn[name])
-            picture.show(line, (drawn["val_steps"], drawn[f"val_{name}"]), steps)
+        other = self._of_a()
+        old = None if other is None else frame(other)
+        for picture, x, name in (
+            (self.loss, "x", "loss"),
+            (self.accuracy, "x_accuracy", "accuracy"),
+        ):
+            picture.show(
+                (drawn[x], drawn[name]),
+                (drawn["val_steps"], drawn[f"val_{name}"]),
+                steps,
+                NO_LINE if old is None else (old[x], old[name]),
+            )
             picture.mark(state.at if state.at < state.reached else None)
             picture.message.say(hint)
+
+    def _of_a(self) -> TrainingState | None:
+        """Return the training of A, where there is one to compare with."""
+        other: TrainingState | None = self.session.pinned_training
+        return None if other is None or not other.loss.size else other
 
     def _draw_judgement(self, judgement: Judgement) -> None:
         plane, confusion, ridges = judgement.plane, judgement.confusion, judgement.ridges
@@ -339,7 +358,7 @@ class TrainingLens(Viewed):
                 subject=text("lenses.learning_curves"),
                 sentence=said,
                 tone="bad" if state.status == "failed" else "off" if empty else "plain",
-                legend=legend(state),
+                legend=[*legend(state), *([of_a()] if self._of_a() is not None else [])],
                 table=(lambda: [*judged_rows(judgement), *table(state)]) if rows else None,
             )
         )
