@@ -197,7 +197,9 @@ class SlicedJob:
         self._context: Context = copy_context()
         # A diverging training is reported in the page, not by warnings in the server's log.
         self._context.run(np.seterr, all="ignore")
-        self._queued = self._woken = self._ended = False
+        self._queued = self._woken = False
+        #: Whether it was cancelled.
+        self.ended = False
         self._lock = threading.Lock()
 
     @property
@@ -209,7 +211,7 @@ class SlicedJob:
         """Start, or go on: there is something to do."""
         with self._lock:
             self._woken = True
-            if self._queued or self._ended:
+            if self._queued or self.ended:
                 return
             self._queued = True
         training_pool().submit(self._slice)
@@ -217,20 +219,20 @@ class SlicedJob:
     def cancel(self) -> None:
         """Stop for good, after the piece that is being done."""
         with self._lock:
-            self._ended = True
+            self.ended = True
 
     def _slice(self) -> None:
         EDITS.give_way()
         until = time.perf_counter() + SLICE
         more = True
-        while more and not self._ended and time.perf_counter() < until:
+        while more and not self.ended and time.perf_counter() < until:
             self._woken = False
             more = self._context.run(self._work)
             if EDITS.due:
                 break
         with self._lock:
             # Who was woken while the last piece was done looks once more.
-            self._queued = (more or self._woken) and not self._ended
+            self._queued = (more or self._woken) and not self.ended
             if not self._queued:
                 return
         training_pool().submit(self._slice)
