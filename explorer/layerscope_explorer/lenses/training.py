@@ -274,6 +274,8 @@ class TrainingLens(Viewed):
             self.loss.pane,
             self.accuracy.pane,
             styles=SIDE_BY_SIDE,
+            # Panel's own button would take a place between the first pictures and later ones.
+            stylesheets=[".scroll-button { display: none; }"],
             sizing_mode="stretch_width",
             margin=0,
         )
