@@ -149,7 +149,7 @@ def _layer(
         yield of("sources", before, after, partial(_sources_back, current, old))
     if old.roll != new.roll:
         rolled = replace(current.layer(new.id), roll=old.roll)
-        yield of("roll", str(old.roll), str(new.roll), partial(_with, current, rolled))
+        yield of("roll", str(old.roll), str(new.roll), partial(edits.with_layer, current, rolled))
 
 
 def _kind(document: Document, layer: LayerSpec) -> str:
@@ -191,22 +191,17 @@ def _training(pinned: Document, current: Document) -> Iterator[Difference]:
 # --- back to A, one setting at a time -----------------------------------------------------------
 
 
-def _with(document: Document, layer: LayerSpec) -> Document:
-    layers = tuple(layer if one.id == layer.id else one for one in document.layers)
-    return replace(document, layers=layers)
-
-
 def _argument_back(current: Document, old: LayerSpec, argument: str) -> Document:
     layer = current.layer(old.id)
     arguments = {name: one for name, one in layer.arguments.items() if name != argument}
     if argument in old.arguments:
         arguments[argument] = old.arguments[argument]
-    return _with(current, replace(layer, arguments=frozen(arguments)))
+    return edits.with_layer(current, replace(layer, arguments=frozen(arguments)))
 
 
 def _sources_back(current: Document, old: LayerSpec) -> Document:
     layer = current.layer(old.id)
-    return _with(current, replace(layer, sources=_known_above(current, old, old.id)))
+    return edits.with_layer(current, replace(layer, sources=_known_above(current, old, old.id)))
 
 
 def _known_above(current: Document, old: LayerSpec, layer_id: str) -> tuple[str, ...]:
@@ -221,7 +216,7 @@ def _known_above(current: Document, old: LayerSpec, layer_id: str) -> tuple[str,
 
 def _replaced(pinned: Document, current: Document, old: LayerSpec) -> Document:
     """Return B with one layer exactly as it is in A."""
-    return _with(current, _fitted(pinned, current, old))
+    return edits.with_layer(current, _fitted(pinned, current, old))
 
 
 def _fitted(pinned: Document, current: Document, old: LayerSpec) -> LayerSpec:
@@ -256,7 +251,7 @@ def _put_back(pinned: Document, current: Document, old: LayerSpec) -> Document:
     full = replace(current, layers=tuple(layers))
     if len(layers) > MAX_LAYERS:
         raise ValueError(text("session.too_many_layers", limit=MAX_LAYERS))
-    return _with(full, _fitted(pinned, full, old))
+    return edits.with_layer(full, _fitted(pinned, full, old))
 
 
 def _moved_back(pinned: Document, current: Document, layer_id: str) -> Document:

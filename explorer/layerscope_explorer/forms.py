@@ -102,7 +102,7 @@ class LayerForm(pn.viewable.Viewer):
                 self._draw_head(view)
             self.form.fill(
                 groups,
-                owner=owner,
+                owner,
                 notice=_notice(view, groups),
                 empty="" if groups else text("inspector.nothing"),
             )

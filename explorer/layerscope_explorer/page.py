@@ -155,9 +155,10 @@ class Workbench(pn.viewable.Viewer):
         """Show what differs from A above the lenses, and the sweep of seeds under the signal."""
         session, cards = self.session, list(column)
         fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        # From below, so that what comes in moves no other place.
         for kind, wanted, place in (
-            (CompareBar, session.pinned is not None, 0),
             (SeedSweep, session.sweep is not None, len(cards) - 1),
+            (CompareBar, session.pinned is not None, 0),
         ):
             shown = next((card for card in cards if isinstance(card, kind)), None)
             if wanted and shown is None:

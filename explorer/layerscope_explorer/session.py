@@ -50,9 +50,14 @@ _SWAP = "swap "
 StudyFunction = Callable[[Stack, str, Mapping[str, Any]], Any]
 
 
-@cache
 def opening_snapshot(preset: str = OPENING, language: str = FIRST) -> Snapshot:
     """Return the pictures of a preset's stack; computed once per process and language."""
+    return _opening(preset, language)
+
+
+@cache
+def _opening(preset: str, language: str) -> Snapshot:
+    # Apart from its caller: a cache takes an argument that is left out for another one.
     with speaking(language):
         return Engine().snapshot(PRESETS[preset]())
 
@@ -445,6 +450,13 @@ class Session(param.Parameterized):
         self._other = self.pinned_training = None
         with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
             self.pinned = self.compared = None
+
+    def toggle_pin(self) -> None:
+        """Pin the stack as it is, or compare no longer."""
+        if self.pinned is None:
+            self.pin()
+        else:
+            self.unpin()
 
     def swap(self) -> None:
         """Go on with A, and compare it with what was B."""

@@ -86,8 +86,8 @@ class TrainingPanel(pn.viewable.Viewer):
         ]
         controls[0]["options"] = self._losses(values["loss"])
         choices, numbers = [self._data_control(), *controls[:2]], controls[2:]
-        self.choices.fill([{"label": "", "open": True, "fields": choices}])
-        self.form.fill([{"label": "", "open": True, "fields": numbers}])
+        for form, fields in ((self.choices, choices), (self.form, numbers)):
+            form.fill([{"label": "", "open": True, "fields": fields}], form.owner)
 
     def _losses(self, chosen: str) -> list[list[str]]:
         """Return the losses that suit the data, and the chosen one, with what they are called."""

@@ -24,7 +24,7 @@ from layerscope_explorer.lenses.figure import new_figure
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.weights import WeightsLens
 from layerscope_explorer.limits import MAX_LAYERS
-from layerscope_explorer.page import Workbench
+from layerscope_explorer.page import Region, Workbench
 from layerscope_explorer.presets import digits_stack, why_did_it_die
 from layerscope_explorer.session import Session
 from layerscope_explorer.sweeping import SEEDS, draws
@@ -437,6 +437,24 @@ class TestBar:
         assert bars() == 1
         session.unpin()
         assert bars() == 0
+
+    def test_a_is_told_above_the_signal_and_the_sweep_below_it(self) -> None:
+        session = Session(start=digits_stack())
+        workbench = Workbench(session)
+        session.start_sweep()
+        session.stop_sweep()
+        session.pin()
+
+        def cards() -> list[str]:
+            regions: list[Any] = list(workbench.body.select(Region))
+            (column,) = [one for one in regions if workbench._lens_place in list(one)]
+            return [getattr(one, "label", "") or type(one).__name__ for one in column]
+
+        assert cards() == ["CompareBar", "Signal", "SeedSweep", "Region"]
+        # All cards at once.
+        session.set_language("zh")
+        session.set_language("en")
+        assert cards() == ["CompareBar", "Signal", "SeedSweep", "Region"]
 
 
 class TestSweep:

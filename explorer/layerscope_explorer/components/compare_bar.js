@@ -1,17 +1,3 @@
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
-function button(className, words, action) {
-  const node = element("button", `ls-button ${className}`, words)
-  node.type = "button"
-  node.addEventListener("click", action)
-  return node
-}
-
 /* With more chips than this the values are left to the hint of the button. */
 const WITH_VALUES = 4
 

@@ -10,7 +10,7 @@ import panel as pn
 import param
 
 from layerscope_explorer.comparing import Difference
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.strings import section, text
 
 __all__ = ["CompareBar", "chip_of"]
@@ -45,7 +45,7 @@ class CompareBar(pn.custom.JSComponent):
     error = param.String(default="", doc="Why something could not be taken back.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("compare_bar.js")
+    _esm = with_dom(Path(__file__).with_name("compare_bar.js"))
     _stylesheets = stylesheets("compare_bar")
 
     def __init__(self, session: Any, **params: Any) -> None:

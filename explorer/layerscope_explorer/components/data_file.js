@@ -1,14 +1,3 @@
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
-}
-
 /* Bytes as text, in pieces that fit into the arguments of a call. */
 function base64(bytes) {
   let text = ""
@@ -22,8 +11,7 @@ export function render({model}) {
   const root = element("section", "ls-data-file")
   root.setAttribute("aria-label", strings.title)
   const head = element("div", "ls-head")
-  const choose = element("button", "ls-button ls-choose", strings.choose)
-  choose.type = "button"
+  const choose = button("ls-choose", strings.choose, () => input.click())
   const input = element("input", "ls-hidden")
   input.type = "file"
   input.accept = ".csv,.tsv,.txt,.npy,.npz"
@@ -49,7 +37,6 @@ export function render({model}) {
     model.send_msg({type: "file", name: file.name, content: base64(bytes)})
     input.value = ""
   }
-  choose.addEventListener("click", () => input.click())
   input.addEventListener("change", () => take(input.files[0]))
   root.addEventListener("dragover", event => { event.preventDefault(); root.classList.add("ls-over") })
   root.addEventListener("dragleave", () => root.classList.remove("ls-over"))
@@ -101,10 +88,9 @@ export function render({model}) {
     if (shown.targets.length > 1) preview.append(target(shown))
     preview.append(table(shown))
     if (shown.more) preview.append(element("p", "ls-words", fill(strings.more, {count: shown.more})))
-    const use = element("button", "ls-button ls-primary ls-use", shown.used ? strings.used : strings.use)
-    use.type = "button"
+    const use = button("ls-primary ls-use", shown.used ? strings.used : strings.use,
+      () => model.send_msg({type: "use"}))
     use.disabled = shown.used || Boolean(shown.error)
-    use.addEventListener("click", () => model.send_msg({type: "use"}))
     preview.append(use)
   }
   model.on("content", draw)

@@ -12,7 +12,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.limits import MAX_FILE_BYTES
 from layerscope_explorer.own_data import OwnFile
 from layerscope_explorer.strings import section, text
@@ -56,7 +56,7 @@ class DataFile(pn.custom.JSComponent):
     limit = param.Integer(default=MAX_FILE_BYTES, doc="Most bytes of a file.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("data_file.js")
+    _esm = with_dom(Path(__file__).with_name("data_file.js"))
     _stylesheets = stylesheets("data_file")
 
     def __init__(self, session: Any, **params: Any) -> None:

@@ -2,22 +2,6 @@ const POSITIONS = 200
 /* Milliseconds between the values of a drag: more would only keep the server from answering. */
 const ANSWERED_AFTER = 25
 
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
-}
-
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
-/* Writing the same words again would make the browser lay them out again. */
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text
-}
-
 function format(value) {
   if (value === null || value === undefined) return ""
   if (typeof value !== "number") return String(value)

@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.strings import of_core, section
 from layerscope_explorer.theme import section_color
 
@@ -44,7 +44,7 @@ class Palette(pn.custom.JSComponent):
     index = param.Integer(default=0, doc="Where in the stack the layer is added.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("palette.js")
+    _esm = with_dom(Path(__file__).with_name("palette.js"))
     _stylesheets = stylesheets("palette")
 
     def __init__(self, session: Any, layers: Iterable[Mapping[str, str]], **params: Any) -> None:

@@ -1,19 +1,5 @@
 const WIDTH = 120, HEIGHT = 56, SVG = "http://www.w3.org/2000/svg"
 
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
-function button(className, words, action) {
-  const node = element("button", `ls-button ${className}`, words)
-  node.type = "button"
-  node.addEventListener("click", action)
-  return node
-}
-
 function legend(strings, compared) {
   const list = element("ul", "ls-sweep-legend")
   for (const kind of ["forth", "back", ...(compared ? ["other"] : [])]) {

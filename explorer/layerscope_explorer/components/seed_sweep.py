@@ -12,15 +12,13 @@ import numpy as np
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.lenses import wording
+from layerscope_explorer.lenses.signal import drawable
 from layerscope_explorer.strings import section, text
 from layerscope_explorer.sweeping import SEEDS, Drawn, Sweep
 
 __all__ = ["SeedSweep", "sentence", "tiles_of"]
-
-#: Beyond these a spread is drawn at the edge, as in the signal lens.
-_FLOOR, _CEILING = 1e-12, 1e12
 
 
 def tiles_of(sweep: Sweep) -> dict[str, Any]:
@@ -58,7 +56,7 @@ def tiles_of(sweep: Sweep) -> dict[str, Any]:
 def _line(spreads: Mapping[str, float], one: Drawn) -> list[tuple[int, float]]:
     places = {layer_id: place for place, layer_id in enumerate(one.forth)}
     return [
-        (places[layer_id], round(math.log10(min(max(spread, _FLOOR), _CEILING)), 2))
+        (places[layer_id], round(math.log10(drawable(spread)), 2))
         for layer_id, spread in spreads.items()
         if layer_id in places and spread == spread
     ]
@@ -117,7 +115,7 @@ class SeedSweep(pn.custom.JSComponent):
     seed = param.Integer(default=0, doc="The seed that is shown.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("seed_sweep.js")
+    _esm = with_dom(Path(__file__).with_name("seed_sweep.js"))
     _stylesheets = stylesheets("seed_sweep")
 
     def __init__(self, session: Any, **params: Any) -> None:

@@ -26,13 +26,6 @@ function shortcut(event, keys) {
   return keys[key] ?? null
 }
 
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
 /* The sheet of all keys, beside the page and not over it: one goes on working while one reads. */
 function sheet(model) {
   const root = element("section", "ls-keys")

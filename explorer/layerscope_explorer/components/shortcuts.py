@@ -10,7 +10,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.strings import LANGUAGES, section, text
 
 __all__ = ["LETTERS", "SHEET", "Shortcuts", "toggle_training"]
@@ -69,7 +69,7 @@ class Shortcuts(pn.custom.JSComponent):
     sheet = param.List(default=[], item_type=list, doc="Parts of the page, each with its keys.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("shortcuts.js")
+    _esm = with_dom(Path(__file__).with_name("shortcuts.js"))
     _stylesheets = stylesheets("shortcuts")
 
     def __init__(self, session: Any, lenses: Sequence[str] = (), **params: Any) -> None:
@@ -102,7 +102,7 @@ class Shortcuts(pn.custom.JSComponent):
             case "lens" if int(number) <= len(self._lenses):
                 session.open_lens(self._lenses[int(number) - 1])
             case "pin":
-                (session.pin if session.pinned is None else session.unpin)()
+                session.toggle_pin()
             case "swap":
                 session.swap()
             case "sweep":

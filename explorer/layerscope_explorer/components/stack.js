@@ -11,17 +11,6 @@ const ICONS = {
 }
 const DRAG_THRESHOLD = 6
 
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
-}
-
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
   svg.setAttribute("viewBox", "0 0 16 16")
@@ -33,11 +22,6 @@ function icon(name) {
   return svg
 }
 
-/* Writing the same words again would make the browser lay them out again. */
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text
-}
-
 function iconButton(name, label, action) {
   const button = element("button", `ls-icon-button ls-action-${name}`)
   button.type = "button"
@@ -45,11 +29,6 @@ function iconButton(name, label, action) {
   setLabel(button, label)
   button.addEventListener("click", event => { event.stopPropagation(); action() })
   return button
-}
-
-function setLabel(node, label) {
-  node.setAttribute("aria-label", label)
-  node.title = label
 }
 
 /* An activation's curve, as its picker draws it. */

@@ -11,7 +11,7 @@ import numpy as np
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.snapshot import Fix, LayerView, Snapshot, WeightView
 from layerscope_explorer.strings import section, text
 from layerscope_explorer.theme import section_color
@@ -162,7 +162,7 @@ class LayerStack(pn.custom.JSComponent):
     total = param.String(default="", doc="The closing line.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("stack.js")
+    _esm = with_dom(Path(__file__).with_name("stack.js"))
     _stylesheets = stylesheets("stack")
 
     def __init__(self, session: Any, on_palette: Callable[[int], None], **params: Any) -> None:

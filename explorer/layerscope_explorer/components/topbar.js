@@ -26,11 +26,6 @@ function iconButton(name, label, action) {
   return button
 }
 
-function setLabel(node, label) {
-  node.setAttribute("aria-label", label)
-  node.title = label
-}
-
 function selectBox(className, action) {
   const box = document.createElement("select")
   box.className = `ls-select ${className}`

@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.strings import LANGUAGES, again, section, speaking, speaks, text
 
 __all__ = ["TopBar"]
@@ -30,7 +30,7 @@ class TopBar(pn.custom.JSComponent):
     languages = param.Dict(default=dict(LANGUAGES), doc="What can be, by its own name.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("topbar.js")
+    _esm = with_dom(Path(__file__).with_name("topbar.js"))
     _stylesheets = stylesheets("topbar")
 
     def __init__(self, session: Any, **params: Any) -> None:
@@ -74,8 +74,7 @@ class TopBar(pn.custom.JSComponent):
             case "phase":
                 self._session.set_phase(str(data["value"]))
             case "pin":
-                session = self._session
-                (session.pin if session.pinned is None else session.unpin)()
+                self._session.toggle_pin()
             case "sweep":
                 self._session.start_sweep()
             case "go":

@@ -7,24 +7,21 @@ const ICONS = {
   reset: "M3.2 8a4.8 4.8 0 1 0 1.6-3.6M3 2.8v2.6h2.6",
 }
 
-function button(className, action) {
-  const node = document.createElement("button")
-  node.type = "button"
-  node.className = `ls-button ${className}`
+function iconButton(className, action) {
+  const node = button(className, undefined, action)
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
   svg.setAttribute("viewBox", "0 0 16 16")
   svg.setAttribute("class", "ls-icon")
   svg.setAttribute("aria-hidden", "true")
   const path = document.createElementNS(svg.namespaceURI, "path")
   svg.append(path)
-  const label = document.createElement("span")
+  const label = element("span")
   node.append(svg, label)
-  node.addEventListener("click", action)
   return {
     node,
     show(icon, text, key) {
       path.setAttribute("d", ICONS[icon])
-      if (label.textContent !== text) label.textContent = text
+      say(label, text)
       node.title = key ? `${text} (${key})` : text
     },
   }
@@ -33,24 +30,21 @@ function button(className, action) {
 export function render({model}) {
   const strings = model.strings
   const send = type => () => model.send_msg({type})
-  const root = document.createElement("div")
-  root.className = "ls-transport"
-  const toggle = button("ls-primary ls-train", send("toggle"))
-  const rewind = button("ls-small", send("rewind"))
-  const back = button("ls-small", send("back"))
-  const step = button("ls-small", send("step"))
-  const reset = button("ls-reset", send("reset"))
+  const root = element("div", "ls-transport")
+  const toggle = iconButton("ls-primary ls-train", send("toggle"))
+  const rewind = iconButton("ls-small", send("rewind"))
+  const back = iconButton("ls-small", send("back"))
+  const step = iconButton("ls-small", send("step"))
+  const reset = iconButton("ls-reset", send("reset"))
   rewind.show("rewind", strings.rewind)
   back.show("back", strings.step_back, ",")
   step.show("step", strings.step, ".")
   reset.show("reset", strings.reset_weights)
-  const buttons = document.createElement("div")
-  buttons.className = "ls-buttons"
+  const buttons = element("div", "ls-buttons")
   buttons.append(toggle.node, rewind.node, back.node, step.node, reset.node)
 
-  const slider = document.createElement("input")
+  const slider = element("input", "ls-scrub")
   slider.type = "range"
-  slider.className = "ls-scrub"
   slider.min = 0
   slider.step = 1
   slider.setAttribute("aria-label", strings.scrub)
@@ -64,15 +58,11 @@ export function render({model}) {
     setTimeout(() => { asked = null; ask() }, 60)
   }
   slider.addEventListener("input", () => { wanted = Number(slider.value); paint(); ask() })
-  const words = document.createElement("span")
-  words.className = "ls-words"
-  const place = document.createElement("span")
-  place.className = "ls-place"
-  const above = document.createElement("div")
-  above.className = "ls-above"
+  const words = element("span", "ls-words")
+  const place = element("span", "ls-place")
+  const above = element("div", "ls-above")
   above.append(words, place)
-  const progress = document.createElement("div")
-  progress.className = "ls-progress"
+  const progress = element("div", "ls-progress")
   progress.append(above, slider)
   root.append(buttons, progress)
 
@@ -92,8 +82,8 @@ export function render({model}) {
     slider.disabled = !reached
     if (wanted === null && asked === null) slider.value = at
     slider.setAttribute("aria-valuetext", model.place)
-    if (words.textContent !== model.words) words.textContent = model.words
-    if (place.textContent !== model.place) place.textContent = model.place
+    say(words, model.words)
+    say(place, model.place)
     paint()
   }
   model.on(["status", "at", "reached", "words", "place"], draw)

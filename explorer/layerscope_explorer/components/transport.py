@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.components.shortcuts import toggle_training
 from layerscope_explorer.snapshot import TrainingState
 from layerscope_explorer.strings import section, text
@@ -45,7 +45,7 @@ class Transport(pn.custom.JSComponent):
     place = param.String(default="", doc="The step that is looked at, of how many.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("transport.js")
+    _esm = with_dom(Path(__file__).with_name("transport.js"))
     _stylesheets = stylesheets("transport")
 
     def __init__(self, session: Any, **params: Any) -> None:

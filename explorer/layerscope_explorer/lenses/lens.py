@@ -236,7 +236,7 @@ class LayerLens(Viewed):
 
     def _look_at_a(self, layer: LayerView) -> None:
         """Find the layer in A that this one is compared with."""
-        compared: Snapshot | None = getattr(self.session, "compared", None)
+        compared: Snapshot | None = self.session.compared
         other = None if compared is None else compared.layer(layer.id)
         computes = other is not None and other.problem is None and other.output_shape is not None
         self.other = other if computes else None

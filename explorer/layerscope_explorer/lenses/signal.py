@@ -331,7 +331,7 @@ class DepthPicture:
     ) -> None:
         """Draw a frame and A's line; to be called inside `redraw`."""
         values = {"forth": drawn["forth"], "back": drawn["back"], "ghost": ghost}
-        found = [one for line in values.values() for one in map(_drawable, line) if one == one]
+        found = [one for line in values.values() for one in map(drawable, line) if one == one]
         self._show_axis([*found, *other[1].tolist()])
         self.other.show(other)
         for name, line in values.items():
@@ -377,14 +377,15 @@ class DepthPicture:
             axis.major_label_overrides = labels
 
 
-def _drawable(spread: float) -> float:
+def drawable(spread: float) -> float:
+    """Return a spread within the axis; one beyond it stands at its edge."""
     if spread != spread:
         return math.nan
     return min(max(spread, _FLOOR), _CEILING)
 
 
 def _clipped(line: Sequence[float]) -> NDArray[Any]:
-    return np.array([_drawable(one) for one in line], np.float64)
+    return np.array([drawable(one) for one in line], np.float64)
 
 
 class SignalLens(pn.viewable.Viewer):
