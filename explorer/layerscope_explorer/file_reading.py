@@ -19,10 +19,10 @@ from numpy.lib import format as npy_format
 
 from layerscope_explorer.data import MOST_AXES, MOST_VALUES
 from layerscope_explorer.limits import (
-    MAX_FILE_BYTES,
-    MAX_FILE_COLUMNS,
-    MAX_FILE_ROWS,
-    MAX_FILE_VALUES,
+    MAX_DATA_BYTES,
+    MAX_DATA_COLUMNS,
+    MAX_DATA_ROWS,
+    MAX_DATA_VALUES,
 )
 from layerscope_explorer.own_data import Column, OwnFile, Pair, Table
 from layerscope_explorer.strings import text
@@ -43,8 +43,8 @@ def read_file(name: str, content: bytes) -> OwnFile:
         If it cannot be used, in words.
     """
     name = name.replace("\\", "/").rpartition("/")[2][-_LONGEST_NAME:]
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(text("own.too_large", name=name, limit=MAX_FILE_BYTES // 1_000_000))
+    if len(content) > MAX_DATA_BYTES:
+        raise ValueError(text("own.too_large", name=name, limit=MAX_DATA_BYTES // 1_000_000))
     if not content:
         raise ValueError(text("own.empty", name=name))
     digest = sha256(content).hexdigest()
@@ -64,12 +64,12 @@ def read_file(name: str, content: bytes) -> OwnFile:
 
 def _csv(name: str, digest: str, content: bytes) -> Table:
     source = _decoded(name, content)
-    if source.count("\n") > MAX_FILE_ROWS + 1:
-        raise ValueError(text("own.many_rows", name=name, limit=f"{MAX_FILE_ROWS:,}"))
+    if source.count("\n") > MAX_DATA_ROWS + 1:
+        raise ValueError(text("own.many_rows", name=name, limit=f"{MAX_DATA_ROWS:,}"))
     first = next((line for line in source.splitlines() if line.strip()), "")
     separator = max(_SEPARATORS, key=first.count)
-    if first.count(separator) >= MAX_FILE_COLUMNS:
-        raise ValueError(text("own.many_columns", name=name, limit=MAX_FILE_COLUMNS))
+    if first.count(separator) >= MAX_DATA_COLUMNS:
+        raise ValueError(text("own.many_columns", name=name, limit=MAX_DATA_COLUMNS))
     try:
         rows = list(_rows(source, separator))
     except csv.Error as error:
@@ -162,16 +162,16 @@ def _npy(name: str, stream: IO[bytes], length: int) -> np.ndarray:
     size = math.prod(shape)
     if size * dtype.itemsize > length or min(shape, default=1) < 0:
         raise ValueError(text("own.broken", name=name, reason=f"shape {_short(shape)}"))
-    if size > MAX_FILE_VALUES:
-        raise ValueError(text("own.many_values", name=name, limit=f"{MAX_FILE_VALUES:,}"))
+    if size > MAX_DATA_VALUES:
+        raise ValueError(text("own.many_values", name=name, limit=f"{MAX_DATA_VALUES:,}"))
     data = stream.read(size * dtype.itemsize)
     if len(data) < size * dtype.itemsize:
         raise ValueError(text("own.broken", name=name, reason=f"shape {_short(shape)}"))
     array = np.frombuffer(data, dtype, size).reshape(shape, order="F" if fortran else "C")
     if array.ndim == 0 or not array.size:
         raise ValueError(text("own.empty", name=name))
-    if len(array) > MAX_FILE_ROWS:
-        raise ValueError(text("own.many_rows", name=name, limit=f"{MAX_FILE_ROWS:,}"))
+    if len(array) > MAX_DATA_ROWS:
+        raise ValueError(text("own.many_rows", name=name, limit=f"{MAX_DATA_ROWS:,}"))
     with np.errstate(all="ignore"):
         values = array.astype(np.float64)
         return np.where(np.abs(values) <= 1e15, values, math.nan)
@@ -180,8 +180,8 @@ def _npy(name: str, stream: IO[bytes], length: int) -> np.ndarray:
 def _table_of(name: str, digest: str, array: np.ndarray) -> Table:
     if array.ndim != 2 or array.shape[1] < 2:
         raise ValueError(text("own.not_table", name=name, shape=_short(array.shape)))
-    if array.shape[1] > MAX_FILE_COLUMNS:
-        raise ValueError(text("own.many_columns", name=name, limit=MAX_FILE_COLUMNS))
+    if array.shape[1] > MAX_DATA_COLUMNS:
+        raise ValueError(text("own.many_columns", name=name, limit=MAX_DATA_COLUMNS))
     columns = [
         Column(f"column {number + 1}", values, [f"{one:g}" for one in values])
         for number, values in enumerate(np.ascontiguousarray(array.T))

@@ -22,7 +22,7 @@ from layerscope_explorer.data import OWN, data_of
 from layerscope_explorer.document import INPUT
 from layerscope_explorer.edits import set_input
 from layerscope_explorer.file_reading import read_file
-from layerscope_explorer.limits import MAX_FILE_BYTES, MAX_FILE_COLUMNS, MAX_FILE_ROWS
+from layerscope_explorer.limits import MAX_DATA_BYTES, MAX_DATA_COLUMNS, MAX_DATA_ROWS
 from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.session import Session
 
@@ -156,9 +156,9 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "binary": ("a.csv", bytes(range(256)), "UTF-8"),
     "half of utf-16": ("a.csv", b"\xff\xfea", "UTF-8"),
     "uneven": ("a.csv", b"a,b\n1,2\n3\n", "Row 3"),
-    "many rows": ("a.csv", b"1,2\n" * (MAX_FILE_ROWS + 5), "rows"),
-    "many columns": ("a.csv", b",".join([b"1"] * (MAX_FILE_COLUMNS + 1)), "columns"),
-    "long": ("a.csv", b"1" * (MAX_FILE_BYTES + 1), "MB"),
+    "many rows": ("a.csv", b"1,2\n" * (MAX_DATA_ROWS + 5), "rows"),
+    "many columns": ("a.csv", b",".join([b"1"] * (MAX_DATA_COLUMNS + 1)), "columns"),
+    "long": ("a.csv", b"1" * (MAX_DATA_BYTES + 1), "MB"),
     "long cell": ("a.csv", b"a,b\n" + b"x" * 200_000 + b",1\n", "cannot be read"),
     "pickled": ("a.npy", npy(np.array([Evil()]), allow_pickle=True), "object"),
     "only a pickle": ("a.npy", pickle.dumps(Evil()), "cannot be read"),
@@ -351,7 +351,7 @@ def test_the_component_shows_what_a_file_holds() -> None:
     ("name", "content", "words"),
     [
         ("a.csv", "!!!", "garbled"),
-        ("a.csv", "A" * (2 * MAX_FILE_BYTES), "larger"),
+        ("a.csv", "A" * (2 * MAX_DATA_BYTES), "larger"),
         ("a.doc", b64encode(b"x").decode(), ".csv"),
     ],
 )

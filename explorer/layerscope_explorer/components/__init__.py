@@ -32,6 +32,6 @@ def stylesheets(name: str) -> list[str]:
     return [_base(), _css(name)]
 
 
-def with_dom(path: Path) -> str:
-    """Return a component's script behind the functions of ``dom.js``, as text."""
-    return f"{(_HERE / 'dom.js').read_text('utf-8')}\n{path.read_text('utf-8')}"
+def with_dom(*paths: Path) -> str:
+    """Return a component's script, of one file or several, behind ``dom.js``, as text."""
+    return "\n".join(path.read_text("utf-8") for path in (_HERE / "dom.js", *paths))

@@ -13,7 +13,7 @@ import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
-from layerscope_explorer.limits import MAX_FILE_BYTES
+from layerscope_explorer.limits import MAX_DATA_BYTES
 from layerscope_explorer.own_data import OwnFile
 from layerscope_explorer.strings import section, text
 
@@ -53,7 +53,7 @@ class DataFile(pn.custom.JSComponent):
     """A button and a place to drop a file at, and a preview of what was read."""
 
     content = param.String(default="{}", doc="The preview, as JSON; {} where there is none.")
-    limit = param.Integer(default=MAX_FILE_BYTES, doc="Most bytes of a file.")
+    limit = param.Integer(default=MAX_DATA_BYTES, doc="Most bytes of a file.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
     _esm = with_dom(Path(__file__).with_name("data_file.js"))

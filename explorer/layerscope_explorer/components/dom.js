@@ -27,3 +27,13 @@ function setLabel(node, label) {
 function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
 }
+
+/* The first element that a selector finds and that can be seen, in whatever shadow. */
+function findDeep(selector, root = document) {
+  for (const node of root.querySelectorAll(selector)) if (node.checkVisibility()) return node
+  for (const node of root.querySelectorAll("*")) {
+    const found = node.shadowRoot && findDeep(selector, node.shadowRoot)
+    if (found) return found
+  }
+  return null
+}
