@@ -96,7 +96,7 @@ class Session(param.Parameterized):
     study: Any = param.Parameter(doc="What the open lens found, a Study; None if it asks nothing.")
     training: Any = param.Parameter(default=TrainingState(), doc="Where training is.")
     brought: Any = param.Parameter(doc="The file that was read last, a Brought; or None.")
-    notice: Any = param.String(default="", doc="What the last edit did to what was learned.")
+    anew: Any = param.String(default="", doc="What the last edit did to what was learned.")
     ghost: Any = param.Parameter(doc="Pictures of a choice that is only looked at; or None.")
     stale: Any = param.Boolean(default=False, doc="Newer pictures are under way.")
     history: Any = param.Parameter(doc="The edits so far and those undone, a History.")
@@ -324,10 +324,11 @@ class Session(param.Parameterized):
 
     def start_over(self, document: Document, selected: str = "") -> None:
         """Begin anew with a document: there is nothing to undo, and nothing was learned."""
-        self._stop_training()
-        self._trained = {}
-        self.training = TrainingState()
+        self._forget_training()
         self._adopt(History(document))
+        if self._trained is not self._shown_weights:
+            # The same stack as before, but for what it had learned.
+            self._refresh()
         self.select(selected or _worth_a_look(document, self.snapshot))
 
     def layer_config(self, layer_id: str) -> dict[str, Any]:
@@ -755,13 +756,16 @@ class Session(param.Parameterized):
 
     def reset_weights(self) -> None:
         """Forget what was learned: back to the initial weights of the seed."""
+        self._forget_training()
+        self._refresh()
+
+    def _forget_training(self) -> None:
         self._end_ticking()
         if self._trainer is not None:
             self._trainer.close()
             self._trainer = None
         self._learned, self._trained = {}, {}
-        self.training, self.notice = TrainingState(), ""
-        self._refresh()
+        self.training, self.anew = TrainingState(), ""
 
     def moments(self, layer_id: str) -> list[Moment]:
         """Return a layer's weights at every step of the training that is kept, oldest first."""
@@ -786,15 +790,15 @@ class Session(param.Parameterized):
             return
         # Asked first: what is done afterwards is for the next time.
         resting = not trainer.busy
-        weights, state = trainer.weights, trainer.state()
+        weights, state = trainer.weights, self._plainly(trainer.state())
         # Before the first step they are what they were: an undo may still bring others back.
         if weights is not self._taken_weights and state.reached:
             self._taken_weights = weights
             self._learn(trainer.document, weights)
         with self._scheduler.together():
             self.training = state
-            if self.notice and state.status == "running":
-                self.notice = ""
+            if self.anew and state.status == "running":
+                self.anew = ""
         # Frames of a training are never stale: each is followed by the next.
         if not self._computing:
             self._compute(follows=True)
@@ -802,6 +806,14 @@ class Session(param.Parameterized):
             self._again = True
         if resting:
             self._end_ticking()
+
+    def _plainly(self, state: TrainingState) -> TrainingState:
+        """Let a training that cannot begin say why as the stack's own card does."""
+        shown: Snapshot | None = self.snapshot
+        if state.status != "failed" or shown is None or shown.document is not self.document:
+            return state
+        problem = next((view.problem for view in shown.layers if view.problem), None)
+        return state if problem is None else replace(state, message=problem.message)
 
     def _learn(self, document: Document, weights: Weights) -> None:
         """Take over what was learned by the layers of a document."""
@@ -832,12 +844,12 @@ class Session(param.Parameterized):
         reached = {view.id: view.name for view in after.layers if view.output_shape is not None}
         lost = [reached[one] for one in reached if one in before.learned - after.learned]
         if not lost:
-            self.notice = ""
+            self.anew = ""
         elif not after.learned:
-            self.notice = text("training.all_anew")
+            self.anew = text("training.all_anew")
         else:
             key = "starts_anew" if len(lost) == 1 else "start_anew"
-            self.notice = text(f"training.{key}", names=", ".join(lost))
+            self.anew = text(f"training.{key}", names=", ".join(lost))
 
     def _end_ticking(self) -> None:
         if self._stop_ticking is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerscope_explorer.presets import digits_stack, why_did_it_die
+from layerscope_explorer.presets import digits_stack, shape_bug, why_did_it_die
 from layerscope_explorer.session import NOTHING, Session
 from layerscope_explorer.workers import ANSWER, MOST_WAIT, Courtesy, InlineScheduler, SlicedJob
 
@@ -180,7 +180,7 @@ def test_an_edit_that_keeps_shapes_keeps_what_was_learned_and_training_goes_on()
     session.set_training("learning_rate", 0.01)
     for layer_id, known in learned.items():
         np.testing.assert_array_equal(counts(session, layer_id), known)
-    assert session.notice == ""
+    assert session.anew == ""
     settled(session)
     assert (session.training.at, session.training.reached) == (20, 20)
     session.set_training("epochs", 300)
@@ -201,7 +201,7 @@ def test_other_edits_draw_the_changed_layers_anew_and_say_so() -> None:
     learned = {layer_id: counts(session, layer_id) for layer_id in ("layer1", "layer4")}
     session.set_argument("layer4", "units", 12)
     np.testing.assert_array_equal(counts(session, "layer1"), learned["layer1"])
-    assert session.notice.startswith("dense, dense_1 start with new weights")
+    assert session.anew.startswith("dense, dense_1 start with new weights")
     settled(session)
     assert (session.training.status, session.training.reached) == ("idle", 0)
     # What was undone is as it was.
@@ -209,17 +209,17 @@ def test_other_edits_draw_the_changed_layers_anew_and_say_so() -> None:
     np.testing.assert_array_equal(counts(session, "layer4"), learned["layer4"])
     # Who chooses another initializer wants to see what it draws, and back.
     session.set_argument("layer4", "kernel_initializer", "he_normal")
-    assert session.notice.startswith("dense starts with new weights")
+    assert session.anew.startswith("dense starts with new weights")
     assert not np.array_equal(counts(session, "layer4"), learned["layer4"])
     np.testing.assert_array_equal(counts(session, "layer1"), learned["layer1"])
     session.reset_argument("layer4", "kernel_initializer")
     np.testing.assert_array_equal(counts(session, "layer4"), learned["layer4"])
     session.set_seed(3)
-    assert session.notice == "All layers start with new weights."
+    assert session.anew == "All layers start with new weights."
     session.set_seed(0)
     session.reset_weights()
     np.testing.assert_array_equal(counts(session, "layer4"), initial)
-    assert session.notice == ""
+    assert session.anew == ""
 
 
 def test_training_goes_back_and_forth_and_pictures_follow() -> None:
@@ -445,3 +445,16 @@ def test_a_choice_can_be_looked_at_without_making_it() -> None:
     assert session.ghost is None
     session.preview("layer3", "kernel_initializer", "no such thing")
     assert session.ghost is None
+
+
+def test_a_stack_that_cannot_work_is_not_trained_and_says_why_in_plain_words() -> None:
+    session = Session(start=shape_bug())
+    session.train()
+    settled(session)
+    assert session.training.status == "failed"
+    assert "needs images" in session.training.message
+    (problem,) = (view.problem for view in session.snapshot.layers if view.problem)
+    session.apply_fix(problem.fixes[0])
+    session.step()
+    settled(session)
+    assert session.training.at == 1

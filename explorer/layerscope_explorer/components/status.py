@@ -29,7 +29,7 @@ class StatusLine(pn.custom.JSComponent):
     def __init__(self, session: Any, **params: Any) -> None:
         super().__init__(duration_label=text("page.updated_in"), **params)
         self._session = session
-        session.param.watch(self._draw, ["snapshot", "notice"])
+        session.param.watch(self._draw, ["snapshot", "anew"])
         self._draw()
 
     def _draw(self, *_: Any) -> None:
@@ -41,7 +41,7 @@ class StatusLine(pn.custom.JSComponent):
         spent = snapshot.milliseconds
         shown = f"{spent:.1f}" if spent < 10 else f"{spent:.0f}"
         self.param.update(
-            sentence=" ".join(filter(None, [again(self._session.notice), snapshot.sentence])),
+            sentence=" ".join(filter(None, [again(self._session.anew), snapshot.sentence])),
             cure=snapshot.cure.label if snapshot.cure else "",
             level=next((level for level in ("bad", "warn") if level in healths), "ok"),
             duration=text("page.milliseconds", value=shown),
