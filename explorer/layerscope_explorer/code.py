@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from layerscope.configurable import REQUIRED, Field, fields_of
 from layerscope.layers.signature import build_arguments
+from layerscope.registry import snake_case
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import to_json
-from layerscope_explorer.data import data_of
-from layerscope_explorer.document import INPUT, Document, LayerSpec
+from layerscope_explorer.data import Data, data_of
+from layerscope_explorer.document import AUTO, INPUT, Document, LayerSpec
+from layerscope_explorer.objective import objective_of
 from layerscope_explorer.own_code import IMPORTS, defining, definitions_of
 from layerscope_explorer.parts import PART_KINDS, Part
 
@@ -102,8 +104,8 @@ class _Writer:
             self._functional(layers, given)
         else:
             self._sequential(layers, given)
-        if data.classes:
-            self._compile(layers)
+        if data.outputs:
+            self._compile(layers, data)
         return Code("\n".join(self.lines) + "\n", self.places)
 
     def _write_own(self) -> None:
@@ -165,18 +167,27 @@ class _Writer:
         self.lines += written
         self.places[layer.id] = (first, len(self.lines))
 
-    def _compile(self, layers: list[LayerSpec]) -> None:
+    def _compile(self, layers: list[LayerSpec], data: Data) -> None:
         training = self.document.training
         last = self.document.owner(layers[-1].id) if layers else None
-        logits = last is not None and last.arguments.get("activation") != "softmax"
-        loss = '"sparse_categorical_crossentropy"'
-        if logits:
-            loss = f"{self.alias}.losses.SparseCategoricalCrossentropy(from_logits=True)"
+        given = last.arguments if last is not None else {}
+        activation, units = str(given.get("activation", "")), given.get("units", data.outputs)
+        if last is not None and last.class_name == "Softmax":
+            activation = "softmax"
+        try:
+            objective = objective_of(data, training.loss, units, activation)
+        except ValueError:
+            objective = objective_of(data, AUTO, data.outputs, activation)
+        loss = f'"{snake_case(objective.loss_name)}"'
+        if objective.from_logits:
+            loss = f"{self.alias}.losses.{objective.loss_name}(from_logits=True)"
+        if objective.one_hot:
+            self.lines.append(f"# Targets are one-hot: {self.alias}.utils.to_categorical(y).")
         self.lines += [
             "model.compile(",
             f"    {self.alias}.optimizers.{training.optimizer}({training.learning_rate}),",
             f"    {loss},",
-            '    metrics=["accuracy"],',
+            f'    metrics=["{"accuracy" if data.classes else "mae"}"],',
             ")",
             "model.summary()",
         ]

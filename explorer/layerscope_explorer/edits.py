@@ -193,6 +193,29 @@ def set_input(document: Document, arguments: Mapping[str, Any]) -> Document:
     return replace(document, input=replace(document.input, arguments=frozen(kept)))
 
 
+def choose_data(document: Document, arguments: Mapping[str, Any]) -> Document:
+    """Choose the data, and let a stack that ended as the old one needed end as this one does.
+
+    Raises
+    ------
+    ValueError
+        If there is no such data.
+    """
+    before = data_of(document.input.arguments)
+    # The usual data is not written down.
+    document = set_input(document, {} if arguments == {"data": "digits"} else arguments)
+    after = data_of(document.input.arguments)
+    last = next((one for one in reversed(document.layers) if not one.bypassed), None)
+    if last is None or not after.outputs or last.shares or last.class_name != "Dense":
+        return document
+    if last.arguments.get("units") not in (before.outputs, after.outputs):
+        return document
+    end = {"units": after.outputs, "activation": "softmax" if after.classes else "linear"}
+    for name, value in end.items():
+        document = set_argument(document, last.id, name, value)
+    return document
+
+
 def _input_arguments(arguments: dict[str, Any], changed: str) -> dict[str, Any]:
     """Return an input's arguments with those its kind of data needs, checked.
 

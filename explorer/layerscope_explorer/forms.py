@@ -16,7 +16,7 @@ from layerscope_explorer.catalogue import (
 )
 from layerscope_explorer.components.field_form import FieldForm
 from layerscope_explorer.controls import control_of, groups_of
-from layerscope_explorer.data import ARGUMENTS
+from layerscope_explorer.data import EDITABLE
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.edits import alike
 from layerscope_explorer.formula import formula_pane, show_formula
@@ -75,7 +75,7 @@ class LayerForm(pn.viewable.Viewer):
         fields = {field.name: field for field in fields_of(cls)} if cls else {}
         if view is not None and view.id == INPUT:
             kind = self._session.layer_config(INPUT).get("data", "digits")
-            return {name: fields[name] for name in ARGUMENTS[kind]}
+            return {name: fields[name] for name in EDITABLE[kind]}
         return fields
 
     def _view(self) -> LayerView | None:
