@@ -122,7 +122,7 @@ class UnreadCode(ValueError):
     """
 
     def __init__(self, code: str) -> None:
-        super().__init__(text("own.not_here"))
+        super().__init__(text("own_code.not_here"))
         self.code = code
 
 
@@ -204,7 +204,7 @@ def _offered(own: _OwnCode) -> Iterator[None]:
 @lru_cache(maxsize=64)
 def _executed(source: str) -> _OwnCode:
     if len(source) > MAX_OWN_CODE:
-        raise ValueError(text("own.too_long", limit=f"{MAX_OWN_CODE:,}"))
+        raise ValueError(text("own_code.too_long", limit=f"{MAX_OWN_CODE:,}"))
     namespace: dict[str, Any] = {
         "__name__": "own_code",
         "__builtins__": {**vars(builtins), "__import__": _import},
@@ -260,7 +260,7 @@ def _definition(name: str, thing: Any) -> Definition | None:
         return None
     free = own_free_catalogue()
     if (free.layer(name) if kind == "layer" else free.choice(kind, name)) is not None:
-        raise ValueError(text("own.name_taken", name=name, kind=text(f"own.kind_{kind}")))
+        raise ValueError(text("own_code.name_taken", name=name, kind=text(f"own_code.kind_{kind}")))
     if inspect.isclass(thing) and not fields_of(thing):
         thing._fields = fields_from_signature(thing)
     return Definition(name, kind, thing)
@@ -316,7 +316,7 @@ def _extended(base: Catalogue, definitions: tuple[Definition, ...]) -> Catalogue
 def explained(error: BaseException) -> str:
     """Say what went wrong in own code, and in which of its lines."""
     if isinstance(error, SyntaxError) and error.filename == _FILE:
-        return text("own.line", line=error.lineno, reason=error.msg)
+        return text("own_code.line", line=error.lineno, reason=error.msg)
     line = 0
     trace = error.__traceback__
     while trace is not None:
@@ -325,10 +325,10 @@ def explained(error: BaseException) -> str:
         trace = trace.tb_next
     reason = str(error) or type(error).__name__
     if isinstance(error, TypeError) and "__array_ufunc__" in reason:
-        reason = text("own.use_ops")
+        reason = text("own_code.use_ops")
     if isinstance(error, KeyError):
         reason = f"KeyError: {reason}"
-    return text("own.line", line=line, reason=reason) if line else reason
+    return text("own_code.line", line=line, reason=reason) if line else reason
 
 
 @contextmanager
@@ -344,7 +344,7 @@ def limited(seconds: float = LONGEST) -> Iterator[None]:
 
     def in_own_code(frame: Any, event: str, argument: Any) -> Callable[..., Any]:
         if time.monotonic() > until:
-            raise ValueError(text("own.too_slow", seconds=f"{seconds:g}"))
+            raise ValueError(text("own_code.too_slow", seconds=f"{seconds:g}"))
         return in_own_code
 
     def on_call(frame: Any, event: str, argument: Any) -> Callable[..., Any] | None:

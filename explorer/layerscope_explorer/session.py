@@ -358,7 +358,7 @@ class Session(param.Parameterized):
             If no Python may be written here.
         """
         if not self.may_write_code:
-            raise PermissionError(text("own.not_here"))
+            raise PermissionError(text("own_code.not_here"))
         self.draft = Draft(source)
         self._scheduler.run(partial(own_code.run, source), partial(self._written, self.draft))
 
@@ -375,13 +375,13 @@ class Session(param.Parameterized):
             return
         with self._scheduler.together():
             self.draft = Draft()
-            self._edit(text("own.edit"), document, "own code")
+            self._edit(text("own_code.edit"), document, "own code")
 
     def offer_code(self, source: str) -> None:
         """Show code that came from elsewhere; it runs when the person says so."""
         with self._scheduler.together():
-            self.draft = Draft(source, text("own.unread"), unread=True)
-            self.notice = text("own.came_along")
+            self.draft = Draft(source, text("own_code.unread"), unread=True)
+            self.notice = text("own_code.came_along")
         self.open_lens("own")
 
     def set_seed(self, seed: int) -> None:

@@ -38,27 +38,27 @@ def sentence(trial: Trial) -> str:
     """Say what came of one definition."""
     name = trial.definition.name
     if trial.error:
-        return text("own.failed", name=name, reason=trial.error)
+        return text("own_code.failed", name=name, reason=trial.error)
     match trial.definition.kind:
         case "activation" if trial.agreeing is None:
-            return text("own.mixes", name=name)
+            return text("own_code.mixes", name=name)
         case "activation":
             return _about_slopes(trial)
         case "initializer" if trial.values is not None:
             spread = wording.number(trial.values.std)
             mean = wording.average(trial.values.mean, trial.values.std)
             shape = wording.shape(WEIGHT_SHAPE)
-            return text("own.initializer", name=name, shape=shape, mean=mean, std=spread)
+            return text("own_code.initializer", name=name, shape=shape, mean=mean, std=spread)
         case "layer":
             return _about_shapes(trial)
-    return text(f"own.{trial.definition.kind}", name=name)
+    return text(f"own_code.{trial.definition.kind}", name=name)
 
 
 def _about_slopes(trial: Trial) -> str:
     agreeing = trial.agreeing or 0.0
-    key = "own.slopes_agree" if agreeing == 1.0 else "own.slopes_mostly"
+    key = "own_code.slopes_agree" if agreeing == 1.0 else "own_code.slopes_mostly"
     # At a kink both are right, so a few points may differ.
-    key = key if agreeing > 0.95 else "own.slopes_differ"
+    key = key if agreeing > 0.95 else "own_code.slopes_differ"
     return text(
         key,
         name=trial.definition.name,
@@ -72,7 +72,7 @@ def _about_shapes(trial: Trial) -> str:
     taken = [one for one in trial.shapes.values() if not isinstance(one, str)]
     values = trial.values
     return text(
-        "own.layer",
+        "own_code.layer",
         name=trial.definition.name,
         taken=len(taken),
         count=len(trial.shapes),
@@ -86,10 +86,10 @@ def table(trial: Trial) -> Rows:
     rows: list[tuple[str, str]] = []
     for given, made in trial.shapes.items():
         shown = made if isinstance(made, str) else wording.shape(made)
-        rows.append((text("own.takes", shape=wording.shape(given)), shown))
+        rows.append((text("own_code.takes", shape=wording.shape(given)), shown))
     if trial.agreeing is not None:
-        rows.append((text("own.agreeing"), wording.percent(trial.agreeing)))
-        rows.append((text("own.deviation"), wording.number(trial.deviation)))
+        rows.append((text("own_code.agreeing"), wording.percent(trial.agreeing)))
+        rows.append((text("own_code.deviation"), wording.number(trial.deviation)))
     if (curve := trial.curve) is not None:
         for point in np.linspace(0, curve.x.size - 1, 9).round().astype(int):
             name = text("lenses.at", x=wording.number(float(curve.x[point])))
@@ -105,7 +105,7 @@ def _legend(trial: Trial) -> Sequence[dict[str, str]]:
             legend_entry("line", MEASURED, trial.definition.name),
             legend_entry("dash", DERIVATIVE, text("lenses.derivative")),
         ]
-    what = "own.weights_drawn" if trial.definition.kind == "initializer" else "own.output"
+    what = "own_code.weights_drawn" if trial.definition.kind == "initializer" else "own_code.output"
     return [legend_entry("fill", MEASURED, text(what))] if trial.values is not None else []
 
 
@@ -123,13 +123,15 @@ class OwnLens(Viewed):
 
     def __init__(self, session: Any) -> None:
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
-        self.editor = CodeView(session.write_code, editable=True, label=text("own.editor"), **wide)
-        self.curve = ActivationPicture(text("own.curve_picture"))
-        self.values = DistributionPicture(text("own.values_picture"))
+        self.editor = CodeView(
+            session.write_code, editable=True, label=text("own_code.editor"), **wide
+        )
+        self.curve = ActivationPicture(text("own_code.curve_picture"))
+        self.values = DistributionPicture(text("own_code.values_picture"))
         self.chosen = ""
         session.register_study(self.key, study)
         pictures = (self.editor, self.curve.pane, self.values.pane)
-        body = LensBody(*pictures, choices_label=text("own.which"))
+        body = LensBody(*pictures, choices_label=text("own_code.which"))
         super().__init__(session, body, ["document", "draft", "study", "lens"])
         body.caption.param.watch(self._choose, "choice")
 
@@ -171,13 +173,13 @@ class OwnLens(Viewed):
         return None if trial is None else trial.definition.name
 
     def _words(self, trial: Trial | None, names: list[str]) -> Words:
-        title = text("own.title")
+        title = text("own_code.title")
         if trial is None:
-            return Words(title, sentence=text("own.about"))
+            return Words(title, sentence=text("own_code.about"))
         differs = trial.agreeing is not None and trial.agreeing <= 0.95
         return Words(
             subject=title,
-            detail=text(f"own.kind_{trial.definition.kind}"),
+            detail=text(f"own_code.kind_{trial.definition.kind}"),
             sentence=sentence(trial),
             tone="bad" if trial.error else "warn" if differs else "plain",
             legend=_legend(trial),
