@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -40,8 +42,9 @@ from layerscope_explorer.workers import InlineScheduler, Scheduler, SlicedJob
 
 _LOG = logging.getLogger(__name__)
 
-#: Pictures follow training this often, in milliseconds.
-FRAME = 50
+#: Looking for something new to show, and the least time between two pictures of a training; where
+#: a picture takes long, its curves go on alone after `LATE`. In milliseconds.
+TICK, FRAME, LATE = 20, 50, 200
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 250
 
@@ -130,6 +133,8 @@ class Session(param.Parameterized):
         self._previewed = 0
         self.may_write_code = may_write_code
         self._studies: dict[str, StudyFunction] = {}
+        self._paces: dict[str, float] = {}
+        self._framed = self._studied = -math.inf
         self._options: dict[str, dict[str, Any]] = {}
         # By layer id, with what the weights came from before they were trained.
         self._learned: dict[str, tuple[str, Sequence[np.ndarray]]] = {}
@@ -667,7 +672,9 @@ class Session(param.Parameterized):
             self.lens = name
         self._study_again()
 
-    def register_study(self, lens: str, study: StudyFunction, **options: Any) -> None:
+    def register_study(
+        self, lens: str, study: StudyFunction, *, pace: float = 0.0, **options: Any
+    ) -> None:
         """Let a lens have something computed whenever it is open.
 
         Parameters
@@ -675,9 +682,10 @@ class Session(param.Parameterized):
         lens : its name.
         study : called off the event loop with the stack, the selected layer's id and the lens's
             options; must only read.
+        pace : seconds to leave between two that only follow a training.
         options : what the lens starts with.
         """
-        self._studies[lens] = study
+        self._studies[lens], self._paces[lens] = study, pace
         # A lens that is made anew, in another language, goes on where the last one was.
         self._options[lens] = {**options, **self._options.get(lens, {})}
         if self.lens == lens:
@@ -726,9 +734,11 @@ class Session(param.Parameterized):
         follows : whether they only follow a training, and others go first.
         """
         self._computing, self._again = True, False
-        lens, layer_id = self.lens, self.selected
+        lens, layer_id, now = self.lens, self.selected, time.perf_counter()
         look = None
-        if lens in self._studies:
+        keeps = follows and now - self._studied < self._paces.get(lens, 0.0)
+        if lens in self._studies and not keeps:
+            self._studied = now
             look = partial(_looked, lens, layer_id, self._studies[lens], dict(self._options[lens]))
         # Where only the lens changed, the pictures of the stack stay as they are.
         known = None if self._needs_pictures() else self.snapshot
@@ -738,7 +748,7 @@ class Session(param.Parameterized):
             # Beside A, and only then, there is more to do.
             work = partial(_compared, work, other, self.document, self.compared, look)
         run = self._scheduler.animate if follows else self._scheduler.run
-        run(work, partial(self._drawn, other))
+        run(work, partial(self._drawn, other, keeps))
 
     def _needs_pictures(self) -> bool:
         shown: Snapshot | None = self.snapshot
@@ -754,8 +764,15 @@ class Session(param.Parameterized):
             with self._scheduler.together():
                 self.stale = True
 
-    def _drawn(self, other: PinnedStack | None, future: Future[tuple[Any, ...]]) -> None:
-        """Show finished pictures, and go on if there is something newer."""
+    def _drawn(
+        self, other: PinnedStack | None, keeps: bool, future: Future[tuple[Any, ...]]
+    ) -> None:
+        """Show finished pictures, and go on if there is something newer.
+
+        Parameters
+        ----------
+        keeps : whether the open lens keeps what it found last.
+        """
         self._computing = False
         if self._closed:
             return
@@ -764,7 +781,9 @@ class Session(param.Parameterized):
             # A defect in the engine must not take the page down: the last good picture stays.
             if error is None:
                 before = self.snapshot
-                self.snapshot, self.study, *compared = future.result()
+                self.snapshot, study, *compared = future.result()
+                if not keeps:
+                    self.study = study
                 if compared and other is self._other:
                     self.compared = compared[0]
                 self._say_what_begins_anew(before, self.snapshot)
@@ -829,14 +848,22 @@ class Session(param.Parameterized):
             self._trainer = Trainer(self.document, self._trained)
         action(self._trainer)
         if self._stop_ticking is None:
-            self._stop_ticking = self._scheduler.every(FRAME, self.tick)
+            self._stop_ticking = self._scheduler.every(TICK, self._look_in)
         self.tick()
 
+    def _look_in(self) -> None:
+        """Show where training is, if it rests or the last picture stood long enough."""
+        shown = 1000 * (time.perf_counter() - self._framed)
+        under_way = self._trainer is not None and self._trainer.busy
+        if not under_way or shown >= (LATE if self._computing else FRAME):
+            self.tick()
+
     def tick(self) -> None:
-        """Show where training is; called again and again while it is under way."""
+        """Show where training is."""
         trainer = self._trainer
         if trainer is None or self._closed:
             return
+        self._framed = time.perf_counter()
         # Asked first: what is done afterwards is for the next time.
         resting = not trainer.busy
         weights, state = trainer.weights, self._plainly(trainer.state())
@@ -850,7 +877,7 @@ class Session(param.Parameterized):
                 self.anew = ""
         # Frames of a training are never stale: each is followed by the next.
         if not self._computing:
-            self._compute(follows=True)
+            self._compute(follows=not resting)
         elif resting:
             self._again = True
         if resting:

@@ -142,7 +142,12 @@ class DocumentScheduler:
 
     def animate(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
         """Do the work when it is its turn among trainings, and come back as from `run`."""
-        self._run(training_pool, work, done)
+
+        def politely() -> Any:
+            EDITS.give_way()
+            return work()
+
+        self._run(training_pool, politely, done)
 
     def _run(
         self,

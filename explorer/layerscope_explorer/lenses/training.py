@@ -46,6 +46,8 @@ __all__ = ["TrainingLens", "frame", "sentence", "table", "thinned"]
 Frame = dict[str, NDArray[Any]]
 
 _MOST_POINTS = 400
+#: How well the stack does is judged anew so often while it trains, in seconds.
+_PACE = 0.2
 _HEIGHT = 220
 
 
@@ -279,7 +281,7 @@ class TrainingLens(Viewed):
             sizing_mode="stretch_width",
             margin=0,
         )
-        session.register_study(self.key, partial(study, session.moments))
+        session.register_study(self.key, partial(study, session.moments), pace=_PACE)
         followed = ["training", "study", "selected", "lens", "pinned"]
         super().__init__(session, LensBody(self._grid), followed)
 
