@@ -513,7 +513,7 @@ def _compiled(document: Document, weights: Weights | None) -> _Machine:
 def _what_learns(document: Document) -> tuple[Any, ...]:
     """Return what a training depends on; how long it is to go on does not matter."""
     training = replace(document.training, epochs=1)
-    return document.layers, document.input, document.seed, training
+    return document.layers, document.input, document.seed, document.code, training
 
 
 def _carried(before: _Machine, document: Document) -> dict[str, list[np.ndarray]]:

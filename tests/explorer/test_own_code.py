@@ -159,6 +159,23 @@ def test_it_trains(session: Session) -> None:
     assert np.abs(layers[DENSE].kernel.numpy() - before).max() > 0
 
 
+def test_training_goes_on_with_what_was_changed(session: Session) -> None:
+    session.set_argument(DENSE, "activation", "snake")
+    session.step(2)
+    session._trainer.settle()
+    session.tick()
+    learned = session._trainer.weights[DENSE][0]
+    session.write_code(CODE.replace("x + ops.square", "x - ops.square"))
+    session.step(1)
+    session._trainer.settle()
+    session.tick()
+    assert session.training.message == ""
+    after = session._trainer.weights[DENSE][0]
+    assert 0 < np.abs(after - learned).max() < 0.01
+    layer = session._trainer._machine.layers[DENSE]
+    assert float(layer.activation(np.float32(1.0))) < 1.0
+
+
 def test_what_a_layer_uses_cannot_go_away(session: Session) -> None:
     session.add_layer("Linear")
     before = session.document
