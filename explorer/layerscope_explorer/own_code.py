@@ -156,7 +156,7 @@ def definitions_of(source: str) -> tuple[Definition, ...]:
     return _executed(source).definitions if source and is_known(source) else ()
 
 
-def may_be_written(headers: Mapping[str, str]) -> bool:
+def may_be_written(headers: Mapping[str, Any]) -> bool:
     """Tell whether whoever sends these headers may write Python here.
 
     That takes ``LAYERSCOPE_OWN_CODE=1`` where the server was started, and a browser on the same
@@ -164,7 +164,7 @@ def may_be_written(headers: Mapping[str, str]) -> bool:
     """
     if os.environ.get(_FLAG, "") != "1":
         return False
-    named = {name.lower(): value for name, value in headers.items()}
+    named = {name.lower(): str(value) for name, value in headers.items()}
     host = named.get("host", "").rpartition(":")[0] or named.get("host", "")
     passed_on = any(name.startswith("x-forwarded") or name == "forwarded" for name in named)
     return host in _THIS_MACHINE and not passed_on
@@ -261,8 +261,9 @@ def _definition(name: str, thing: Any) -> Definition | None:
     free = own_free_catalogue()
     if (free.layer(name) if kind == "layer" else free.choice(kind, name)) is not None:
         raise ValueError(text("own_code.name_taken", name=name, kind=text(f"own_code.kind_{kind}")))
-    if inspect.isclass(thing) and not fields_of(thing):
-        thing._fields = fields_from_signature(thing)
+    if kind != "activation":
+        cls: Any = thing
+        cls._fields = fields_of(cls) or fields_from_signature(cls)
     return Definition(name, kind, thing)
 
 

@@ -343,7 +343,7 @@ def build_page(session: Any, catalogue: Catalogue | None = None) -> Page:
 
 
 def open_page(
-    doc: Document | None, arguments: Mapping[str, list[bytes]], headers: Mapping[str, str]
+    doc: Document | None, arguments: Mapping[str, list[bytes]], headers: Mapping[str, Any]
 ) -> Callable[[Any], None]:
     """Serve the page that an address asks for.
 
@@ -360,7 +360,7 @@ def open_page(
     doc = doc or Document()
     query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
     wanted = query.get("lang", "")
-    spoken = wanted if wanted in LANGUAGES else preferred(headers.get("Accept-Language", ""))
+    spoken = wanted if wanted in LANGUAGES else preferred(str(headers.get("Accept-Language", "")))
     with speaking(spoken):
         opening = read_query(query)
     if wanted not in LANGUAGES and opening.state.language in LANGUAGES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,7 +145,7 @@ def test_its_layers_compute_and_keep_their_words(session: Session) -> None:
 def test_an_activation_is_what_it_says(session: Session) -> None:
     session.set_argument(DENSE, "activation", "snake")
     stack = Engine().snapshot(session.document).stack
-    step = next(one for one in stack.steps if one.spec.id == DENSE)
+    step: Any = next(one for one in stack.steps if one.spec.id == DENSE)
     x = np.asarray(step.inputs[0]) @ step.layer.kernel.numpy() + step.layer.bias.numpy()
     np.testing.assert_allclose(step.output, x + np.sin(x) ** 2, rtol=1e-4, atol=1e-5)
 
@@ -152,7 +153,9 @@ def test_an_activation_is_what_it_says(session: Session) -> None:
 def test_it_trains(session: Session) -> None:
     session.set_argument(DENSE, "activation", "snake")
     data = data_of({})
+    layers: dict[str, Any]
     model, layers = model_of(session.document, data)
+    assert data.labels is not None
     model.compile("adam", "sparse_categorical_crossentropy")
     before = layers[DENSE].kernel.numpy().copy()
     model.train_on_batch(data.x[:32], data.labels[:32])
@@ -162,17 +165,18 @@ def test_it_trains(session: Session) -> None:
 def test_training_goes_on_with_what_was_changed(session: Session) -> None:
     session.set_argument(DENSE, "activation", "snake")
     session.step(2)
-    session._trainer.settle()
+    trainer: Any = session._trainer
+    trainer.settle()
     session.tick()
-    learned = session._trainer.weights[DENSE][0]
+    learned = trainer.weights[DENSE][0]
     session.write_code(CODE.replace("x + ops.square", "x - ops.square"))
     session.step(1)
-    session._trainer.settle()
+    trainer.settle()
     session.tick()
     assert session.training.message == ""
-    after = session._trainer.weights[DENSE][0]
+    after = trainer.weights[DENSE][0]
     assert 0 < np.abs(after - learned).max() < 0.01
-    layer = session._trainer._machine.layers[DENSE]
+    layer = trainer._machine.layers[DENSE]
     assert float(layer.activation(np.float32(1.0))) < 1.0
 
 
@@ -218,7 +222,7 @@ def test_an_edit_of_own_code_changes_the_picture(session: Session) -> None:
 
 def test_trials_measure_what_is_defined() -> None:
     run(CODE)
-    trials = {one.definition.name: one for one in trials_of(CODE)}
+    trials: dict[str, Any] = {one.definition.name: one for one in trials_of(CODE)}
     assert all(one.error == "" for one in trials.values())
     assert trials["snake"].agreeing == 1.0
     assert trials["Scaled"].values.std == pytest.approx(0.1, rel=0.05)
@@ -235,6 +239,7 @@ def test_a_wrong_derivative_is_found() -> None:
     run(code)
     (trial,) = trials_of(code)
     assert trial.error == ""
+    assert trial.agreeing is not None
     assert trial.agreeing < 0.1
     assert "only" in sentence(trial)
 
