@@ -13,6 +13,7 @@ from layerscope_explorer.data import Data
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Weights, make_layer
 from layerscope_explorer.making import arguments_of
+from layerscope_explorer.own_code import defining
 from layerscope_explorer.strings import text
 
 
@@ -32,6 +33,13 @@ def model_of(
     ValueError
         If the stack is empty, or a layer cannot take what it gets.
     """
+    with defining(document.code):
+        return _model(document, data, weights)
+
+
+def _model(
+    document: Document, data: Data, weights: Weights | None
+) -> tuple[Model, dict[str, Layer]]:
     names = document.names()
     tensor = Input(data.shape, dtype=str(data.x.dtype))
     values: dict[str, Any] = {INPUT: tensor}

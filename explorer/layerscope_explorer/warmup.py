@@ -12,8 +12,7 @@ from bokeh.document import Document as BokehDocument
 from bokeh.settings import settings
 from threadpoolctl import threadpool_limits
 
-from layerscope_explorer.data import digits_data
-from layerscope_explorer.document import Document
+from layerscope_explorer.document import OPTIMIZERS, Document
 from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.histograms import compile_loops
@@ -37,9 +36,10 @@ def warm_up() -> None:
     for language in LANGUAGES:
         opening_snapshot(language=language)
     document: Document = add_layer(digits_stack(), "Dropout", 3)
-    for optimizer in ("Adam", "SGD"):
-        trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())
-        next(trainer.steps())
+    for optimizer in OPTIMIZERS:
+        trainer = Trainer(set_training(document, "optimizer", optimizer))
+        trainer.step(1)
+        trainer.settle()
     compile_loops()
     Engine().snapshot(document)
     # The first page of a process takes half a second longer than the others.

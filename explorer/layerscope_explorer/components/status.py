@@ -9,13 +9,13 @@ import param
 
 from layerscope_explorer.components import stylesheets
 from layerscope_explorer.components.component import Component
-from layerscope_explorer.strings import text
+from layerscope_explorer.strings import again, text
 
 __all__ = ["StatusLine"]
 
 
 class StatusLine(Component):
-    """The snapshot's sentence, read out when it settles, and the time the update took."""
+    """What the last edit did, and how the stack is: read out when it settles; how long it took."""
 
     sentence = param.String(default="", doc="The status sentence.")
     cure = param.String(default="", doc="What the repair that the sentence speaks of is called.")
@@ -29,7 +29,7 @@ class StatusLine(Component):
     def __init__(self, session: Any, **params: Any) -> None:
         super().__init__(duration_label=text("page.updated_in"), **params)
         self._session = session
-        session.param.watch(self._draw, "snapshot")
+        session.param.watch(self._draw, ["snapshot", "anew"])
         self._draw()
 
     def _draw(self, *_: Any) -> None:
@@ -41,7 +41,7 @@ class StatusLine(Component):
         spent = snapshot.milliseconds
         shown = f"{spent:.1f}" if spent < 10 else f"{spent:.0f}"
         self.param.update(
-            sentence=snapshot.sentence,
+            sentence=" ".join(filter(None, [again(self._session.anew), snapshot.sentence])),
             cure=snapshot.cure.label if snapshot.cure else "",
             level=next((level for level in ("bad", "warn") if level in healths), "ok"),
             duration=text("page.milliseconds", value=shown),

@@ -1,4 +1,4 @@
-"""How many values a layer has to hold at once, found from its shapes before any of them is there."""
+"""How many values a layer holds at once, found from its shapes before any of them is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's log: one JSON object a line, with the page it is about and nothing that was typed."""
+"""The server's log: a JSON object a line, with the page it is about, nothing that was typed."""
 
 from __future__ import annotations
 

@@ -50,12 +50,12 @@ def measured() -> dict[str, float]:
 
 
 def as_text(numbers: dict[str, float]) -> str:
-    """Return numbers as Prometheus reads them.
+    r"""Return numbers as Prometheus reads them.
 
     Examples
     --------
     >>> as_text({"sessions": 2})
-    'layerscope_sessions 2\\n'
+    'layerscope_sessions 2\n'
     """
     return "".join(f"layerscope_{name} {value}\n" for name, value in numbers.items())
 
