@@ -20,7 +20,14 @@ from layerscope_explorer.own_code import defining
 from layerscope_explorer.strings import text
 
 #: What converters of the core may raise about a value that they cannot read.
-_COMPLAINTS = (TypeError, KeyError, AttributeError, IndexError, ArithmeticError, RecursionError)
+_COMPLAINTS = (
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+)
 
 
 def _layer_class(class_name: str) -> Any:

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from layerscope_explorer.ledger import ledger
 from layerscope_explorer.strings import text
 from layerscope_explorer.visitors import current_visitor
 
-__all__ = ["check_plain", "place_of", "surviving"]
+__all__ = ["check_plain", "note", "noting", "place_of", "surviving"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,10 +48,26 @@ def surviving(session: Any = None) -> Iterator[None]:
         _tell(session, logging.ERROR, error, text("faults.not_understood"))
 
 
-def _tell(session: Any, level: int, error: Exception, words: str) -> None:
+@contextmanager
+def noting() -> Iterator[None]:
+    """Write what goes wrong inside into the log, and go on."""
+    try:
+        yield
+    except Exception as error:
+        note(error)
+
+
+def note(error: BaseException, level: int = logging.ERROR) -> None:
+    """Write into the log that something went wrong, and where; not what it says."""
     visitor = current_visitor()
-    name = "" if visitor is None else visitor.name
-    _LOG.log(level, "%s at %s", type(error).__name__, place_of(error), extra={"page": name})
+    page = "" if visitor is None else visitor.name
+    ledger().count("faults" if level >= logging.ERROR else "refused")
+    _LOG.log(level, "%s at %s", type(error).__name__, place_of(error), extra={"page": page})
+
+
+def _tell(session: Any, level: int, error: Exception, words: str) -> None:
+    note(error, level)
+    visitor = current_visitor()
     session = session or (visitor and visitor.session)
     if session is not None:
         # What is said again would not be seen.

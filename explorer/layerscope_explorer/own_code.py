@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import ipaddress
 import os
 import sys
 import time
@@ -47,6 +48,7 @@ __all__ = [
     "definitions_of",
     "explained",
     "is_known",
+    "is_this_machine",
     "limited",
     "may_be_written",
     "run",
@@ -168,6 +170,24 @@ def may_be_written(headers: Mapping[str, Any]) -> bool:
     host = named.get("host", "").rpartition(":")[0] or named.get("host", "")
     passed_on = any(name.startswith("x-forwarded") or name == "forwarded" for name in named)
     return host in _THIS_MACHINE and not passed_on
+
+
+def is_this_machine(document: Any) -> bool:
+    """Tell whether the request for a page came from this machine, whatever its headers say.
+
+    Parameters
+    ----------
+    document : the Bokeh document of the page; without a request nobody is elsewhere.
+    """
+    context = getattr(document, "session_context", None)
+    request = getattr(context, "request", None)
+    address = getattr(request, "remote_ip", None)
+    if address is None:
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def defining(source: str) -> AbstractContextManager[Any]:

@@ -64,8 +64,7 @@ def make_server(port: int, address: str, origins: Sequence[str]) -> Any:
     from layerscope_explorer.warmup import warm_up
 
     def page() -> None:
-        accepts = str((pn.state.headers or {}).get("Accept-Language", ""))
-        closed = open_page(pn.state.curdoc, pn.state.session_args or {}, accepts)
+        closed = open_page(pn.state.curdoc, pn.state.session_args or {}, pn.state.headers or {})
         pn.state.on_session_destroyed(closed)
 
     server = pn.serve(
@@ -89,6 +88,8 @@ def make_server(port: int, address: str, origins: Sequence[str]) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return what the shell is told."""
     given = _parser().parse_args(arguments)
+    # A class has no Python of its own to run.
+    os.environ.pop("LAYERSCOPE_OWN_CODE", None)
     for name, _, number in (one.partition("=") for one in given.limit):
         os.environ[f"LAYERSCOPE_{name}"] = number
     # Only now: the limits are read when they are imported.

@@ -60,6 +60,7 @@ class Visitors:
 
     def __init__(self) -> None:
         self._open: dict[str, Visitor] = {}
+        self._sessions: weakref.WeakSet[Any] = weakref.WeakSet()
         self._lock = threading.Lock()
         self.served = 0
 
@@ -68,6 +69,7 @@ class Visitors:
         visitor = Visitor(session, document)
         with self._lock:
             self._open[visitor.name] = visitor
+            self._sessions.add(session)
             self.served += 1
         return visitor
 
@@ -75,6 +77,11 @@ class Visitors:
         """Note that a page was closed."""
         with self._lock:
             self._open.pop(visitor.name, None)
+
+    @property
+    def alive(self) -> int:
+        """How many sessions are in memory, open or not yet collected."""
+        return len(self._sessions)
 
     def __iter__(self) -> Iterator[Visitor]:
         with self._lock:

@@ -22,6 +22,8 @@ from typing import Any, Protocol
 import numpy as np
 import panel as pn
 
+from layerscope_explorer.faults import noting
+
 #: A training job gives way after this long, in seconds.
 SLICE = 0.02
 #: An edit takes about this long to be answered; training waits at most so long before each slice.
@@ -157,10 +159,15 @@ class DocumentScheduler:
     ) -> None:
         context = copy_context()
 
+        def deliver(finished: Future[Any]) -> None:
+            # Whose work failed has said so on the page.
+            with noting():
+                done(finished)
+
         def returned(finished: Future[Any]) -> None:
             # A page that was closed meanwhile has no session context and needs no answer.
             if self._document.session_context is not None:
-                self._document.add_next_tick_callback(lambda: done(finished))
+                self._document.add_next_tick_callback(lambda: deliver(finished))
 
         def start() -> None:
             pool().submit(context.run, work).add_done_callback(returned)

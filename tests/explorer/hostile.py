@@ -119,33 +119,91 @@ FILES = (
     Case("an activation with a script", "file", one("Dense", activation=SCRIPT), "activation"),
     Case("traversal in an id", "file", layers({"id": "../../x", "layer": "ReLU"}), "id"),
     Case("the same id twice", "file", layers(*[{"id": "layer1", "layer": "ReLU"}] * 2), "twice"),
-    Case("an id of 5,000 digits", "file", layers({"id": "layer" + "9" * 5000, "layer": "ReLU"}), "id"),
+    Case(
+        "an id of 5,000 digits", "file", layers({"id": "layer" + "9" * 5000, "layer": "ReLU"}), "id"
+    ),
     Case("shares itself", "file", layers({"layer": "ReLU", "shares": "layer1"}), "shares"),
     Case("negative units", "file", one("Dense", units=-3), "units"),
     Case("NaN units", "file", one("Dense", units=float("nan")), "units"),
     Case("endless rate", "file", one("Dropout", rate=float("inf")), "rate"),
     Case("units are a list", "file", one("Dense", units=[[8]]), "units"),
-    Case("words of a file of the server", "file", one("StringLookup", vocabulary="/etc/passwd"), "files of the server"),
-    Case("the same inside a wrapper", "file", one("TimeDistributed", layer={"class_name": "IntegerLookup", "config": {"vocabulary": "../../etc/passwd"}}), "files of the server"),
+    Case(
+        "words of a file of the server",
+        "file",
+        one("StringLookup", vocabulary="/etc/passwd"),
+        "files of the server",
+    ),
+    Case(
+        "the same inside a wrapper",
+        "file",
+        one(
+            "TimeDistributed",
+            layer={"class_name": "IntegerLookup", "config": {"vocabulary": "../../etc/passwd"}},
+        ),
+        "files of the server",
+    ),
     Case("a lambda with code", "file", one("Lambda", function=_LAMBDA), "function"),
-    Case("a lambda within", "file", one("TimeDistributed", layer={"class_name": "lambda", "config": {"function": "one_hot"}}), "Functions"),
-    Case("an array of 10**9 in a lambda", "file", one("Lambda", function="one_hot", arguments={"num_classes": 10**9}), "function"),
+    Case(
+        "a lambda within",
+        "file",
+        one("TimeDistributed", layer={"class_name": "lambda", "config": {"function": "one_hot"}}),
+        "Functions",
+    ),
+    Case(
+        "an array of 10**9 in a lambda",
+        "file",
+        one("Lambda", function="one_hot", arguments={"num_classes": 10**9}),
+        "function",
+    ),
     Case("a number of 31 digits", "file", one("Dense", units=10**30), TOO_MUCH),
     Case("a function of Python", "file", one("Lambda", function="eval"), "function"),
     Case("a dunder function", "file", one("Lambda", function="__import__"), "function"),
-    Case("an array bomb in a lambda", "file", one("Lambda", function="add", arguments={"x2": _ARRAY}), "arrays"),
-    Case("a module of one's own", "file", one("Dense", units=2, kernel_initializer={"module": "os", "class_name": "system", "config": {"command": "x"}}), "not locate"),
+    Case(
+        "an array bomb in a lambda",
+        "file",
+        one("Lambda", function="add", arguments={"x2": _ARRAY}),
+        "arrays",
+    ),
+    Case(
+        "a module of one's own",
+        "file",
+        one(
+            "Dense",
+            units=2,
+            kernel_initializer={"module": "os", "class_name": "system", "config": {"command": "x"}},
+        ),
+        "not locate",
+    ),
     Case("layers in layers", "file", one("TimeDistributed", layer=wrapped(200)), TOO_MUCH),
     Case("a seed of 2**99", "file", json.dumps(document(seed=2**99)), TOO_MUCH),
-    Case("a phase that is a list", "file", json.dumps(document(phase=["training"])), "Pictures show"),
-    Case("a rate of learning that is text", "file", json.dumps(document(training={"learning_rate": "1"})), "damaged"),
+    Case(
+        "a phase that is a list", "file", json.dumps(document(phase=["training"])), "Pictures show"
+    ),
+    Case(
+        "a rate of learning that is text",
+        "file",
+        json.dumps(document(training={"learning_rate": "1"})),
+        "damaged",
+    ),
     Case("epochs without end", "file", json.dumps(document(training={"epochs": 10**9})), "epochs"),
     Case("half a batch", "file", json.dumps(document(training={"batch_size": 32.5})), "batch size"),
     Case("data that is none", "file", json.dumps(document(input={"data": "/etc/passwd"})), "data"),
-    Case("negative shape", "file", json.dumps(document(input={"data": "noise", "shape": [-8]})), "shape"),
-    Case("shape of 10**9", "file", json.dumps(document(input={"data": "noise", "shape": [10**9]})), "too large"),
-    Case("99 axes", "file", json.dumps(document(input={"data": "noise", "shape": [1] * 99})), "axes"),
-)  # fmt: skip
+    Case(
+        "negative shape",
+        "file",
+        json.dumps(document(input={"data": "noise", "shape": [-8]})),
+        "shape",
+    ),
+    Case(
+        "shape of 10**9",
+        "file",
+        json.dumps(document(input={"data": "noise", "shape": [10**9]})),
+        "too large",
+    ),
+    Case(
+        "99 axes", "file", json.dumps(document(input={"data": "noise", "shape": [1] * 99})), "axes"
+    ),
+)
 
 TYPED = (
     Case("JSON without end", "code", nested(50_000), "not JSON"),
@@ -156,20 +214,67 @@ TYPED = (
 #: Stacks that ask for more than there is; what is said stands at the layer.
 TOO_LARGE = {
     "10**9 units": one("Dense", units=10**9),
-    "a kernel of 10**6": layers({"layer": "Reshape", "arguments": {"target_shape": [64, 1]}}, {"layer": "Conv1D", "arguments": {"filters": 1, "kernel_size": [10**6], "padding": "same"}}),
-    "windows of 10**5": layers({"layer": "Reshape", "arguments": {"target_shape": [8, 8, 1]}}, {"layer": "MaxPooling2D", "arguments": {"pool_size": [10**5, 10**5], "padding": "same"}}),
-    "far apart": layers({"layer": "Reshape", "arguments": {"target_shape": [8, 8, 1]}}, {"layer": "Conv2D", "arguments": {"filters": 1, "kernel_size": [3, 3], "dilation_rate": [10**4, 10**4], "padding": "same"}}),
-    "repeated 10**8 times": layers({"layer": "Flatten"}, {"layer": "RepeatVector", "arguments": {"n": 10**8}}),
-    "padding of 10**9": layers({"layer": "Reshape", "arguments": {"target_shape": [8, 8]}}, {"layer": "ZeroPadding1D", "arguments": {"padding": 10**9}}),
-    "grown 10**5 times": layers({"layer": "Reshape", "arguments": {"target_shape": [8, 8, 1]}}, {"layer": "UpSampling2D", "arguments": {"size": [10**5, 10**5]}}),
-    "resized to 10**6": layers({"layer": "Reshape", "arguments": {"target_shape": [8, 8, 1]}}, {"layer": "Resizing", "arguments": {"height": 10**6, "width": 10**6}}),
-    "10**9 categories": layers({"layer": "CategoryEncoding", "arguments": {"num_tokens": 10**9}}, input={"data": "tokens", "shape": [8], "vocabulary": 9}),
-    "an embedding of 10**9": layers({"layer": "Embedding", "arguments": {"input_dim": 10**9, "output_dim": 8}}, input={"data": "tokens", "shape": [8], "vocabulary": 9}),
-    "tiled by a lambda": one("Lambda", function="tile", output_shape=[64], arguments={"repeats": [1, 10**9]}),
-    "attention of everything to everything": layers({"layer": "MultiHeadAttention", "arguments": {"num_heads": 8, "key_dim": 1}, "sources": ["input"]}, input={"data": "noise", "shape": [20_000, 1]}),
-    "64 layers of the largest": layers({"layer": "Reshape", "arguments": {"target_shape": [1, 64]}}, *[{"layer": "UpSampling1D", "arguments": {"size": 900}}], *[{"layer": "ReLU"}] * 60),
+    "a kernel of 10**6": layers(
+        {"layer": "Reshape", "arguments": {"target_shape": [64, 1]}},
+        {"layer": "Conv1D", "arguments": {"filters": 1, "kernel_size": [10**6], "padding": "same"}},
+    ),
+    "windows of 10**5": layers(
+        {"layer": "Reshape", "arguments": {"target_shape": [8, 8, 1]}},
+        {"layer": "MaxPooling2D", "arguments": {"pool_size": [10**5, 10**5], "padding": "same"}},
+    ),
+    "far apart": layers(
+        {"layer": "Reshape", "arguments": {"target_shape": [8, 8, 1]}},
+        {
+            "layer": "Conv2D",
+            "arguments": {
+                "filters": 1,
+                "kernel_size": [3, 3],
+                "dilation_rate": [10**4, 10**4],
+                "padding": "same",
+            },
+        },
+    ),
+    "repeated 10**8 times": layers(
+        {"layer": "Flatten"}, {"layer": "RepeatVector", "arguments": {"n": 10**8}}
+    ),
+    "padding of 10**9": layers(
+        {"layer": "Reshape", "arguments": {"target_shape": [8, 8]}},
+        {"layer": "ZeroPadding1D", "arguments": {"padding": 10**9}},
+    ),
+    "grown 10**5 times": layers(
+        {"layer": "Reshape", "arguments": {"target_shape": [8, 8, 1]}},
+        {"layer": "UpSampling2D", "arguments": {"size": [10**5, 10**5]}},
+    ),
+    "resized to 10**6": layers(
+        {"layer": "Reshape", "arguments": {"target_shape": [8, 8, 1]}},
+        {"layer": "Resizing", "arguments": {"height": 10**6, "width": 10**6}},
+    ),
+    "10**9 categories": layers(
+        {"layer": "CategoryEncoding", "arguments": {"num_tokens": 10**9}},
+        input={"data": "tokens", "shape": [8], "vocabulary": 9},
+    ),
+    "an embedding of 10**9": layers(
+        {"layer": "Embedding", "arguments": {"input_dim": 10**9, "output_dim": 8}},
+        input={"data": "tokens", "shape": [8], "vocabulary": 9},
+    ),
+    "tiled by a lambda": one(
+        "Lambda", function="tile", output_shape=[64], arguments={"repeats": [1, 10**9]}
+    ),
+    "attention of everything to everything": layers(
+        {
+            "layer": "MultiHeadAttention",
+            "arguments": {"num_heads": 8, "key_dim": 1},
+            "sources": ["input"],
+        },
+        input={"data": "noise", "shape": [20_000, 1]},
+    ),
+    "64 layers of the largest": layers(
+        {"layer": "Reshape", "arguments": {"target_shape": [1, 64]}},
+        *[{"layer": "UpSampling1D", "arguments": {"size": 900}}],
+        *[{"layer": "ReLU"}] * 60,
+    ),
     "units that multiply": layers(*[{"layer": "Dense", "arguments": {"units": 2000}}] * 6),
-}  # fmt: skip
+}
 
 #: Messages of components: what is sent, and what is said.
 MESSAGES = (
@@ -184,9 +289,18 @@ MESSAGES = (
     Case("a layer with a script", "LayerStack", {"type": "duplicate", "id": SCRIPT}, NOT_HERE),
     Case("moved nowhere", "LayerStack", {"type": "move", "id": "layer1"}, NOT_HERE),
     Case("moved to text", "LayerStack", {"type": "move", "id": "layer1", "index": "x"}, "int"),
-    Case("moved to infinity", "LayerStack", {"type": "move", "id": "layer1", "index": 1e999}, GARBLED),
-    Case("moved to NaN", "LayerStack", {"type": "move", "id": "layer1", "index": float("nan")}, "NaN"),
-    Case("moved by 10**400", "LayerStack", {"type": "move", "id": "layer1", "index": 10**400}, TOO_MUCH),
+    Case(
+        "moved to infinity", "LayerStack", {"type": "move", "id": "layer1", "index": 1e999}, GARBLED
+    ),
+    Case(
+        "moved to NaN", "LayerStack", {"type": "move", "id": "layer1", "index": float("nan")}, "NaN"
+    ),
+    Case(
+        "moved by 10**400",
+        "LayerStack",
+        {"type": "move", "id": "layer1", "index": 10**400},
+        TOO_MUCH,
+    ),
     Case("a repair that is none", "LayerStack", {"type": "fix", "id": "layer1", "index": -7}, ""),
     Case("a seed of 10**15", "TopBar", {"type": "seed", "value": 10**15}, "seed"),
     Case("a seed without value", "TopBar", {"type": "seed"}, NOT_HERE),
@@ -199,13 +313,33 @@ MESSAGES = (
     Case("a lens that is no number", "Shortcuts", {"key": "lens ²"}, "int"),
     Case("a layer that is none", "Palette", {"type": "add", "name": SCRIPT}, "no layer called"),
     Case("a layer without name", "Palette", {"type": "add"}, NOT_HERE),
-    Case("a value for what is not there", "FieldForm", {"type": "set", "path": "__class__.x", "value": 1}, ""),
-    Case("a value that is a dictionary", "FieldForm", {"type": "set", "path": "trainable", "value": {"a": 1}}, ""),
-    Case("a count that is none", "FieldForm", {"type": "set", "path": "trainable", "count": {}}, GARBLED),
+    Case(
+        "a value for what is not there",
+        "FieldForm",
+        {"type": "set", "path": "__class__.x", "value": 1},
+        "",
+    ),
+    Case(
+        "a value that is a dictionary",
+        "FieldForm",
+        {"type": "set", "path": "trainable", "value": {"a": 1}},
+        "",
+    ),
+    Case(
+        "a count that is none",
+        "FieldForm",
+        {"type": "set", "path": "trainable", "count": {}},
+        GARBLED,
+    ),
     Case("a demo that is none", "SharingMenus", {"type": "demo", "name": "../../etc"}, ""),
     Case("a demo that is a list", "SharingMenus", {"type": "demo", "name": []}, GARBLED),
     Case("a goal that is code", "SharingMenus", {"type": "class", "goal": "().__class__"}, ""),
-    Case("another page's address", "SharingMenus", {"type": "report", "page": "javascript:alert(1)"}, ""),
+    Case(
+        "another page's address",
+        "SharingMenus",
+        {"type": "report", "page": "javascript:alert(1)"},
+        "",
+    ),
     Case("nothing to take back", "AddressBar", {"search": "?state=" + "A" * 300}, "damaged"),
     Case("an address of a megabyte", "AddressBar", {"search": "?" + "A" * 1_000_000}, TOO_MUCH),
-)  # fmt: skip
+)

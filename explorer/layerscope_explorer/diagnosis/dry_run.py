@@ -17,9 +17,9 @@ from layerscope_explorer.catalogue import takes_several_inputs
 from layerscope_explorer.data import data_of
 from layerscope_explorer.diagnosis import shapes
 from layerscope_explorer.diagnosis.kinds import COUNTS, values_taken
-from layerscope_explorer.diagnosis.memory import count, values_inside
+from layerscope_explorer.diagnosis.memory import TooManyOperations, count, values_inside
 from layerscope_explorer.document import INPUT, Document, LayerSpec
-from layerscope_explorer.limits import MAX_OUTPUT, MAX_PARAMETERS, MAX_VALUES
+from layerscope_explorer.limits import MAX_OPERATIONS, MAX_OUTPUT, MAX_PARAMETERS, MAX_VALUES
 from layerscope_explorer.making import arguments_of, make_layer
 from layerscope_explorer.snapshot import Problem
 
@@ -95,11 +95,13 @@ class Outline:
     document : whose it is.
     places : by layer id, and of the data; only what is reached.
     problem : of the first layer that cannot work.
+    values : that its layers hold at once for the sample.
     """
 
     document: Document
     places: Mapping[str, Place]
     problem: Problem | None = None
+    values: int = 0
 
     def shape(self, layer_id: str) -> Shape | None:
         """Return what a layer gives, None if it is not reached."""
@@ -143,7 +145,7 @@ def dry_run(document: Document, memo: dict[Any, Checked] | None = None) -> Outli
             walk.visit(spec)
     except Stop as stop:
         return Outline(document, walk.places, stop.problem)
-    return Outline(document, walk.places)
+    return Outline(document, walk.places, values=walk.values)
 
 
 @dataclass
@@ -232,7 +234,7 @@ def check(
                 layer.build(*arguments_of(layer, given))
             found = _outputs(layer, inputs)
             dtype = _dtype(layer, inputs, found[0])
-            values = _values(layer, inputs, found)
+            values = _values(spec, layer, inputs, found)
     except COMPLAINTS as error:
         raise Stop(shapes.explain(layer, spec, names, given, error)) from None
     if dtype == "string":
@@ -305,11 +307,18 @@ def _outputs(layer: Layer, inputs: Sequence[Place]) -> list[KerasTensor]:
     return found
 
 
-def _values(layer: Layer, inputs: Sequence[Place], found: Sequence[KerasTensor]) -> int:
+def _values(
+    spec: LayerSpec, layer: Layer, inputs: Sequence[Place], found: Sequence[KerasTensor]
+) -> int:
     """Return how many values a layer holds at once; what it gives where no more can be known."""
     given = sum(count(one.shape) for one in found)
+    if given > MAX_OUTPUT:
+        # Too many as it is; nobody has to follow how they would come about.
+        return given
     try:
         return max(given, values_inside(layer.call, _symbolic(layer, inputs)))
+    except TooManyOperations:
+        raise Stop(shapes.too_long(spec.id, layer.name, MAX_OPERATIONS)) from None
     except COMPLAINTS:
         return given
 

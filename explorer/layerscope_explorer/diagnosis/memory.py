@@ -11,8 +11,9 @@ from layerscope.ops import layout
 from layerscope.ops.operation import Operation
 from layerscope.tensor import KerasTensor, Shape
 from layerscope_explorer.data import SAMPLE
+from layerscope_explorer.limits import MAX_OPERATIONS
 
-__all__ = ["count", "values_inside"]
+__all__ = ["TooManyOperations", "count", "values_inside"]
 
 #: Operations that surround what they take with zeros, which may be far more than what they give.
 _PADDED = frozenset({"conv", "conv_transpose", "depthwise_conv", "max_pool", "average_pool"})
@@ -31,6 +32,11 @@ def values_inside(call: Any, inputs: Sequence[Any]) -> int:
     ----------
     call : what is called; it must do with symbolic tensors.
     inputs : symbolic tensors.
+
+    Raises
+    ------
+    TooManyOperations
+        If it takes more of them than a session may have.
     """
     meter = _Meter()
     with unconnected(), witnessed(meter):
@@ -38,11 +44,15 @@ def values_inside(call: Any, inputs: Sequence[Any]) -> int:
     return meter.values
 
 
+class TooManyOperations(Exception):
+    """A layer that does something again and again, for longer than anybody waits."""
+
+
 class _Meter:
     """Adds up what symbolic calls would give."""
 
     def __init__(self) -> None:
-        self.values = 0
+        self.values = self._operations = 0
 
     def __call__(
         self,
@@ -54,6 +64,9 @@ class _Meter:
         if not isinstance(operation, Operation):
             # What a layer gives was given by an operation inside.
             return
+        self._operations += 1
+        if self._operations > MAX_OPERATIONS:
+            raise TooManyOperations
         self.values += sum(count(one.shape) for one in outputs)
         if operation.name in _PADDED:
             given = dict(zip(operation.parameter_names, inputs, strict=False)) | dict(options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from typing import Any
@@ -34,6 +33,7 @@ def measured() -> dict[str, float]:
     return {
         "uptime_seconds": round(time.monotonic() - _STARTED, 1),
         "sessions": len(here),
+        "sessions_in_memory": here.alive,
         "sessions_served_total": here.served,
         "sessions_refused_total": counts.get("full", 0),
         "sessions_training": sum(_trains(one) for one in sessions),
@@ -45,7 +45,6 @@ def measured() -> dict[str, float]:
         "refused_total": counts.get("refused", 0),
         "faults_total": counts.get("faults", 0),
         "memory_bytes": memory(),
-        "garbage_objects": gc.get_count()[0],
     }
 
 

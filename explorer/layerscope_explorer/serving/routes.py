@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hmac
 import os
 from html import escape
@@ -33,9 +34,11 @@ class _Guarded(RequestHandler):
 
 
 class MetricsHandler(_Guarded):
-    """The numbers, one a line."""
+    """The numbers, one a line; ``collect=1`` has memory that nobody uses given back first."""
 
     def get(self) -> None:
+        if self.get_query_argument("collect", ""):
+            gc.collect()
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(as_text(measured()))
 
