@@ -129,11 +129,11 @@ class Visit:
             return
 
     async def _event(self, model_id: str, data: Any) -> None:
-        values = {"model": {"id": model_id}, "data": data}
+        values = [["model", {"id": model_id}], ["data", _encoded(data)]]
         event = {
             "type": "event",
             "name": "data_event",
-            "values": {"type": "map", "entries": list(values.items())},
+            "values": {"type": "map", "entries": values},
         }
         await self.patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event})
 
@@ -175,3 +175,10 @@ class Visit:
         if found is None:
             raise LookupError(component)
         return found
+
+
+def _encoded(data: Any) -> Any:
+    """Return data as a browser writes it: a dictionary is a map with entries."""
+    if isinstance(data, dict):
+        return {"type": "map", "entries": [[key, _encoded(one)] for key, one in data.items()]}
+    return [_encoded(one) for one in data] if isinstance(data, list) else data

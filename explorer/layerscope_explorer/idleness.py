@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from layerscope_explorer.limits import IDLE_SECONDS
@@ -10,17 +11,23 @@ from layerscope_explorer.workers import Scheduler
 
 __all__ = ["watch_for_idleness"]
 
-#: How often is looked, in milliseconds.
-_LOOK = 20_000
+#: How often is looked, in milliseconds; Bokeh keeps what a stopped clock calls for so long.
+_LOOK = 5_000
 
 
-def watch_for_idleness(session: Any, scheduler: Scheduler, seconds: float = IDLE_SECONDS) -> None:
+def watch_for_idleness(
+    session: Any, scheduler: Scheduler, seconds: float = IDLE_SECONDS
+) -> Callable[[], None]:
     """Let a session rest whenever nothing was asked of it for so many seconds.
 
     Parameters
     ----------
     session : its document and what is looked at tell when somebody is there.
     scheduler : of its page.
+
+    Returns
+    -------
+    What stops it, to be called when the page is closed: else the clock would keep it alive.
     """
     touched = time.monotonic()
 
@@ -33,4 +40,4 @@ def watch_for_idleness(session: Any, scheduler: Scheduler, seconds: float = IDLE
             session.rest()
 
     session.param.watch(touch, ["document", "selected", "lens", "study", "training", "language"])
-    scheduler.every(_LOOK, look)
+    return scheduler.every(_LOOK, look)

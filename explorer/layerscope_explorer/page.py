@@ -381,10 +381,11 @@ def open_page(
     page = build_page(session)
     page.open(opening)
     page.server_doc(doc)
-    watch_for_idleness(session, scheduler)
+    stop_watching = watch_for_idleness(session, scheduler)
 
     def closed(context: Any) -> None:
         visitors().leave(visitor)
+        stop_watching()
         session.close()
 
     return closed

@@ -19,8 +19,6 @@ __all__ = ["main", "make_server"]
 
 _LOG = logging.getLogger("layerscope_explorer.serve")
 
-#: Pages that nobody looks at any more are closed after this long, in milliseconds.
-_GONE_AFTER, _LOOK_EVERY = 20_000, 5_000
 #: Bytes of one message of a browser: a file of data, and what surrounds it.
 _LONGEST_MESSAGE = 8_000_000
 
@@ -41,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
         "--token", default="",
         help="opens /teacher and /metrics (?token=...); default: LAYERSCOPE_TOKEN, or a new one",
     )  # fmt: skip
+    parser.add_argument(
+        "--forget", type=float, default=20.0, metavar="SECONDS",
+        help="how long a page whose browser is gone may come back; default: 20",
+    )  # fmt: skip
     parser.add_argument("--log", choices=("json", "text"), default="json", help="default: json")
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=NUMBER",
@@ -49,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def make_server(port: int, address: str, origins: Sequence[str]) -> Any:
+def make_server(port: int, address: str, origins: Sequence[str], forget: float = 20.0) -> Any:
     """Return a warm server, listening but not started.
 
     Raises
@@ -77,8 +79,8 @@ def make_server(port: int, address: str, origins: Sequence[str]) -> Any:
         liveness=True,
         title="Layerscope",
         extra_patterns=ROUTES,
-        check_unused_sessions_milliseconds=_LOOK_EVERY,
-        unused_session_lifetime_milliseconds=_GONE_AFTER,
+        check_unused_sessions_milliseconds=max(int(250 * forget), 100),
+        unused_session_lifetime_milliseconds=int(1000 * forget),
         websocket_max_message_size=_LONGEST_MESSAGE,
     )
     warm_up()
@@ -94,18 +96,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ[f"LAYERSCOPE_{name}"] = number
     # Only now: the limits are read when they are imported.
     try:
-        from layerscope_explorer.serving.routes import TOKEN
+        import layerscope_explorer.limits  # noqa: F401
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     from layerscope_explorer.serving.logs import log_as_json
+    from layerscope_explorer.serving.routes import TOKEN
     from layerscope_explorer.serving.stopping import stop_gracefully
 
     if given.log == "json":
         log_as_json()
     token = os.environ[TOKEN] = given.token or os.environ.get(TOKEN) or secrets.token_urlsafe(9)
     try:
-        server = make_server(given.port, given.address, given.origin)
+        server = make_server(given.port, given.address, given.origin, given.forget)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

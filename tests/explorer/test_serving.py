@@ -70,10 +70,18 @@ class Served:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    served = Served("--limit", "MAX_SESSIONS=4", "--limit", "MAX_LAYERS=12").wait()
+    served = Served("--limit", "MAX_SESSIONS=4", "--limit", "MAX_LAYERS=12", "--forget", "1").wait()
     yield served
     if served.process.poll() is None:
         served.end(signal.SIGKILL)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_here(request: pytest.FixtureRequest) -> None:
+    """Begin when those of the test before are gone."""
+    if "server" in request.fixturenames:
+        served = request.getfixturevalue("server")
+        _wait_for(lambda: served.metrics()["sessions"] == 0, 20)
 
 
 def test_only_who_has_the_token_sees_the_numbers(server: Served) -> None:
@@ -109,11 +117,10 @@ def test_pages_that_are_closed_are_gone(server: Served) -> None:
         for page in pages:
             page.close()
 
-    _wait_for(lambda: server.metrics()["sessions"] == 0, 60)
     run(come_and_go())
-    _wait_for(lambda: server.metrics()["sessions"] == 0, 60)
+    _wait_for(lambda: server.metrics()["sessions"] == 0, 20)
     # Nothing of them is kept alive by anything.
-    _wait_for(lambda: server.metrics()["sessions_in_memory"] == 0, 10)
+    _wait_for(lambda: server.metrics()["sessions_in_memory"] == 0, 20)
 
 
 def test_a_full_server_says_so_and_goes_on(server: Served) -> None:
@@ -126,7 +133,6 @@ def test_a_full_server_says_so_and_goes_on(server: Served) -> None:
         for page in pages:
             page.close()
 
-    _wait_for(lambda: server.metrics()["sessions"] == 0, 60)
     run(crowd())
     assert server.metrics()["sessions_refused_total"] >= 1
 
@@ -161,7 +167,7 @@ def test_a_page_that_disappears_in_training_stops_it(server: Served) -> None:
         page.close()
 
     run(leave())
-    _wait_for(lambda: server.metrics()["sessions"] == 0, 60)
+    _wait_for(lambda: server.metrics()["sessions"] == 0, 20)
     assert server.metrics()["sessions_training"] == 0
     assert server.metrics()["queue_training"] == 0
 
