@@ -35,6 +35,9 @@ class Visit:
         self._document: Any = None
         self._heard: asyncio.Queue[str] = asyncio.Queue()
         self._count = 0
+        # Both are there as soon as the page is open.
+        self._socket: Any = None
+        self._listening: Any = None
 
     @classmethod
     async def open(cls, port: int, query: str = "") -> Visit:
@@ -64,8 +67,8 @@ class Visit:
             header, content = await visit._read()
             if header.get("reqid") == sent:
                 visit._document = json.loads(content)
-        ready = {"type": "event", "name": "document_ready", "values": {"type": "map"}}
-        ready["values"]["entries"] = []  # type: ignore[index]
+        nothing = {"type": "map", "entries": []}
+        ready = {"type": "event", "name": "document_ready", "values": nothing}
         await visit.patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready})
         visit._listening = asyncio.ensure_future(visit._listen())
         return visit

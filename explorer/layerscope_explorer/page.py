@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.resources import files
+from threading import Timer
 from typing import Any, ClassVar, cast
 
 import panel as pn
@@ -37,6 +38,7 @@ from layerscope_explorer.lenses.training import TrainingLens
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import lesson
 from layerscope_explorer.limits import MAX_SESSIONS
+from layerscope_explorer.memory import give_back
 from layerscope_explorer.own_code import defining, is_this_machine, may_be_written
 from layerscope_explorer.report import Exhibit
 from layerscope_explorer.session import Session, opening_snapshot
@@ -53,6 +55,10 @@ _CSS = (_HERE / "page.css").read_text("utf-8")
 _TEMPLATE = (_HERE / "page.html").read_text("utf-8")
 _FULL = (_HERE / "full.html").read_text("utf-8")
 _SCRIPT = (_HERE / "page.js").read_text("utf-8")
+
+
+#: Memory is given back when so many pages have gone, or all; and after so many seconds.
+_AT_ONCE, _LATER = 10, 6.0
 
 
 class Region(pn.Column):
@@ -387,6 +393,12 @@ def open_page(
         visitors().leave(visitor)
         stop_watching()
         session.close()
+        left = len(visitors())
+        if left % _AT_ONCE == 0:
+            # What a page had is garbage only when its server has let go of it, too.
+            timer = Timer(_LATER, give_back)
+            timer.daemon = True
+            timer.start()
 
     return closed
 

@@ -69,8 +69,10 @@ def make_server(port: int, address: str, origins: Sequence[str], forget: float =
         closed = open_page(pn.state.curdoc, pn.state.session_args or {}, pn.state.headers or {})
         pn.state.on_session_destroyed(closed)
 
+    # It fills the page's document itself; Panel's types want something to be returned.
+    pages: Any = {"apps": page}
     server = pn.serve(
-        {"apps": page},
+        pages,
         port=port,
         address=address,
         websocket_origin=[f"{address}:{port}", f"localhost:{port}", *origins],

@@ -31,9 +31,12 @@ async def visitor(page: Visit, seconds: float, errors: list[str], chance: random
     """Edit a page every few seconds."""
     until = time.monotonic() + seconds
     await page.sleep(chance.uniform(0, PAUSE[1]))
+    units = 0
     while time.monotonic() < until:
         try:
-            await page.edit("units", chance.choice(UNITS))
+            # The same again would be no edit.
+            units = chance.choice([one for one in UNITS if one != units])
+            await page.edit("units", units)
         except (TimeoutError, ConnectionError) as error:
             errors.append(type(error).__name__)
         await page.sleep(chance.uniform(*PAUSE))
@@ -49,7 +52,7 @@ async def crowd(server: Served, count: int, seconds: float, training: int) -> di
     pages = [first] + [await Visit.open(server.port) for _ in range(count - 1)]
     opened = time.perf_counter() - begun
     for page in pages:
-        await page.edit("units", chance.choice(UNITS))
+        await page.edit("units", UNITS[0] - 1)
         page.seconds.clear()
     together = server.metrics()["memory_bytes"]
     trained = pages[:training] if count > training else []
@@ -66,6 +69,7 @@ async def crowd(server: Served, count: int, seconds: float, training: int) -> di
     until = time.monotonic() + 60
     while server.metrics()["sessions_in_memory"] and time.monotonic() < until:
         await asyncio.sleep(1)
+    await asyncio.sleep(2)
     after = server.metrics()
     return {
         "pages": count,

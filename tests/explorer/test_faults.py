@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import logging
+import time
 import weakref
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from bokeh.document import Document as BokehDocument
 
+from layerscope.saving.model_files import write_file
 from layerscope_explorer import faults, page
-from layerscope_explorer.edits import add_layer, set_training
+from layerscope_explorer.edits import add_layer, set_argument, set_training
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.idleness import watch_for_idleness
 from layerscope_explorer.ledger import Ledger, ledger, quantile
@@ -23,6 +27,7 @@ from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.serving.logs import JsonLines
 from layerscope_explorer.serving.stopping import tell_everybody
 from layerscope_explorer.session import Session
+from layerscope_explorer.trainer import Trainer
 from layerscope_explorer.visitors import visitors
 from layerscope_explorer.workers import DocumentScheduler, InlineScheduler
 
@@ -38,6 +43,12 @@ class Quiet(InlineScheduler):
                 done(future)
 
         super().run(work, noted)
+
+
+def settle(session: Session) -> None:
+    """Wait until a session's training rests."""
+    assert session._trainer is not None
+    session._trainer.settle()
 
 
 def test_a_picture_that_fails_is_told_and_the_last_one_stays(
@@ -162,7 +173,7 @@ def test_a_batch_that_a_session_has_no_room_for_is_refused() -> None:
         document = add_layer(document, "UpSampling2D", 1)
     session = Session(start=document)
     session.train()
-    session._trainer.settle()
+    settle(session)
     session.tick()
     assert session.training.status == "failed"
     assert session.training.message
@@ -172,7 +183,7 @@ def test_training_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("layerscope_explorer.trainer.MAX_TRAINING_SECONDS", 0)
     session = Session(start=digits_stack())
     session.train()
-    session._trainer.settle()
+    settle(session)
     session.tick()
     assert session.training.status == "failed"
     assert "limit" in session.training.message
@@ -220,3 +231,36 @@ def test_the_ledger_tells_how_long_edits_took() -> None:
     before = ledger().counts().get("edits", 0)
     Session().set_seed(4)
     assert ledger().counts()["edits"] == before + 1
+
+
+def test_a_full_disk_leaves_the_file_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.keras"
+    write_file(path, b"before")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_file(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert [one.name for one in tmp_path.iterdir()] == ["model.keras"]
+
+
+@pytest.mark.slow
+def test_four_trainings_at_once_share_fairly() -> None:
+    sizes = (16, 64, 256, 512)
+    documents = [
+        set_argument(add_layer(digits_stack(), "Dense", 4), "layer6", "units", size)
+        for size in sizes
+    ]
+    trainers = [Trainer(set_training(one, "epochs", 500)) for one in documents]
+    for trainer in trainers:
+        trainer.play()
+    time.sleep(8)
+    for trainer in trainers:
+        trainer.close()
+    spent = [trainer._spent for trainer in trainers]
+    assert min(spent) >= 0.6 * sum(spent) / len(spent), spent
