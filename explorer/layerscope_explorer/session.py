@@ -962,11 +962,12 @@ class Session(param.Parameterized):
     def close(self) -> None:
         """Let go of everything: the page is gone."""
         self._closed = True
-        self._end_ticking()
-        self._end_sweep()
+        # First what would go on without anybody.
         if self._trainer is not None:
             self._trainer.close()
             self._trainer = None
+        self._end_ticking()
+        self._end_sweep()
 
 
 def _worth_a_look(document: Document, snapshot: Snapshot | None) -> str:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context, copy_context
 from functools import cache
 from typing import Any, Protocol
@@ -186,9 +186,11 @@ class DocumentScheduler:
         handle = self._document.add_periodic_callback(tick, milliseconds)
 
         def stop() -> None:
-            # Removing twice would raise; a closed page has removed it already.
-            if handle in self._document.session_callbacks:
-                self._document.remove_periodic_callback(handle)
+            # Removing twice would raise; a closed page has removed it already, and a page that
+            # is gone has not even a list any more.
+            with suppress(AttributeError):
+                if handle in self._document.session_callbacks:
+                    self._document.remove_periodic_callback(handle)
 
         return stop
 

@@ -193,9 +193,12 @@ def test_training_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_client_that_leaves_while_it_trains_ends_its_training() -> None:
     document = BokehDocument()
-    session = Session(DocumentScheduler(document), digits_stack())
+    endless = set_training(digits_stack(), "epochs", 500)
+    session = Session(DocumentScheduler(document), endless)
     session.train()
     trainer: Any = session._trainer
+    # Bokeh takes a page apart before it says that it is gone.
+    document.callbacks.destroy()
     session.close()
     trainer.settle()
     reached = trainer.state().reached

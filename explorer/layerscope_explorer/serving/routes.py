@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hmac
 import os
 from html import escape
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 
 from tornado.web import RequestHandler
 
+from layerscope_explorer.memory import give_back
 from layerscope_explorer.serving.metrics import as_text, measured, pages
 from layerscope_explorer.strings import LANGUAGES, preferred, speaking, text
 
@@ -38,7 +38,7 @@ class MetricsHandler(_Guarded):
 
     def get(self) -> None:
         if self.get_query_argument("collect", ""):
-            gc.collect()
+            give_back()
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(as_text(measured()))
 
