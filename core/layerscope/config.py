@@ -5,7 +5,9 @@ Each lives in a context variable, so two sessions in one process never see each 
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +17,7 @@ _EPSILON: ContextVar[float] = ContextVar("epsilon", default=1e-7)
 _IMAGE_DATA_FORMAT: ContextVar[DataFormat] = ContextVar(
     "image_data_format", default="channels_last"
 )
+_NUM_THREADS: ContextVar[int | None] = ContextVar("num_threads", default=None)
 _FLASH_ATTENTION: ContextVar[bool | None] = ContextVar("flash_attention", default=None)
 
 DataFormat = Literal["channels_last", "channels_first"]
@@ -82,6 +85,47 @@ def standardize_data_format(value: str | None) -> DataFormat:
             f"Received: data_format={value!r}"
         )
     return value
+
+
+@cache
+def _threads_of_the_process() -> int:
+    wanted = os.environ.get("LAYERSCOPE_NUM_THREADS")
+    if wanted is not None:
+        return _standardize_threads(wanted, "LAYERSCOPE_NUM_THREADS")
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _standardize_threads(value: Any, name: str) -> int:
+    try:
+        threads = int(value)
+    except (TypeError, ValueError):
+        threads = 0
+    if threads < 1:
+        raise ValueError(f"`{name}` must be a whole number of at least 1. Received: {value!r}")
+    return threads
+
+
+def num_threads() -> int:
+    """Return how many threads share a compiled loop.
+
+    As many as the process may use, unless ``LAYERSCOPE_NUM_THREADS`` in the environment or
+    `set_num_threads` says otherwise. Results do not depend on it.
+    """
+    return _NUM_THREADS.get() or _threads_of_the_process()
+
+
+def set_num_threads(value: int | None) -> None:
+    """Set how many threads share a compiled loop; None: the default again.
+
+    Raises
+    ------
+    ValueError
+        If it is less than one.
+    """
+    _NUM_THREADS.set(None if value is None else _standardize_threads(value, "num_threads"))
 
 
 def enable_flash_attention() -> None:
