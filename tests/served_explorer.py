@@ -30,11 +30,17 @@ QUIET = [
 ]
 
 
-#: A traceback, up to the next entry of the log: that begins with a date.
-_COMPLAINT = re.compile(r"^Traceback \(.*\n(?:(?!\d{4}-\d\d-\d\d ).*\n)*", re.MULTILINE)
+#: A traceback with those it came of, up to the next entry of the log: that begins with a date.
+_COMPLAINT = re.compile(
+    r"^Traceback \(.*\n(?:(?!\d{4}-\d\d-\d\d |Traceback \().*\n|(?<=:\n\n)Traceback \(.*\n)*",
+    re.MULTILINE,
+)
 
-#: In what Tornado and Bokeh complain of when a page closes while it connects or is written to.
-_A_PAGE_LEFT = ("WebSocketClosedError", "StreamClosedError", "session.notify_connection_lost()")
+#: What Tornado and Bokeh complain of when a page closes while it is written to or connects.
+_A_PAGE_LEFT = re.compile(
+    r"WebSocketClosedError\n|session\.notify_connection_lost\(\)\n[\s\S]*^AssertionError\n",
+    re.MULTILINE,
+)
 
 
 def chromium_path() -> str | None:
@@ -62,7 +68,7 @@ class Server:
     def errors(self) -> list[str]:
         """Return what the server complained about, from the first complaint on."""
         log = _COMPLAINT.sub(
-            lambda found: "" if any(word in found[0] for word in _A_PAGE_LEFT) else found[0],
+            lambda found: "" if _A_PAGE_LEFT.search(found[0]) else found[0],
             "".join(self.lines),
         )
         lines = log.splitlines(keepends=True)

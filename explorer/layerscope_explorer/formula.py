@@ -35,5 +35,4 @@ def show_formula(pane: pn.pane.LaTeX, formula: str) -> None:
     formula = formula.strip()
     # KaTeX sets only what stands between these.
     shown = formula if not formula or formula.startswith("$") else f"$${formula}$$"
-    if (shown, bool(shown)) != (pane.object, pane.visible):
-        pane.param.update(object=shown, visible=bool(shown))
+    pane.param.update(object=shown, visible=bool(shown))

@@ -1,0 +1,1 @@
+"""Layerscope and the frameworks it is compared with, each in a process of its own."""
