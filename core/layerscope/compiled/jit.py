@@ -6,22 +6,25 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-try:
-    import numba
-    from numba.core import caching
-except ImportError:
-    numba = None  # type: ignore[assignment]
+numba: Any = None
+if os.environ.get("LAYERSCOPE_COMPILED", "1") != "0":
+    with suppress(ImportError):
+        import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Every compiled loop, in order of definition.
 COMPILED: list[Any] = []
 
-#: Whether loops are compiled: not without Numba, nor with ``LAYERSCOPE_COMPILED=0``.
-ENABLED = numba is not None and os.environ.get("LAYERSCOPE_COMPILED", "1") != "0"
+#: Whether loops run at all: references do without Numba, and with ``LAYERSCOPE_COMPILED=0``.
+ENABLED = numba is not None
+
+#: Whether loops are machine code: with ``NUMBA_DISABLE_JIT=1`` they run as plain Python.
+MACHINE_CODE = ENABLED and not numba.config.DISABLE_JIT
 
 
 @functools.cache
@@ -33,7 +36,8 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-if numba is not None:
+if ENABLED:
+    from numba.core import caching
 
     class _AllSources:
         """Machine code is outdated once any file of the package changed: loops call each other."""
@@ -68,7 +72,7 @@ def native(**options: Any) -> Callable[[F], F]:
         if not ENABLED:
             return function
         kernel: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
-        if not numba.config.DISABLE_JIT:
+        if MACHINE_CODE:
             kernel._cache = _Cache(function)
         return kernel
 
