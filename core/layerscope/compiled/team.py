@@ -20,16 +20,25 @@ has not started, only for tasks under way.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.jit import COMPILED, ENABLED, MACHINE_CODE, native
+from layerscope.compiled.jit import (
+    COMPILED,
+    ENABLED,
+    MACHINE_CODE,
+    answer_until_compiled,
+    is_ready,
+    native,
+)
 from layerscope.config import num_threads
 
 add_one: Any = None
@@ -204,12 +213,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_found_anew)
 
 
+def _threads() -> int:
+    """Return how many threads share a loop: one, as long as a team cannot be called together."""
+    ready = is_ready(_watch, 0, 0, 0) and is_ready(_add_one, 0)
+    return num_threads() if ready else 1
+
+
 class SharedLoop:
     """A compiled loop whose tasks threads share; called as ``loop(tasks, *arguments)``."""
 
-    def __init__(self, loop: Any, reference: Callable[..., Any]) -> None:
+    def __init__(self, loop: Any, reference: Callable[..., Any], types: Sequence[str] = ()) -> None:
         self.loop = loop
-        self.reference = reference
+        self.reference, self.types = reference, types
         self.py_func = getattr(loop, "py_func", loop)
         self.__name__, self.__doc__ = loop.__name__, loop.__doc__
 
@@ -221,25 +236,36 @@ class SharedLoop:
     def __call__(self, tasks: int, *arguments: Any) -> None:
         """Do all tasks; a single one, or one thread, makes no use of the team."""
         # A team that waits for the first machine code would keep the cores busy with nothing.
-        if tasks > 1 and MACHINE_CODE and self.loop.overloads and (threads := num_threads()) > 1:
+        if tasks > 1 and MACHINE_CODE and self.loop.overloads and (threads := _threads()) > 1:
             _team.run(self.loop, tasks, arguments, threads)
         else:
             self.loop(0, tasks, *arguments)
 
 
+def _answer_alone(reference: Callable[..., Any], board: int, tasks: int, *arguments: Any) -> None:
+    """Do all tasks of a board that nobody has begun with."""
+    if board:
+        ctypes.c_int64.from_address(board + _NEXT).value = tasks
+    reference(*arguments)
+    if board:
+        _add_one(board + _LEFT)
+
+
 def shared(
-    reference: Callable[..., Any], **options: Any
+    reference: Callable[..., Any], types: Sequence[str] = (), **options: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a loop ``(board, tasks, *arguments)``, whose plain NumPy twin takes the arguments.
 
     What is returned is called as ``loop(tasks, *arguments)``: how finely the work is cut is the
     caller's choice, and a call with one task costs no more than a loop that is not shared.
+    Parameters are those of `layerscope.compiled.jit.compiled`; `types` begin with ``int64, int64``.
     """
 
     def decorate(loop: Callable[..., Any]) -> Callable[..., Any]:
         if not ENABLED:
             return lambda tasks, *arguments: reference(*arguments)
-        kernel = SharedLoop(native(**options)(loop), reference)
+        kernel = SharedLoop(native(**options)(loop), reference, types)
+        answer_until_compiled(kernel.loop, partial(_answer_alone, reference))
         COMPILED.append(kernel)
         return kernel
 

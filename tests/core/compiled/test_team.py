@@ -129,9 +129,10 @@ def run(code: str, **environment: str) -> str:
 
 
 IMPORTED = f"""
-import importlib.util
+import importlib.util, sys
 spec = importlib.util.spec_from_file_location("shared", {__file__!r})
 shared = importlib.util.module_from_spec(spec)
+sys.modules["shared"] = shared
 spec.loader.exec_module(shared)
 shared.config.set_num_threads(2)
 assert (shared.visits_of(10) == 1).all()
