@@ -101,9 +101,9 @@ for dtype in (np.float32, np.float64) * 200:
     out = np.zeros(20, dtype)
     loop(20, out)
     assert (out == 1).all(), (dtype, out)
-assert asked and len(add.signatures) == 1
+print(len(set(asked)), len(add.signatures))
 """
-    run(UNTIL_READY + code, tmp_path)
+    assert run(UNTIL_READY + code, tmp_path) == ["1", "1"]
 
 
 @machine_code
@@ -192,7 +192,7 @@ def test_setting() -> None:
     finally:
         config.set_compilation(None)
     assert config.compilation() == "wait"
-    with pytest.raises(ValueError, match="`compilation` must be one of .* Received: 'never'"):
+    with pytest.raises(ValueError, match=r"`compilation` must be one of .* Received: 'never'"):
         config.set_compilation("never")
 
 
