@@ -32,6 +32,12 @@ class _Later(ModuleType):
                     _run(self)
         return ModuleType.__getattribute__(self, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _KNOWN_BEFORE:
+            # The file would set it again.
+            vars(self)
+        ModuleType.__setattr__(self, name, value)
+
 
 class _Running(ModuleType):
     """A module whose file is running, which other threads wait for."""

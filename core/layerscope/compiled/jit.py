@@ -133,3 +133,21 @@ def _is_ready(kernel: Any, signature: tuple[Any, ...]) -> bool:
         with code.alone(signature):
             kernel.compile(signature)
     return True
+
+
+def compile_everything_meanwhile() -> None:
+    """Let NumPy answer until another process has compiled all that the catalogue needs."""
+    if MACHINE_CODE:
+        from layerscope.compiled import compiling
+
+        config.set_compilation("background")
+        compiling.start(everything=True)
+
+
+def compiling_progress() -> tuple[int, int]:
+    """Return how many functions another process has compiled, and of how many; 0 of 0 at rest."""
+    if not MACHINE_CODE or config.compilation() == "wait":
+        return 0, 0
+    from layerscope.compiled import compiling
+
+    return compiling.progress()

@@ -169,10 +169,14 @@ class Team:
             del invitation
 
     def _follow(self, loop: Callable[..., Any], tasks: int, arguments: tuple[Any, ...]) -> None:
-        # Whether there is machine code is found out by the caller, who takes the first task.
-        while not self._board[_NEXT // 8]:
+        # Whether there is machine code is found out by the caller, who takes the first task, or
+        # all of them if NumPy has to answer.
+        while not (begun := self._board[_NEXT // 8]):
             if not _watch(self._address + _NEXT, 0, _PATIENCE):
                 time.sleep(1e-3)
+        if begun >= tasks:
+            _add_one(self._address + _LEFT)
+            return
         try:
             loop(self._address, tasks, *arguments)
         except Exception as error:
