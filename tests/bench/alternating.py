@@ -33,8 +33,10 @@ def _double_reference(x: np.ndarray, out: np.ndarray) -> None:
 def _double(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     task = claim(board, -1, tasks)
     while task >= 0:
-        for k in range(task * x.size // tasks, (task + 1) * x.size // tasks):
-            out[k] = 2 * x[k]
+        first, end = task * x.size // tasks, (task + 1) * x.size // tasks
+        source, target = x[first:end], out[first:end]
+        for k in range(source.size):
+            target[k] = 2 * source[k]
         task = claim(board, task, tasks)
 
 

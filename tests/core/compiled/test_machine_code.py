@@ -15,8 +15,9 @@ from processes import ended, run, started
 
 pytestmark = pytest.mark.skipif(not MACHINE_CODE, reason="there is machine code only with Numba")
 
+machine_code: Any = None
 if ENABLED:
-    from layerscope.compiled import machine_code
+    import layerscope.compiled.machine_code as machine_code  # noqa: PLR0402
 
 #: Calls a loop, and prints how often it was found on disk and how often it was compiled.
 ONE_CALL = """
