@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not MACHINE_CODE, reason="there is machine code 
 
 machine_code: Any = None
 if ENABLED:
-    import layerscope.compiled.machine_code as machine_code  # noqa: PLR0402
+    import layerscope.compiled.machine_code as machine_code
 
 #: Calls a loop, and prints how often it was found on disk and how often it was compiled.
 ONE_CALL = """
