@@ -183,7 +183,6 @@ class Team:
             if not _watch(self._address + _NEXT, 0, _PATIENCE):
                 time.sleep(1e-3)
         if begun >= tasks:
-            _add_one(self._address + _LEFT)
             return
         try:
             loop(self._address, tasks, *arguments)
