@@ -347,7 +347,11 @@ class Configurable:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        declared = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
+        declared = {
+            name: replace(value, name=name)
+            for name, value in vars(cls).items()
+            if isinstance(value, Field)
+        }
         for name in declared:
             delattr(cls, name)
         cls._declared = declared
@@ -467,7 +471,7 @@ def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
         for name, value in declared.items():
             # A redeclared argument takes the position its new class gives it.
             merged.pop(name, None)
-            merged[name] = _for_rank(replace(value, name=name), getattr(cls, "rank", None))
+            merged[name] = _for_rank(value, getattr(cls, "rank", None))
             _move_behind(merged, name, value.after)
         for name, before in vars(base).get("_positional", {}).items():
             if before in merged:

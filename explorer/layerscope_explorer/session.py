@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import param
 
+from layerscope.compiled.jit import compiling_progress
 from layerscope_explorer import edits
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import from_json, to_json
@@ -32,6 +33,8 @@ from layerscope_explorer.workers import InlineScheduler, Scheduler, SlicedJob
 FRAME = 66
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 250
+#: How far compiling is, is looked at this often, in milliseconds.
+LOOK_AGAIN = 1000
 
 #: Stands for no value at all, where None is one.
 NOTHING: Any = object()
@@ -81,6 +84,7 @@ class Session(param.Parameterized):
     pinned: Any = param.Parameter(doc="The stack A to compare with, a Document; None without.")
     compared: Any = param.Parameter(doc="Pictures of A on the seed and data of B, a Snapshot.")
     sweep: Any = param.Parameter(doc="How the stack fares with other seeds, a Sweep; or None.")
+    compiling = param.Tuple(default=(0, 0), doc="How many loops are compiled, and of how many.")
     language: Any = param.Selector(default=FIRST, objects=list(LANGUAGES), doc="What is spoken.")
 
     def __init__(
@@ -113,6 +117,11 @@ class Session(param.Parameterized):
         else:
             self._refresh()
         self.selected = _worth_a_look(document, self.snapshot)
+        self._look_at_compiling()
+        self._scheduler.every(LOOK_AGAIN, self._look_at_compiling)
+
+    def _look_at_compiling(self) -> None:
+        self.compiling = compiling_progress()
 
     # --- edits ---------------------------------------------------------------------------
 

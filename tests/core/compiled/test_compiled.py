@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import pytest
 
 from layerscope.compiled import (
     depthwise,
+    every_loop,
     histogram,
     normalization,
     patches,
@@ -24,10 +23,13 @@ from layerscope.compiled import (
     sampling,
     updates,
 )
-from layerscope.compiled.jit import COMPILED
+from layerscope.compiled.jit import ENABLED
+from layerscope.compiled.team import SharedLoop
 from layerscope.ops import shapes
 
 SEEDS = range(12)
+
+pytestmark = pytest.mark.skipif(not ENABLED, reason="only references run here")
 
 
 @dataclass
@@ -298,8 +300,17 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
 }
 
 
+def run(loop: Any, way: str, values: list[Any], tasks: int) -> None:
+    """Run a loop as machine code or as plain Python; a shared one in that many tasks."""
+    if isinstance(loop, SharedLoop):
+        shared: Any = loop if way == "compiled" else partial(loop.py_func, 0)
+        shared(tasks, *values)
+    else:
+        (loop if way == "compiled" else getattr(loop, "py_func", loop))(*values)
+
+
 def test_every_compiled_loop_has_a_case() -> None:
-    assert {loop.__name__ for loop in COMPILED} == set(LOOPS)
+    assert {loop.__name__ for loop in every_loop()} == set(LOOPS)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -311,7 +322,7 @@ def test_loop_equals_its_reference(name: str, dtype: str, seed: int, way: str) -
     ours = make(np.random.default_rng(seed), dtype)
     theirs = make(np.random.default_rng(seed), dtype)
     with np.errstate(all="ignore"):
-        (loop if way == "compiled" else loop.py_func)(*ours.values)
+        run(loop, way, ours.values, tasks=1 + seed % 4)
         loop.reference(*theirs.values)
     rtol = 1e-5 if dtype == "float32" else 1e-12
     for index, (found, expected) in enumerate(zip(ours.values, theirs.values, strict=True)):
@@ -328,27 +339,8 @@ def test_special_values_reach_the_result(name: str) -> None:
         loop, make = LOOPS[name]
         given = make(np.random.default_rng(seed), "float64")
         with np.errstate(all="ignore"):
-            loop(*given.values)
+            run(loop, "compiled", given.values, tasks=1)
         written = [given.values[index] for index in given.written]
         return any(np.isnan(one).any() for one in written if one.dtype.kind == "f")
 
     assert any(has_nan(seed) for seed in SEEDS)
-
-
-def test_without_numba_the_references_run() -> None:
-    code = (
-        "import numpy as np, layerscope as ls\n"
-        "from layerscope.compiled.jit import COMPILED\n"
-        "assert not COMPILED\n"
-        "model = ls.Sequential([ls.Input((4, 4, 1)), ls.layers.Conv2D(2, 2, activation='relu'),\n"
-        "    ls.layers.MaxPooling2D(), ls.layers.Flatten(), ls.layers.Dense(1)])\n"
-        "model.compile(ls.optimizers.Adam(amsgrad=True), 'mse')\n"
-        "x = np.random.default_rng(0).normal(size=(8, 4, 4, 1))\n"
-        "model.fit(x, np.ones((8, 1)), epochs=2, verbose=0)\n"
-        "import sys; assert 'numba' not in sys.modules\n"
-    )
-    environment = {**os.environ, "LAYERSCOPE_COMPILED": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
