@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import activations as loops
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
+from layerscope.ops.swift import swift
 
 Array = Any
 
@@ -172,10 +174,10 @@ reciprocal.gradients(lambda g, out, x: -g * out * out)
 @operation()
 def exp(x: Array) -> Array:
     """Exponential."""
-    return np.exp(x)
+    return loops.exp(x)
 
 
-exp.gradients(lambda g, out, x: g * out)
+exp.gradients(swift(loops.exp_gradient, lambda g, out, x: g * out, of_output=True))
 
 
 @operation()
@@ -224,10 +226,10 @@ cos.gradients(lambda g, out, x: -g * sin(x))
 @operation()
 def tanh(x: Array) -> Array:
     """Hyperbolic tangent."""
-    return np.tanh(x)
+    return loops.tanh(x)
 
 
-tanh.gradients(lambda g, out, x: g * (1 - out * out))
+tanh.gradients(swift(loops.tanh_gradient, lambda g, out, x: g * (1 - out * out), of_output=True))
 
 
 @operation()
@@ -251,10 +253,18 @@ def round(x: Array, decimals: int = 0) -> Array:
 @operation()
 def clip(x: Array, x_min: Any, x_max: Any) -> Array:
     """Values limited to ``[x_min, x_max]``; the gradient is zero outside."""
+    if _plain_limits(x_min, x_max):
+        return loops.clipped(x, x_min, x_max)
     return np.clip(x, x_min, x_max)
 
 
+def _plain_limits(*limits: Any) -> bool:
+    return all(isinstance(limit, (int, float)) for limit in limits)
+
+
 def _clip_gradient(g: Array, out: Array, x: Array, x_min: Any, x_max: Any) -> Array:
+    if _plain_limits(x_min, x_max) and type(g) is type(x) is np.ndarray:
+        return loops.clipped_gradient(g, x, x_min, x_max)
     inside = (_value(x) >= x_min) & (_value(x) <= x_max)
     return g * inside.astype(_value(out).dtype)
 

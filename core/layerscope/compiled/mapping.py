@@ -1,0 +1,139 @@
+"""Functions of every entry of an array, in one pass over memory.
+
+What takes float32 is compiled from a function of one number; other types, and what is no array,
+go through a NumPy formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from layerscope.compiled.jit import ENABLED, native
+from layerscope.compiled.team import claim, shared
+
+Formula = Callable[..., Any]
+
+_SINGLE = np.dtype(np.float32)
+
+#: Fewer entries take longer to share than to do.
+_WORTH_SHARING = 1 << 16
+#: Entries of a task: the longer it is, the better memory is read ahead.
+_TASK = 1 << 17
+
+
+def tasks_of(entries: int) -> int:
+    """Return into how many tasks to cut a loop over so many entries.
+
+    It does not depend on the number of threads, on which results do not depend either.
+    """
+    return 1 if entries < _WORTH_SHARING else min(max(entries // _TASK, 2), 64)
+
+
+@native(inline="always")
+def start(length: int, task: int, tasks: int) -> int:
+    """Return where a task begins; the one after the last begins at the end."""
+    return length * task // tasks
+
+
+def of_one_number(function: Formula) -> Formula:
+    """Let compiled loops call `function`, inlined."""
+    if not ENABLED:
+        return function
+    from numba.extending import register_jitable
+
+    return register_jitable(error_model="numpy", fastmath={"contract", "nsz"})(function)
+
+
+def _named(loop: Formula, function: Formula) -> Formula:
+    """Give a loop its function's name, under which its machine code is kept, too."""
+    loop.__name__ = loop.__qualname__ = function.__name__.strip("_")
+    return loop
+
+
+def _contiguous(x: np.ndarray) -> np.ndarray:
+    return x.reshape(-1) if x.flags.c_contiguous else np.ascontiguousarray(x).reshape(-1)
+
+
+class Mapped:
+    """A function of every entry, called as ``function(x, *parameters)``.
+
+    Parameters
+    ----------
+    function : of one number and the parameters, in single precision; `of_one_number`.
+    formula : the same with NumPy, for arrays of any type.
+    """
+
+    def __init__(self, function: Formula, formula: Formula) -> None:
+        self.function, self.formula = function, formula
+
+        def reference(x: np.ndarray, out: np.ndarray, *parameters: Any) -> None:
+            out[...] = formula(x, *parameters)
+
+        def loop(board: int, tasks: int, x: np.ndarray, out: np.ndarray, *parameters: Any) -> None:
+            task = claim(board, -1, tasks)
+            while task >= 0:
+                first, last = start(x.size, task, tasks), start(x.size, task + 1, tasks)
+                values, results = x[first:last], out[first:last]
+                for k in range(values.size):
+                    results[k] = function(values[k], *parameters)
+                task = claim(board, task, tasks)
+
+        self.loop = shared(reference)(_named(loop, function))
+
+    def __call__(self, x: Any, *parameters: float) -> Any:
+        if type(x) is not np.ndarray or x.dtype != _SINGLE:
+            return self.formula(x, *parameters)
+        out = np.empty(x.shape, _SINGLE)
+        self.loop(tasks_of(x.size), _contiguous(x), out.reshape(-1), *map(np.float32, parameters))
+        return out
+
+
+class MappedGradient:
+    """A gradient handed back through every entry, called as ``gradient(grad, x, *parameters)``.
+
+    Parameters
+    ----------
+    function : of the gradient of the result, of what the function was given or has returned, and
+        of the parameters; `of_one_number`.
+    formula : the same with NumPy, for arrays of any type.
+    """
+
+    def __init__(self, function: Formula, formula: Formula) -> None:
+        self.function, self.formula = function, formula
+
+        def reference(g: np.ndarray, x: np.ndarray, out: np.ndarray, *parameters: Any) -> None:
+            out[...] = formula(g, x, *parameters)
+
+        def loop(
+            board: int,
+            tasks: int,
+            g: np.ndarray,
+            x: np.ndarray,
+            out: np.ndarray,
+            *parameters: Any,
+        ) -> None:
+            task = claim(board, -1, tasks)
+            while task >= 0:
+                first, last = start(x.size, task, tasks), start(x.size, task + 1, tasks)
+                grads, values, results = g[first:last], x[first:last], out[first:last]
+                for k in range(values.size):
+                    results[k] = function(grads[k], values[k], *parameters)
+                task = claim(board, task, tasks)
+
+        self.loop = shared(reference)(_named(loop, function))
+
+    def __call__(self, grad: np.ndarray, x: np.ndarray, *parameters: float) -> np.ndarray:
+        if x.dtype != _SINGLE or grad.dtype != _SINGLE or x.shape != grad.shape:
+            return self.formula(grad, x, *parameters)
+        out = np.empty(x.shape, _SINGLE)
+        self.loop(
+            tasks_of(x.size),
+            _contiguous(grad),
+            _contiguous(x),
+            out.reshape(-1),
+            *map(np.float32, parameters),
+        )
+        return out
