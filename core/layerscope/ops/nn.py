@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import activations as loops
+from layerscope.compiled import softmax as row_loops
+from layerscope.compiled.mapping import tasks_of
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import abs, clip, exp, maximum, minimum, rsqrt, square, tanh, where
 from layerscope.ops.manipulation import cast, split
@@ -363,25 +365,59 @@ def glu(x: Array, axis: int = -1) -> Array:
 # --- over an axis ---------------------------------------------------------------------------
 
 
+def _is_of_rows(x: Any, axis: int | tuple[int, ...]) -> bool:
+    """Tell whether compiled loops take an array, normalized over its last axis."""
+    if type(x) is not np.ndarray or x.dtype != np.float32 or not x.size:
+        return False
+    return axis in (-1, (-1,), x.ndim - 1, (x.ndim - 1,))
+
+
+def _through_rows(loop: Callable[..., None], *arrays: Array) -> Array:
+    """Return what a compiled loop makes of the rows of arrays of one shape."""
+    shape = arrays[0].shape
+    rows = [np.ascontiguousarray(array).reshape(-1, shape[-1]) for array in arrays]
+    out = np.empty(rows[0].shape, np.float32)
+    loop(tasks_of(out.size), *rows, out)
+    return out.reshape(shape)
+
+
 @operation()
 def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """``exp(x) / sum(exp(x))`` over `axis`."""
+    if _is_of_rows(x, axis):
+        return _through_rows(row_loops.softmax_rows, x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     e /= np.sum(e, axis=axis, keepdims=True)
     return e
 
 
-softmax.gradients(lambda g, out, x, axis=-1: out * (g - sum(g * out, axis=axis, keepdims=True)))
+def _softmax_gradient(g: Array, out: Array, x: Array, axis: int | tuple[int, ...] = -1) -> Array:
+    if _is_of_rows(g, axis) and _is_of_rows(out, axis):
+        return _through_rows(row_loops.softmax_rows_gradient, g, out)
+    return out * (g - sum(g * out, axis=axis, keepdims=True))
+
+
+softmax.gradients(_softmax_gradient)
 
 
 @operation()
 def log_softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """Logarithm of the softmax, exact where the softmax underflows."""
+    if _is_of_rows(x, axis):
+        return _through_rows(row_loops.log_softmax_rows, x)
     shifted = x - np.max(x, axis=axis, keepdims=True)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
-log_softmax.gradients(lambda g, out, x, axis=-1: g - exp(out) * sum(g, axis=axis, keepdims=True))
+def _log_softmax_gradient(
+    g: Array, out: Array, x: Array, axis: int | tuple[int, ...] = -1
+) -> Array:
+    if _is_of_rows(g, axis) and _is_of_rows(out, axis):
+        return _through_rows(row_loops.log_softmax_rows_gradient, g, out)
+    return g - exp(out) * sum(g, axis=axis, keepdims=True)
+
+
+log_softmax.gradients(_log_softmax_gradient)
 
 
 @operation()

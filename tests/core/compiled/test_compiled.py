@@ -24,6 +24,7 @@ from layerscope.compiled import (
     resizing,
     rows,
     sampling,
+    softmax,
     updates,
 )
 from layerscope.compiled.jit import COMPILED
@@ -208,21 +209,68 @@ def update(count: int, *options: Any) -> Callable[[np.random.Generator, str], Ar
     return make
 
 
-def standardize(generator: np.random.Generator, dtype: str) -> Arguments:
-    n, c = generator.integers(1, 20, 2)
-    x = special(generator.normal(3.0, 2.0, size=(n, c)), generator, 0.02).astype(dtype)
-    scale, offset = generator.normal(size=(2, c)).astype(dtype)
-    written = [np.empty_like(x), np.empty_like(scale), np.empty_like(scale)]
-    return Arguments([x, scale, offset, 1e-3, *written], [4, 5, 6])
+def columns(
+    generator: np.random.Generator, dtype: str, matrices: int, vectors: int
+) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Return matrices, vectors as long as their rows, and room for sums of parts of them."""
+    n, c = (int(k) for k in generator.integers(1, 80, 2))
+    found = [special(generator.normal(1, 2, (n, c)), generator, 0.01) for _ in range(matrices)]
+    partial = np.full((int(generator.integers(1, 4)), 2, c), 7.0)
+    return (
+        [x.astype(dtype) for x in found],
+        [generator.normal(size=c).astype(dtype) for _ in range(vectors)],
+        partial,
+    )
 
 
-def standardize_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
-    x, scale, _, epsilon, grad, mean, variance = standardize(generator, dtype).values
-    mean[:], variance[:] = x.mean(0), x.var(0)
-    grad[...] = special(generator.normal(size=x.shape), generator, 0.02)
-    moments = generator.normal(size=(2, len(mean))).astype(dtype)
-    written = [np.empty_like(x), np.empty_like(scale), np.empty_like(scale)]
-    return Arguments([grad, *moments, x, scale, epsilon, mean, variance, *written], [8, 9, 10])
+def moments(generator: np.random.Generator, dtype: str) -> Arguments:
+    (x,), (shift,), partial = columns(generator, dtype, 1, 1)
+    return Arguments([x, shift, partial], [2])
+
+
+def scaled_columns(generator: np.random.Generator, dtype: str) -> Arguments:
+    (x,), vectors, _ = columns(generator, dtype, 1, 3)
+    return Arguments([x, *vectors, np.empty_like(x)], [4])
+
+
+def scaled_columns_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    (grad, x), vectors, partial = columns(generator, dtype, 2, 2)
+    return Arguments([grad, x, *vectors, np.empty_like(x), partial], [4, 5])
+
+
+def column_products(generator: np.random.Generator, dtype: str) -> Arguments:
+    (grad, x), (mean,), partial = columns(generator, dtype, 2, 1)
+    return Arguments([grad, x, mean, partial], [3])
+
+
+def standardized_columns_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    (grad, x), vectors, _ = columns(generator, dtype, 2, 4)
+    return Arguments([grad, x, *vectors, np.empty_like(x)], [6])
+
+
+def standardized_rows(generator: np.random.Generator, dtype: str) -> Arguments:
+    (x,), vectors, _ = columns(generator, dtype, 1, 2)
+    written = [np.empty_like(x), *np.empty((2, len(x)), dtype)]
+    return Arguments([x, *vectors, 1e-2, bool(generator.random() < 0.5), *written], [5, 6, 7])
+
+
+def standardized_rows_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    (grad, x), (scale,), partial = columns(generator, dtype, 2, 1)
+    per_row = generator.uniform(0.5, 2, (2, len(x))).astype(dtype)
+    centered = bool(generator.random() < 0.5)
+    return Arguments([grad, x, scale, centered, *per_row, np.empty_like(x), partial], [6, 7])
+
+
+def softmax_arrays(count: int) -> Callable[[np.random.Generator, str], Arguments]:
+    """Make what a softmax takes, or a gradient and a softmax."""
+
+    def make(generator: np.random.Generator, dtype: str) -> Arguments:
+        arrays, _, _ = columns(generator, dtype, count, 0)
+        # The entries of a softmax are not large together.
+        arrays[count - 1] *= 4 if count == 1 else np.float32(0.5 / arrays[1].shape[1])
+        return Arguments([*arrays, np.empty_like(arrays[0])], [count])
+
+    return make
 
 
 def recurrent_step(
@@ -279,7 +327,15 @@ def entries(name: str) -> Callable[[np.random.Generator, str], Arguments]:
 
 RATES = (0.1, 1e-3)
 #: Loops with constants in single precision.
-SINGLE_ONLY = ("gelu_gradient", "gelu_tanh", "gelu_tanh_gradient")
+SINGLE_ONLY = (
+    "gelu_gradient",
+    "gelu_tanh",
+    "gelu_tanh_gradient",
+    "softmax_rows",
+    "softmax_rows_gradient",
+    "log_softmax_rows",
+    "log_softmax_rows_gradient",
+)
 #: Loops that only take in what is finite.
 FINITE_ONLY = ("summary", "count")
 LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = {
@@ -296,11 +352,23 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "interpolate_gradient": (resizing.interpolate_gradient, interpolation(forward=False)),
     "sample": (sampling.sample, samples(forward=True)),
     "sample_gradient": (sampling.sample_gradient, samples(forward=False)),
-    "standardize_columns": (normalization.standardize_columns, standardize),
-    "standardize_columns_gradient": (
-        normalization.standardize_columns_gradient,
-        standardize_gradient,
+    "column_moments": (normalization.column_moments, moments),
+    "scale_columns": (normalization.scale_columns, scaled_columns),
+    "scale_columns_gradient": (normalization.scale_columns_gradient, scaled_columns_gradient),
+    "column_products": (normalization.column_products, column_products),
+    "standardized_columns_gradient": (
+        normalization.standardized_columns_gradient,
+        standardized_columns_gradient,
     ),
+    "standardize_rows": (normalization.standardize_rows, standardized_rows),
+    "standardize_rows_gradient": (
+        normalization.standardize_rows_gradient,
+        standardized_rows_gradient,
+    ),
+    "softmax_rows": (softmax.softmax_rows, softmax_arrays(1)),
+    "softmax_rows_gradient": (softmax.softmax_rows_gradient, softmax_arrays(2)),
+    "log_softmax_rows": (softmax.log_softmax_rows, softmax_arrays(1)),
+    "log_softmax_rows_gradient": (softmax.log_softmax_rows_gradient, softmax_arrays(2)),
     "summary": (histogram.summary, summed),
     "count": (histogram.count, counted),
     "add_rows": (rows.add_rows, rows_met_twice),
@@ -372,7 +440,7 @@ def test_loop_equals_its_reference(name: str, dtype: str, seed: int, way: str) -
 def test_special_values_reach_the_result(name: str) -> None:
     def has_nan(seed: int) -> bool:
         loop, make = LOOPS[name]
-        given = make(np.random.default_rng(seed), "float64")
+        given = make(np.random.default_rng(seed), "float32" if name in SINGLE_ONLY else "float64")
         with np.errstate(all="ignore"):
             run(loop, "compiled", given.values, tasks=1)
         written = [given.values[index] for index in given.written]

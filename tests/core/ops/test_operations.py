@@ -14,6 +14,7 @@ import pytest
 import layerscope as ls
 from layerscope import ops
 from layerscope.ops.attention import without_future
+from layerscope.ops.normalization import normalize_rows, scale_and_shift
 from layerscope.tensor import OPERATIONS, KerasTensor
 
 
@@ -201,6 +202,23 @@ for axis in (-1, 1, (1, 2)):
 case("layer_normalization", (3, 4), (4,), (4,))
 case("layer_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
 case("layer_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
+for centered in (True, False):
+    case(
+        "normalize_rows",
+        (3, 4, 2),
+        (4, 2),
+        (4, 2),
+        call=functools.partial(normalize_rows, centered=centered, epsilon=0.1),
+        label=f"centered={centered}",
+    )
+for axis, channels in ((-1, 2), (1, 4)):
+    case(
+        "scale_and_shift",
+        (3, 4, 2),
+        *[(channels,)] * 3,
+        call=functools.partial(scale_and_shift, axis=axis),
+        label=f"axis={axis}",
+    )
 case("rms_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
 case("rms_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
 
