@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import activations as loops
+from layerscope.compiled import dropout as random_loops
 from layerscope.compiled import softmax as row_loops
 from layerscope.compiled.mapping import tasks_of
+from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import abs, clip, exp, maximum, minimum, rsqrt, square, tanh, where
 from layerscope.ops.manipulation import cast, split
-from layerscope.ops.operation import operation
+from layerscope.ops.operation import float_result, operation
 from layerscope.ops.reductions import sum
 from layerscope.ops.swift import swift
 
@@ -445,6 +447,30 @@ def _sparsemax_gradient(g: Array, out: Array, x: Array, axis: int = -1) -> Array
 
 
 sparsemax.gradients(_sparsemax_gradient)
+
+# --- at random ------------------------------------------------------------------------------
+
+
+@operation(dtype=float_result)
+def drop(x: Array, keys: Array, rate: float) -> Array:
+    """Zero a fraction `rate` of the entries, scale the others by ``1 / (1 - rate)``.
+
+    Parameters
+    ----------
+    keys : two random whole numbers of 32 bits for every block of entries, which say the ones to
+        zero; shape (blocks, 2).
+    rate : below one.
+    """
+    dtype = np.dtype(float_type_for(x.dtype))
+    values, out = np.ascontiguousarray(x, dtype), np.empty(x.shape, dtype)
+    limit = np.uint32(min(int(rate * 2**32), 2**32 - 1))
+    scale = dtype.type(1 / (1 - rate))
+    random_loops.drop(tasks_of(x.size), values.reshape(-1), keys, limit, scale, out.reshape(-1))
+    return out
+
+
+# The same entries of the gradient are zeroed.
+drop.gradients(lambda g, out, x, keys, rate: drop(g, keys=keys, rate=rate))
 
 __all__ = [
     "celu", "elu", "erf", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish",

@@ -16,6 +16,7 @@ import pytest
 from layerscope.compiled import (
     activations,
     depthwise,
+    dropout,
     histogram,
     normalization,
     patches,
@@ -261,6 +262,14 @@ def standardized_rows_gradient(generator: np.random.Generator, dtype: str) -> Ar
     return Arguments([grad, x, scale, centered, *per_row, np.empty_like(x), partial], [6, 7])
 
 
+def dropped(generator: np.random.Generator, dtype: str) -> Arguments:
+    n = int(generator.choice([0, 1, 50, dropout.BLOCK, 2 * dropout.BLOCK + 9]))
+    x = special(generator.normal(size=n), generator, 0.1).astype(dtype)
+    keys = generator.integers(0, 2**32, (-(-n // dropout.BLOCK), 2), np.uint32)
+    limit, scale = np.uint32(generator.integers(2**32)), np.dtype(dtype).type(1.5)
+    return Arguments([x, keys, limit, scale, np.empty_like(x)], [4])
+
+
 def softmax_arrays(count: int) -> Callable[[np.random.Generator, str], Arguments]:
     """Make what a softmax takes, or a gradient and a softmax."""
 
@@ -365,6 +374,7 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
         normalization.standardize_rows_gradient,
         standardized_rows_gradient,
     ),
+    "drop": (dropout.drop, dropped),
     "softmax_rows": (softmax.softmax_rows, softmax_arrays(1)),
     "softmax_rows_gradient": (softmax.softmax_rows_gradient, softmax_arrays(2)),
     "log_softmax_rows": (softmax.log_softmax_rows, softmax_arrays(1)),

@@ -14,6 +14,7 @@ import pytest
 import layerscope as ls
 from layerscope import ops
 from layerscope.ops.attention import without_future
+from layerscope.ops.nn import drop
 from layerscope.ops.normalization import normalize_rows, scale_and_shift
 from layerscope.tensor import OPERATIONS, KerasTensor
 
@@ -160,6 +161,12 @@ for name in ("hard_shrink", "soft_shrink"):
 case("normal_cdf", (3, 4), call=lambda x: OPERATIONS["normal_cdf"](x))
 case("prelu", (3, 4), (3, 4), batched=(0, 1))
 case("prelu", (3, 2, 4), (1, 4))
+case(
+    "drop",
+    (3, 4),
+    call=lambda x: drop(x, keys=np.array([[1, 2]], "uint32"), rate=0.4),
+    batched=(),
+)
 case("glu", (3, 4))
 case("glu", (3, 4, 2), axis=1)
 for axis in (-1, 0, 1):
