@@ -1,4 +1,4 @@
-"""Activations and their gradients, each of one number.
+"""Activations and their gradients, each of one number, and what merges two.
 
 A NaN stays one. Where a product of an infinite and a vanishing factor would be NaN, the infinite
 one is limited first.
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import vector_math as vm
-from layerscope.compiled.mapping import Mapped, MappedGradient, of_one_number
+from layerscope.compiled.mapping import Mapped, MappedPair, of_one_number
 
 _F = np.float32
 _ZERO, _ONE = _F(0.0), _F(1.0)
@@ -20,6 +20,22 @@ _ZERO, _ONE = _F(0.0), _F(1.0)
 #: Beyond this distance from zero every S-shaped function has reached its limits, to the last bit.
 FAR = 1e4
 _FAR = _F(FAR)
+
+# --- merges ---------------------------------------------------------------------------------
+
+
+@of_one_number
+def _added(a: Any, b: Any) -> Any:
+    return a + b
+
+
+@of_one_number
+def _multiplied(a: Any, b: Any) -> Any:
+    return a * b
+
+
+added = MappedPair(_added, np.add)
+multiplied = MappedPair(_multiplied, np.multiply)
 
 # --- rectifiers -----------------------------------------------------------------------------
 
@@ -35,7 +51,7 @@ def _relu_gradient(g: Any, y: Any) -> Any:
 
 
 relu = Mapped(_relu, lambda x: np.maximum(x, 0))
-relu_gradient = MappedGradient(_relu_gradient, lambda g, y: np.where(y > 0, g, 0))
+relu_gradient = MappedPair(_relu_gradient, lambda g, y: np.where(y > 0, g, 0))
 
 
 @of_one_number
@@ -50,7 +66,7 @@ def _clipped_gradient(g: Any, x: Any, low: Any, high: Any) -> Any:
 
 
 clipped = Mapped(_clipped, np.clip)
-clipped_gradient = MappedGradient(
+clipped_gradient = MappedPair(
     _clipped_gradient, lambda g, x, low, high: np.where((x >= low) & (x <= high), g, 0)
 )
 
@@ -60,7 +76,7 @@ def _relu6_gradient(g: Any, y: Any) -> Any:
     return g if (y > _ZERO) & (y < _F(6.0)) else _ZERO
 
 
-relu6_gradient = MappedGradient(_relu6_gradient, lambda g, y: np.where((y > 0) & (y < 6), g, 0))
+relu6_gradient = MappedPair(_relu6_gradient, lambda g, y: np.where((y > 0) & (y < 6), g, 0))
 
 
 @of_one_number
@@ -74,7 +90,7 @@ def _leaky_relu_gradient(g: Any, x: Any, slope: Any) -> Any:
 
 
 leaky_relu = Mapped(_leaky_relu, lambda x, slope: np.where(np.less(x, 0), np.multiply(slope, x), x))
-leaky_relu_gradient = MappedGradient(
+leaky_relu_gradient = MappedPair(
     _leaky_relu_gradient, lambda g, x, slope: np.where(x >= 0, g, slope * g)
 )
 
@@ -90,7 +106,7 @@ def _hard_sigmoid_gradient(g: Any, x: Any) -> Any:
 
 
 hard_sigmoid = Mapped(_hard_sigmoid, lambda x: np.clip(np.divide(x, 6) + 0.5, 0, 1))
-hard_sigmoid_gradient = MappedGradient(
+hard_sigmoid_gradient = MappedPair(
     _hard_sigmoid_gradient, lambda g, x: np.where(np.abs(x) <= 3, g / 6, 0)
 )
 
@@ -107,7 +123,7 @@ def _hard_silu_gradient(g: Any, x: Any) -> Any:
 
 
 hard_silu = Mapped(_hard_silu, lambda x: np.maximum(x, -3) * np.clip(np.divide(x, 6) + 0.5, 0, 1))
-hard_silu_gradient = MappedGradient(
+hard_silu_gradient = MappedPair(
     _hard_silu_gradient,
     lambda g, x: np.where(np.abs(x) < 3, g * (np.clip(x, -3, 3) / 3 + 0.5), np.where(x > 0, g, 0)),
 )
@@ -126,7 +142,7 @@ def _exp_gradient(g: Any, y: Any) -> Any:
 
 
 exp = Mapped(_exp, np.exp)
-exp_gradient = MappedGradient(_exp_gradient, lambda g, y: g * y)
+exp_gradient = MappedPair(_exp_gradient, lambda g, y: g * y)
 
 
 @of_one_number
@@ -146,7 +162,7 @@ exponential_unit = Mapped(
         np.greater(x, 0), np.multiply(above, x), below * np.expm1(rate * np.minimum(x, 0))
     ),
 )
-exponential_unit_gradient = MappedGradient(
+exponential_unit_gradient = MappedPair(
     _exponential_unit_gradient,
     lambda g, x, above, below, rate: (
         g * np.where(x > 0, above, below * rate * np.exp(rate * np.minimum(x, 0)))
@@ -181,7 +197,7 @@ def _sigmoid_gradient(g: Any, y: Any) -> Any:
 
 
 sigmoid = Mapped(_sigmoid, sigmoid_formula)
-sigmoid_gradient = MappedGradient(_sigmoid_gradient, lambda g, y: g * y * (1 - y))
+sigmoid_gradient = MappedPair(_sigmoid_gradient, lambda g, y: g * y * (1 - y))
 
 
 @of_one_number
@@ -195,7 +211,7 @@ def _tanh_gradient(g: Any, y: Any) -> Any:
 
 
 tanh = Mapped(_tanh, np.tanh)
-tanh_gradient = MappedGradient(_tanh_gradient, lambda g, y: g * (1 - y * y))
+tanh_gradient = MappedPair(_tanh_gradient, lambda g, y: g * (1 - y * y))
 
 
 @of_one_number
@@ -209,7 +225,7 @@ def _softplus_gradient(g: Any, x: Any) -> Any:
 
 
 softplus = Mapped(_softplus, softplus_formula)
-softplus_gradient = MappedGradient(_softplus_gradient, lambda g, x: g * sigmoid_formula(x))
+softplus_gradient = MappedPair(_softplus_gradient, lambda g, x: g * sigmoid_formula(x))
 
 
 @of_one_number
@@ -227,9 +243,7 @@ def _softsign_gradient(g: Any, x: Any) -> Any:
 softsign = Mapped(
     _softsign, lambda x: np.clip(x, -1e17, 1e17) / (1 + np.abs(np.clip(x, -1e17, 1e17)))
 )
-softsign_gradient = MappedGradient(
-    _softsign_gradient, lambda g, x: g * np.square(1 / (1 + np.abs(x)))
-)
+softsign_gradient = MappedPair(_softsign_gradient, lambda g, x: g * np.square(1 / (1 + np.abs(x))))
 
 
 @of_one_number
@@ -254,7 +268,7 @@ def _silu_slope(x: Any) -> Any:
 
 
 silu = Mapped(_silu, lambda x: np.maximum(x, -FAR) * sigmoid_formula(x))
-silu_gradient = MappedGradient(_silu_gradient, lambda g, x: g * _silu_slope(x))
+silu_gradient = MappedPair(_silu_gradient, lambda g, x: g * _silu_slope(x))
 
 
 @of_one_number
@@ -281,7 +295,7 @@ def _mish_slope(x: Any) -> Any:
 
 
 mish = Mapped(_mish, lambda x: np.maximum(x, -FAR) * np.tanh(softplus_formula(x)))
-mish_gradient = MappedGradient(_mish_gradient, lambda g, x: g * _mish_slope(x))
+mish_gradient = MappedPair(_mish_gradient, lambda g, x: g * _mish_slope(x))
 
 # --- Gaussian error linear units ------------------------------------------------------------
 
@@ -319,7 +333,7 @@ def _gelu_slope(x: Any) -> Any:
 
 
 gelu = Mapped(_gelu, lambda x: np.maximum(x, -FAR) * normal_cdf_formula(x))
-gelu_gradient = MappedGradient(_gelu_gradient, lambda g, x: g * _gelu_slope(x))
+gelu_gradient = MappedPair(_gelu_gradient, lambda g, x: g * _gelu_slope(x))
 
 #: The argument of the sigmoid that is nearly the normal distribution function.
 _LINEAR, _CUBIC = math.sqrt(8 / math.pi), math.sqrt(8 / math.pi) * 0.044715
@@ -355,4 +369,4 @@ def _gelu_tanh_slope(x: Any) -> Any:
 gelu_tanh = Mapped(
     _gelu_tanh, lambda x: np.maximum(x, -FAR) * _gelu_tanh_gate(np.clip(x, -FAR, FAR))
 )
-gelu_tanh_gradient = MappedGradient(_gelu_tanh_gradient, lambda g, x: g * _gelu_tanh_slope(x))
+gelu_tanh_gradient = MappedPair(_gelu_tanh_gradient, lambda g, x: g * _gelu_tanh_slope(x))

@@ -19,7 +19,9 @@ Formula = Callable[..., Any]
 _SINGLE = np.dtype(np.float32)
 
 #: Fewer entries take longer to share than to do.
-_WORTH_SHARING = 1 << 16
+WORTH_SHARING = 1 << 16
+#: So many entries take no longer one by one.
+_SHORT = 2000
 #: Entries of a task: the longer it is, the better memory is read ahead.
 _TASK = 1 << 17
 
@@ -29,7 +31,18 @@ def tasks_of(entries: int) -> int:
 
     It does not depend on the number of threads, on which results do not depend either.
     """
-    return 1 if entries < _WORTH_SHARING else min(max(entries // _TASK, 2), 64)
+    return 1 if entries < WORTH_SHARING else min(max(entries // _TASK, 2), 64)
+
+
+def repeats(rows: int, columns: int) -> int:
+    """Return how many rows to put side by side where a loop takes columns one after the other.
+
+    Loops over a handful of columns cannot make use of vectors; few entries take no longer.
+    """
+    times = 1
+    while rows * columns > _SHORT and columns * times < 64 and not rows % (2 * times):
+        times *= 2
+    return times
 
 
 @native(inline="always")
@@ -47,9 +60,9 @@ def of_one_number(function: Formula) -> Formula:
     return register_jitable(error_model="numpy", fastmath={"contract", "nsz"})(function)
 
 
-def _named(loop: Formula, function: Formula) -> Formula:
-    """Give a loop its function's name, under which its machine code is kept, too."""
-    loop.__name__ = loop.__qualname__ = function.__name__.strip("_")
+def named(loop: Formula, name: str) -> Formula:
+    """Give a loop a name, under which its machine code is kept, too."""
+    loop.__name__ = loop.__qualname__ = name.strip("_")
     return loop
 
 
@@ -81,7 +94,7 @@ class Mapped:
                     results[k] = function(values[k], *parameters)
                 task = claim(board, task, tasks)
 
-        self.loop = shared(reference)(_named(loop, function))
+        self.loop = shared(reference)(named(loop, function.__name__))
 
     def __call__(self, x: Any, *parameters: float) -> Any:
         if type(x) is not np.ndarray or x.dtype != _SINGLE:
@@ -91,13 +104,14 @@ class Mapped:
         return out
 
 
-class MappedGradient:
-    """A gradient handed back through every entry, called as ``gradient(grad, x, *parameters)``.
+class MappedPair:
+    """A function of the entries of two arrays, called as ``function(a, b, *parameters)``.
+
+    Most are gradients: of that of the result, and of what was given or is the result.
 
     Parameters
     ----------
-    function : of the gradient of the result, of what the function was given or has returned, and
-        of the parameters; `of_one_number`.
+    function : of two numbers and the parameters, in single precision; `of_one_number`.
     formula : the same with NumPy, for arrays of any type.
     """
 
@@ -123,16 +137,16 @@ class MappedGradient:
                     results[k] = function(grads[k], values[k], *parameters)
                 task = claim(board, task, tasks)
 
-        self.loop = shared(reference)(_named(loop, function))
+        self.loop = shared(reference)(named(loop, function.__name__))
 
-    def __call__(self, grad: np.ndarray, x: np.ndarray, *parameters: float) -> np.ndarray:
-        if x.dtype != _SINGLE or grad.dtype != _SINGLE or x.shape != grad.shape:
-            return self.formula(grad, x, *parameters)
-        out = np.empty(x.shape, _SINGLE)
+    def __call__(self, a: np.ndarray, b: np.ndarray, *parameters: float) -> np.ndarray:
+        if a.dtype != _SINGLE or b.dtype != _SINGLE or a.shape != b.shape:
+            return self.formula(a, b, *parameters)
+        out = np.empty(a.shape, _SINGLE)
         self.loop(
-            tasks_of(x.size),
-            _contiguous(grad),
-            _contiguous(x),
+            tasks_of(a.size),
+            _contiguous(a),
+            _contiguous(b),
             out.reshape(-1),
             *map(np.float32, parameters),
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import normalization as loops
-from layerscope.compiled.mapping import tasks_of
+from layerscope.compiled.mapping import repeats, tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import rsqrt, square
@@ -34,18 +34,9 @@ def _along(value: Array, x: Array, axis: Axes) -> Array:
     return reshape(value, tuple(lengths))
 
 
-#: So many entries take no longer one by one.
-_SHORT = 2000
-
-
 def _wide(rows: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Put short rows side by side, and repeat what there is per column as often.
-
-    Loops over a handful of columns cannot make use of vectors.
-    """
-    times = 1
-    while rows.size > _SHORT and rows.shape[1] * times < 64 and not len(rows) % (2 * times):
-        times *= 2
+    """Put short rows side by side, and repeat what there is per column as often."""
+    times = repeats(*rows.shape)
     if times == 1:
         return (rows, *map(np.ascontiguousarray, values))
     wide = rows.reshape(len(rows) // times, -1)

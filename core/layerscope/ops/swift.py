@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.mapping import MappedGradient
+from layerscope.compiled.mapping import MappedPair
 from layerscope.ops.operation import VJP
 
 
 def swift(
-    gradient: MappedGradient,
+    gradient: MappedPair,
     rule: VJP,
     *,
     of_output: bool = False,

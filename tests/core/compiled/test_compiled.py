@@ -17,6 +17,7 @@ from layerscope.compiled import (
     activations,
     depthwise,
     dropout,
+    epilogue,
     histogram,
     normalization,
     patches,
@@ -29,7 +30,7 @@ from layerscope.compiled import (
     updates,
 )
 from layerscope.compiled.jit import COMPILED
-from layerscope.compiled.mapping import Mapped, MappedGradient
+from layerscope.compiled.mapping import Mapped, MappedPair
 from layerscope.compiled.team import SharedLoop
 from layerscope.ops import shapes
 
@@ -189,12 +190,34 @@ def samples(forward: bool) -> Callable[[np.random.Generator, str], Arguments]:
     return make
 
 
+def rows_looked_up(generator: np.random.Generator, dtype: str) -> Arguments:
+    length, n, c = (int(n) for n in generator.integers(1, 9, 3))
+    table = special(generator.normal(size=(length, c)), generator, 0.1).astype(dtype)
+    places = generator.integers(-length, length, n).astype(generator.choice(["int32", "int64"]))
+    return Arguments([table, places, np.full((n, c), 7, dtype)], [2])
+
+
 def rows_met_twice(generator: np.random.Generator, dtype: str) -> Arguments:
     before, n, after, length = (int(n) for n in generator.integers(1, 6, 4))
     added = special(generator.normal(size=(before, n, after)), generator, 0.1).astype(dtype)
     places = generator.integers(-length, length, n).astype(generator.choice(["int32", "int64"]))
-    out = generator.normal(size=(before, length, after)).astype(dtype)
-    return Arguments([added, places, out], [2])
+    return Arguments([added, places, np.full((before, length, after), 7, dtype)], [2])
+
+
+def columns_copied(generator: np.random.Generator, dtype: str) -> Arguments:
+    n, c, at, beyond = (int(n) for n in generator.integers(0, 6, 4))
+    x = special(generator.normal(size=(n, c)), generator, 0.1).astype(dtype)
+    return Arguments([x, at, np.full((n, at + c + beyond), 7, dtype)], [2])
+
+
+def finished(generator: np.random.Generator, dtype: str) -> Arguments:
+    (x,), (bias,), _ = columns(generator, dtype, 1, 1)
+    return Arguments([x, bias], [0])
+
+
+def finished_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    (grad, y), _, partial = columns(generator, dtype, 2, 0)
+    return Arguments([grad, y, np.empty_like(y), partial[:, 0]], [2, 3])
 
 
 def update(count: int, *options: Any) -> Callable[[np.random.Generator, str], Arguments]:
@@ -324,7 +347,7 @@ def entries(name: str) -> Callable[[np.random.Generator, str], Arguments]:
     """Make what a function of every entry takes, its gradient with a gradient before."""
 
     def make(generator: np.random.Generator, dtype: str) -> Arguments:
-        count = 2 if name.endswith("_gradient") else 1
+        count = 2 if name.endswith(("_gradient", "added", "multiplied")) else 1
         n = int(generator.integers(0, 60))
         arrays = [special(generator.normal(0, 3, n), generator, 0.1) for _ in range(count)]
         kind = np.dtype(dtype).type
@@ -381,7 +404,9 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "log_softmax_rows_gradient": (softmax.log_softmax_rows_gradient, softmax_arrays(2)),
     "summary": (histogram.summary, summed),
     "count": (histogram.count, counted),
-    "add_rows": (rows.add_rows, rows_met_twice),
+    "take_rows": (rows.take_rows, rows_looked_up),
+    "sum_rows": (rows.sum_rows, rows_met_twice),
+    "copy_columns": (rows.copy_columns, columns_copied),
     "lstm_step_gradient": (
         recurrent.lstm_step_gradient,
         recurrent_step(4, 1, 1, 0, 1, 1, 4, written=(4, 5, 6)),
@@ -407,8 +432,11 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
 LOOPS |= {
     name: (function.loop, entries(name))
     for name, function in vars(activations).items()
-    if isinstance(function, (Mapped, MappedGradient))
+    if isinstance(function, (Mapped, MappedPair))
 }
+for name, found in epilogue.EPILOGUES.items():
+    LOOPS[f"{name}_epilogue"] = (found.finish, finished)
+    LOOPS[f"{name}_gradient_epilogue"] = (found.back, finished_gradient)
 
 
 def run(loop: Any, way: str, values: list[Any], tasks: int) -> None:
