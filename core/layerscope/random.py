@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from layerscope.compiled.dropout import BLOCK
+from layerscope.compiled import dropout as loops
 from layerscope.config import float_type_for, floatx
 from layerscope.tensor import OPERATIONS, KerasTensor, Variable
 
@@ -186,7 +186,7 @@ def dropout(
         input's length.
     """
     if noise_shape is None and rate < 1 and not isinstance(inputs, KerasTensor):
-        blocks = -(-math.prod(inputs.shape) // BLOCK)
+        blocks = -(-math.prod(inputs.shape) // loops.BLOCK)
         keys = generator_of(seed).integers(0, 2**32, (blocks, 2), np.uint32)
         return OPERATIONS["drop"](inputs, keys=keys, rate=rate)
     # Symbolic inputs may lack lengths; a mask for one sample has the shape for any number.

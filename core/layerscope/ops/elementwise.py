@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import activations as loops
-from layerscope.compiled.mapping import WORTH_SHARING
+from layerscope.compiled.tasks import WORTH_SHARING
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
 from layerscope.ops.swift import swift
@@ -188,7 +188,7 @@ def exp(x: Array) -> Array:
     return loops.exp(x)
 
 
-exp.gradients(swift(loops.exp_gradient, lambda g, out, x: g * out, of_output=True))
+exp.gradients(swift("exp_gradient", lambda g, out, x: g * out, of_output=True))
 
 
 @operation()
@@ -240,7 +240,7 @@ def tanh(x: Array) -> Array:
     return loops.tanh(x)
 
 
-tanh.gradients(swift(loops.tanh_gradient, lambda g, out, x: g * (1 - out * out), of_output=True))
+tanh.gradients(swift("tanh_gradient", lambda g, out, x: g * (1 - out * out), of_output=True))
 
 
 @operation()

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.epilogue import EPILOGUES
-from layerscope.compiled.mapping import repeats, tasks_of
+from layerscope.compiled import epilogue as loops
+from layerscope.compiled.tasks import repeats, tasks_of
 
 Array = Any
 
@@ -23,14 +23,14 @@ def finish(out: Array, bias: Array, activation: str = "linear") -> Array:
     ----------
     out : (..., c), C-contiguous and float32 or float64.
     bias : (c,), of the same type.
-    activation : a name in `EPILOGUES`.
+    activation : "linear", "relu", "sigmoid" or "tanh".
     """
     if not out.size:
         return out
     times = repeats(out.size // bias.size, bias.size)
     rows = out.reshape(-1, bias.size * times)
     repeated = np.tile(bias, times) if times > 1 else np.ascontiguousarray(bias)
-    EPILOGUES[activation].finish(tasks_of(out.size), rows, repeated)
+    loops.EPILOGUES[activation].finish(tasks_of(out.size), rows, repeated)
     return out
 
 
@@ -46,7 +46,7 @@ def finish_gradient(grad: Array, y: Array, activation: str = "linear") -> tuple[
     grads, rows = (np.ascontiguousarray(array, y.dtype).reshape(-1, width) for array in (grad, y))
     grad_z = np.empty_like(rows)
     partial = np.empty((tasks_of(y.size), width))
-    EPILOGUES[activation].back(len(partial), grads, rows, grad_z, partial)
+    loops.EPILOGUES[activation].back(len(partial), grads, rows, grad_z, partial)
     total = partial.sum(0).reshape(-1, channels).sum(0)
     return grad_z.reshape(y.shape), total.astype(y.dtype)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import rows as compiled_rows
-from layerscope.compiled.mapping import WORTH_SHARING, tasks_of
+from layerscope.compiled.tasks import WORTH_SHARING, tasks_of
 from layerscope.config import floatx, standardize_dtype
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import equal

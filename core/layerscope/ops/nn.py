@@ -15,7 +15,7 @@ import numpy as np
 from layerscope.compiled import activations as loops
 from layerscope.compiled import dropout as random_loops
 from layerscope.compiled import softmax as row_loops
-from layerscope.compiled.mapping import tasks_of
+from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import abs, clip, exp, maximum, minimum, rsqrt, square, tanh, where
@@ -26,7 +26,8 @@ from layerscope.ops.swift import swift
 
 Array = Any
 
-_FAR = loops.FAR
+#: Beyond this distance from zero every S-shaped function has reached its limits, to the last bit.
+_FAR = 1e4
 
 # --- rectifiers -----------------------------------------------------------------------------
 
@@ -37,7 +38,7 @@ def relu(x: Array) -> Array:
     return loops.relu(x)
 
 
-relu.gradients(swift(loops.relu_gradient, lambda g, out, x: g * (out > 0), of_output=True))
+relu.gradients(swift("relu_gradient", lambda g, out, x: g * (out > 0), of_output=True))
 
 
 @operation()
@@ -47,7 +48,7 @@ def relu6(x: Array) -> Array:
 
 
 relu6.gradients(
-    swift(loops.relu6_gradient, lambda g, out, x: g * ((out > 0) * (out < 6)), of_output=True)
+    swift("relu6_gradient", lambda g, out, x: g * ((out > 0) * (out < 6)), of_output=True)
 )
 
 
@@ -61,7 +62,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
 
 leaky_relu.gradients(
     swift(
-        loops.leaky_relu_gradient,
+        "leaky_relu_gradient",
         lambda g, out, x, negative_slope=0.2: where(x >= 0, g, negative_slope * g),
         parameters=lambda negative_slope=0.2: (negative_slope,),
     )
@@ -126,7 +127,7 @@ def hard_sigmoid(x: Array) -> Array:
 
 
 hard_sigmoid.gradients(
-    swift(loops.hard_sigmoid_gradient, lambda g, out, x: g * where(abs(x) <= 3, 1 / 6, 0.0))
+    swift("hard_sigmoid_gradient", lambda g, out, x: g * where(abs(x) <= 3, 1 / 6, 0.0))
 )
 
 
@@ -142,7 +143,7 @@ def hard_silu(x: Array) -> Array:
 
 
 hard_silu.gradients(
-    swift(loops.hard_silu_gradient, lambda g, out, x: g * where(abs(x) < 3, x / 3 + 0.5, x > 0))
+    swift("hard_silu_gradient", lambda g, out, x: g * where(abs(x) < 3, x / 3 + 0.5, x > 0))
 )
 hard_swish = hard_silu
 
@@ -165,7 +166,7 @@ def _unit_gradient(parameters: Callable[..., tuple[float, float, float]]) -> Any
         above, below, rate = parameters(**options)
         return g * where(x > 0, above, below * rate * exp(rate * minimum(x, 0)))
 
-    return swift(loops.exponential_unit_gradient, rule, parameters=parameters)
+    return swift("exponential_unit_gradient", rule, parameters=parameters)
 
 
 @operation()
@@ -208,9 +209,7 @@ def sigmoid(x: Array) -> Array:
     return loops.sigmoid(x)
 
 
-sigmoid.gradients(
-    swift(loops.sigmoid_gradient, lambda g, out, x: g * out * (1 - out), of_output=True)
-)
+sigmoid.gradients(swift("sigmoid_gradient", lambda g, out, x: g * out * (1 - out), of_output=True))
 
 
 @operation()
@@ -228,7 +227,7 @@ def softplus(x: Array) -> Array:
     return loops.softplus(x)
 
 
-softplus.gradients(swift(loops.softplus_gradient, lambda g, out, x: g * sigmoid(x)))
+softplus.gradients(swift("softplus_gradient", lambda g, out, x: g * sigmoid(x)))
 
 
 @operation()
@@ -253,7 +252,7 @@ def softsign(x: Array) -> Array:
     return loops.softsign(x)
 
 
-softsign.gradients(swift(loops.softsign_gradient, lambda g, out, x: g * square(1 / (1 + abs(x)))))
+softsign.gradients(swift("softsign_gradient", lambda g, out, x: g * square(1 / (1 + abs(x)))))
 
 
 @operation()
@@ -267,7 +266,7 @@ def _silu_gradient(g: Array, out: Array, x: Array) -> Array:
     return g * (gate + clip(x, -_FAR, _FAR) * gate * (1 - gate))
 
 
-silu.gradients(swift(loops.silu_gradient, _silu_gradient))
+silu.gradients(swift("silu_gradient", _silu_gradient))
 swish = silu
 
 
@@ -282,7 +281,7 @@ def _mish_gradient(g: Array, out: Array, x: Array) -> Array:
     return g * (gate + clip(x, -_FAR, _FAR) * sigmoid(x) * (1 - gate * gate))
 
 
-mish.gradients(swift(loops.mish_gradient, _mish_gradient))
+mish.gradients(swift("mish_gradient", _mish_gradient))
 
 
 @operation()
@@ -336,8 +335,8 @@ def _gelu_gradient(g: Array, out: Array, x: Array, approximate: bool = True) -> 
     return g * (gate + near * slope * gate * (1 - gate))
 
 
-_GELU = swift(loops.gelu_gradient, _gelu_gradient, parameters=lambda approximate=False: ())
-_GELU_TANH = swift(loops.gelu_tanh_gradient, _gelu_gradient, parameters=lambda approximate=True: ())
+_GELU = swift("gelu_gradient", _gelu_gradient, parameters=lambda approximate=False: ())
+_GELU_TANH = swift("gelu_tanh_gradient", _gelu_gradient, parameters=lambda approximate=True: ())
 
 gelu.gradients(
     lambda g, out, x, approximate=True: (_GELU_TANH if approximate else _GELU)(

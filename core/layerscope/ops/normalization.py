@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import normalization as loops
-from layerscope.compiled.mapping import repeats, tasks_of
+from layerscope.compiled.tasks import repeats, tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import rsqrt, square

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.mapping import MappedPair
+from layerscope.compiled import activations as loops
 from layerscope.ops.operation import VJP
 
 
 def swift(
-    gradient: MappedPair,
+    gradient: str,
     rule: VJP,
     *,
     of_output: bool = False,
@@ -22,7 +22,7 @@ def swift(
 
     Parameters
     ----------
-    gradient : of the incoming gradient and the input.
+    gradient : name of a compiled one, of the incoming gradient and the input.
     rule : the same with operations, which can be differentiated in turn.
     of_output : whether `gradient` takes the output instead of the input.
     parameters : makes those of `gradient` from the operation's options.
@@ -32,6 +32,6 @@ def swift(
         if type(g) is not np.ndarray or type(out) is not np.ndarray:
             return rule(g, out, x, **options)
         given = parameters(**options) if parameters is not None else ()
-        return gradient(g, out if of_output else x, *given)
+        return getattr(loops, gradient)(g, out if of_output else x, *given)
 
     return vjp
