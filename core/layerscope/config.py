@@ -1,6 +1,7 @@
-"""Ambient settings: default float type, epsilon, image layout.
+"""Ambient settings: default float type, epsilon, image layout, threads, compilation.
 
-Each lives in a context variable, so two sessions in one process never see each other's.
+Each lives in a context variable, so two sessions in one process never see each other's; only
+compilation is everybody's in a process, as machine code is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ _IMAGE_DATA_FORMAT: ContextVar[DataFormat] = ContextVar(
 _NUM_THREADS: ContextVar[int | None] = ContextVar("num_threads", default=None)
 _FLASH_ATTENTION: ContextVar[bool | None] = ContextVar("flash_attention", default=None)
 
+#: Shared by all threads: those of a pool would not see another thread's context.
+_compilation: list[Compilation | None] = [None]
+
 DataFormat = Literal["channels_last", "channels_first"]
+Compilation = Literal["wait", "background"]
 
 FLOAT_TYPES = ("float32", "float64")
 
@@ -126,6 +131,49 @@ def set_num_threads(value: int | None) -> None:
         If it is less than one.
     """
     _NUM_THREADS.set(None if value is None else _standardize_threads(value, "num_threads"))
+
+
+def compilation() -> Compilation:
+    """Return what happens to a loop that is called before it is compiled (`set_compilation`).
+
+    ``"wait"`` unless ``LAYERSCOPE_COMPILATION`` in the environment or `set_compilation` says
+    otherwise.
+    """
+    return _compilation[0] or _compilation_of_the_process()
+
+
+def set_compilation(value: str | None) -> None:
+    """Set what happens, in the whole process, to a loop that is called before it is compiled.
+
+    ``"wait"``
+        The call compiles it, once per machine, which takes up to some seconds; the same program
+        gives the same numbers to the last bit, also at its first run.
+    ``"background"``
+        Another process of low priority compiles it, while NumPy answers. Nobody waits; results may
+        differ by roundings before and after.
+    None
+        The default again.
+
+    ``python -m layerscope.warmup`` compiles everything beforehand: then there is no difference.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    _compilation[0] = None if value is None else _standardize_compilation(value, "compilation")
+
+
+@cache
+def _compilation_of_the_process() -> Compilation:
+    wanted = os.environ.get("LAYERSCOPE_COMPILATION", "wait")
+    return _standardize_compilation(wanted, "LAYERSCOPE_COMPILATION")
+
+
+def _standardize_compilation(value: str, name: str) -> Compilation:
+    if value not in ("wait", "background"):
+        raise ValueError(f"`{name}` must be one of 'wait', 'background'. Received: {value!r}")
+    return value
 
 
 def enable_flash_attention() -> None:

@@ -1,60 +1,35 @@
-"""The one place that decides how loops are compiled, and where machine code is kept."""
+"""The one place that decides how loops are compiled, and who answers until they are."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
-try:
-    import numba
-    from numba.core import caching
-except ImportError:
-    numba = None  # type: ignore[assignment]
+import numpy as np
+
+from layerscope import config
+
+numba: Any = None
+if os.environ.get("LAYERSCOPE_COMPILED", "1") != "0":
+    with suppress(ImportError):
+        import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Every compiled loop, in order of definition.
+#: Every compiled loop of the files that were used, in order of definition.
 COMPILED: list[Any] = []
 
-#: Whether loops are compiled: not without Numba, nor with ``LAYERSCOPE_COMPILED=0``.
-ENABLED = numba is not None and os.environ.get("LAYERSCOPE_COMPILED", "1") != "0"
+#: Every function there may be machine code for: loops and what they call.
+KERNELS: list[Any] = []
 
+#: Whether loops run at all: references do without Numba, and with ``LAYERSCOPE_COMPILED=0``.
+ENABLED = numba is not None
 
-@functools.cache
-def _sources() -> str:
-    """Return what changes whenever a file of this package does."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-if numba is not None:
-
-    class _AllSources:
-        """Machine code is outdated once any file of the package changed: loops call each other."""
-
-        def get_source_stamp(self) -> str:
-            return _sources()
-
-    class _BesideTheSource(_AllSources, caching.InTreeCacheLocator):
-        pass
-
-    class _AtTheUser(_AllSources, caching.UserWideCacheLocator):
-        pass
-
-    class _WhereTold(_AllSources, caching.UserProvidedCacheLocator):
-        pass
-
-    class _CacheImpl(caching.CompileResultCacheImpl):
-        _locator_classes = [_WhereTold, _BesideTheSource, _AtTheUser]  # noqa: RUF012
-
-    class _Cache(caching.FunctionCache):
-        _impl_class = _CacheImpl
+#: Whether loops are machine code: with ``NUMBA_DISABLE_JIT=1`` they run as plain Python.
+MACHINE_CODE = ENABLED and not numba.config.DISABLE_JIT
 
 
 def native(**options: Any) -> Callable[[F], F]:
@@ -68,26 +43,93 @@ def native(**options: Any) -> Callable[[F], F]:
         if not ENABLED:
             return function
         kernel: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
-        if not numba.config.DISABLE_JIT:
-            kernel._cache = _Cache(function)
+        if MACHINE_CODE:
+            from layerscope.compiled.machine_code import MachineCode
+
+            kernel._cache = MachineCode(kernel)
+            KERNELS.append(kernel)
         return kernel
 
     return decorate
 
 
-def compiled(reference: F, **options: Any) -> Callable[[Callable[..., Any]], F]:
+def compiled(
+    reference: F, types: Sequence[str] = (), **options: Any
+) -> Callable[[Callable[..., Any]], F]:
     """Compile a loop, with `reference` as its plain NumPy twin.
 
-    The interpreter lock is released while the loop runs, and machine code is kept on disk. Options
-    are Numba's. Without Numba, or with ``LAYERSCOPE_COMPILED=0``, the reference is used.
+    The interpreter lock is released while the loop runs, and machine code is kept on disk. Without
+    Numba, or with ``LAYERSCOPE_COMPILED=0``, the reference is used.
+
+    Parameters
+    ----------
+    reference : does the same, with the same arguments.
+    types : signatures, as Numba writes them, that `layerscope.warmup` does not find by itself.
+    options : Numba's.
     """
 
     def decorate(loop: Callable[..., Any]) -> F:
         if not ENABLED:
             return reference
         kernel: Any = native(**options)(loop)
-        kernel.reference = reference
+        kernel.reference, kernel.types = reference, types
+        answer_until_compiled(kernel, reference)
         COMPILED.append(kernel)
         return kernel
 
     return decorate
+
+
+def answer_until_compiled(kernel: Any, reference: Callable[..., Any]) -> None:
+    """Let a reference answer as long as another process compiles, if there is one that does.
+
+    Numba asks `_compile_for_args` what to call for types of arguments it has no machine code for;
+    calls for which there is some are not slowed down.
+    """
+    if MACHINE_CODE:
+        kernel._compile_for_args = partial(_what_to_call, kernel, reference)
+
+
+def _what_to_call(kernel: Any, reference: Callable[..., Any], *arguments: Any) -> Any:
+    if is_ready(kernel, *arguments):
+        # The class's own, not the one that `answer_until_compiled` set.
+        return type(kernel)._compile_for_args(kernel, *arguments)
+
+    def answer(*given: Any) -> Any:
+        # Loops do not warn of what comes out infinite.
+        with np.errstate(all="ignore"):
+            return reference(*given)
+
+    return answer
+
+
+def ask_for_types(kernel: Any, types: Sequence[str]) -> None:
+    """Let a function be compiled for signatures as Numba writes them."""
+    from numba.core.sigutils import normalize_signature
+
+    for one in types:
+        _is_ready(kernel, normalize_signature(one)[0])
+
+
+def is_ready(kernel: Any, *arguments: Any) -> bool:
+    """Tell whether a function can be called with such arguments as machine code.
+
+    If the process waits for compilation (see `layerscope.config.set_compilation`), that is now so;
+    if not, another process is asked to compile it unless there is machine code on disk.
+    """
+    return not MACHINE_CODE or _is_ready(kernel, tuple(numba.typeof(one) for one in arguments))
+
+
+def _is_ready(kernel: Any, signature: tuple[Any, ...]) -> bool:
+    if signature in kernel.overloads:
+        return True
+    code = kernel._cache
+    if not code.holds(signature):
+        if config.compilation() == "background":
+            from layerscope.compiled import compiling
+
+            if compiling.ask(kernel, signature):
+                return False
+        with code.alone(signature):
+            kernel.compile(signature)
+    return True

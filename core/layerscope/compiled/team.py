@@ -20,41 +20,60 @@ has not started, only for tasks under way.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.jit import COMPILED, ENABLED, native
+from layerscope.compiled.jit import (
+    COMPILED,
+    ENABLED,
+    MACHINE_CODE,
+    answer_until_compiled,
+    is_ready,
+    native,
+)
 from layerscope.config import num_threads
 
+add_one: Any = None
+read: Any = None
+whole_vectors: Any = None
 if ENABLED:
-    from layerscope.compiled.atomic import add_one, read
-    from layerscope.compiled.width import whole_vectors
+    from layerscope.compiled import atomic, width
+
+    add_one, read = atomic.add_one, atomic.read
+    whole_vectors = width.whole_vectors
 
 #: Offsets of a board's words, each on a cache line of its own: the next task, how many threads
 #: have left, and the bell that tells watching threads of new tasks.
 _NEXT, _LEFT, _BELL = 0, 64, 128
 
-#: How often a thread looks at the bell before it falls asleep, in some 50 microseconds.
+#: How often a thread looks at a word before it falls asleep, in some 50 microseconds.
 _PATIENCE = 50_000
 
 
 @native(inline="always")
 def claim(board: int, task: int, tasks: int) -> int:
-    """Return the task to do after `task`, -1 when none is left."""
+    """Return the task to do after `task`, -1 when none is left: the thread is then done."""
     if board == 0:
         following = task + 1
-    else:
-        whole_vectors()
-        following = add_one(board + _NEXT)
-        if following == 0:
-            # The interpreter is free from here on: a thread that hears the bell starts at once.
-            add_one(board + _BELL)
-    return following if following < tasks else -1
+        return following if following < tasks else -1
+    whole_vectors()
+    following = add_one(board + _NEXT)
+    if following == 0:
+        # The interpreter is free from here on: a thread that hears the bell starts at once.
+        add_one(board + _BELL)
+    if following < tasks:
+        return following
+    # Counted here, because the way back to Python may have to wait for the interpreter.
+    add_one(board + _LEFT)
+    return -1
 
 
 @native()
@@ -82,6 +101,8 @@ class Team:
         # Lists, because appending to and popping from one cannot be interrupted.
         self._invitations: list[tuple[Callable[..., Any], int, tuple[Any, ...]]] = []
         self._asleep: list[SimpleQueue[None]] = []
+        self._errors: list[Exception] = []
+        self._dissolved = False
 
     def run(
         self, loop: Callable[..., Any], tasks: int, arguments: tuple[Any, ...], threads: int
@@ -97,9 +118,16 @@ class Team:
             invited = min(threads, tasks) - 1
             self._invite(invited, (loop, tasks, arguments))
             loop(self._address, tasks, *arguments)
-            self._wait_for(invited - self._withdraw())
-        finally:
-            self._free.release()
+            self._wait_for(1 + invited - self._withdraw())
+        except BaseException:
+            # Whoever interrupts the caller does not stop helpers: nobody else may use their board.
+            self._board[_NEXT // 8] = tasks
+            self._dissolve()
+            raise
+        errors, self._errors = self._errors, []
+        self._free.release()
+        if errors:
+            raise errors[0]
 
     def _invite(self, count: int, invitation: tuple[Callable[..., Any], int, Any]) -> None:
         while self._helpers < count:
@@ -121,33 +149,51 @@ class Team:
         except IndexError:
             return withdrawn
 
-    def _wait_for(self, helpers: int) -> None:
+    def _wait_for(self, threads: int) -> None:
         left = 0
-        while left < helpers:
+        while left < threads:
             left = _watch(self._address + _LEFT, left, _PATIENCE)
 
     def _help(self) -> None:
         call: SimpleQueue[None] = SimpleQueue()
         heard = 0
-        while True:
+        while not self._dissolved:
             rung = _watch(self._address + _BELL, heard, _PATIENCE)
-            try:
-                loop, tasks, arguments = self._invitations.pop()
-            except IndexError:
-                if rung == heard:
-                    self._sleep(call)
-                heard = rung
+            if rung == heard:
+                self._sleep(call)
                 continue
             heard = rung
             try:
-                loop(self._address, tasks, *arguments)
-            finally:
-                _add_one(self._address + _LEFT)
-            del loop, arguments
+                invitation = self._invitations.pop()
+            except IndexError:
+                continue
+            self._follow(*invitation)
+            # Arrays must not live on until the next call.
+            del invitation
+
+    def _follow(self, loop: Callable[..., Any], tasks: int, arguments: tuple[Any, ...]) -> None:
+        # Whether there is machine code is found out by the caller, who takes the first task.
+        while not self._board[_NEXT // 8]:
+            if not _watch(self._address + _NEXT, 0, _PATIENCE):
+                time.sleep(1e-3)
+        try:
+            loop(self._address, tasks, *arguments)
+        except Exception as error:
+            self._errors.append(error)
+            self._board[_NEXT // 8] = tasks
+            _add_one(self._address + _LEFT)
+
+    def _dissolve(self) -> None:
+        """Let helpers end, and the next loop find another team."""
+        _found_anew()
+        self._dissolved = True
+        self._withdraw()
+        for call in self._asleep:
+            call.put(None)
 
     def _sleep(self, call: SimpleQueue[None]) -> None:
         self._asleep.append(call)
-        if self._invitations:
+        if self._invitations or self._dissolved:
             try:
                 self._asleep.remove(call)
             except ValueError:
@@ -161,44 +207,68 @@ _team = Team()
 
 
 def _found_anew() -> None:
-    """A forked process has none of its parent's threads."""
     global _team
     _team = Team()
 
 
 if hasattr(os, "register_at_fork"):
+    # A forked process has none of its parent's threads.
     os.register_at_fork(after_in_child=_found_anew)
+
+
+def _threads() -> int:
+    """Return how many threads share a loop: one, as long as a team cannot be called together."""
+    ready = is_ready(_watch, 0, 0, 0) and is_ready(_add_one, 0)
+    return num_threads() if ready else 1
 
 
 class SharedLoop:
     """A compiled loop whose tasks threads share; called as ``loop(tasks, *arguments)``."""
 
-    def __init__(self, loop: Callable[..., Any], reference: Callable[..., Any]) -> None:
+    def __init__(self, loop: Any, reference: Callable[..., Any], types: Sequence[str] = ()) -> None:
         self.loop = loop
-        self.reference = reference
+        self.reference, self.types = reference, types
+        self.py_func = getattr(loop, "py_func", loop)
         self.__name__, self.__doc__ = loop.__name__, loop.__doc__
+
+    @property
+    def signatures(self) -> list[Any]:
+        """Types of arguments there is machine code for."""
+        return getattr(self.loop, "signatures", [])
 
     def __call__(self, tasks: int, *arguments: Any) -> None:
         """Do all tasks; a single one, or one thread, makes no use of the team."""
-        if tasks > 1 and (threads := num_threads()) > 1:
+        # A team that waits for the first machine code would keep the cores busy with nothing.
+        if tasks > 1 and MACHINE_CODE and self.loop.overloads and (threads := _threads()) > 1:
             _team.run(self.loop, tasks, arguments, threads)
         else:
             self.loop(0, tasks, *arguments)
 
 
+def _answer_alone(reference: Callable[..., Any], board: int, tasks: int, *arguments: Any) -> None:
+    """Do all tasks of a board that nobody has begun with."""
+    if board:
+        ctypes.c_int64.from_address(board + _NEXT).value = tasks
+    reference(*arguments)
+    if board:
+        _add_one(board + _LEFT)
+
+
 def shared(
-    reference: Callable[..., Any], **options: Any
+    reference: Callable[..., Any], types: Sequence[str] = (), **options: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a loop ``(board, tasks, *arguments)``, whose plain NumPy twin takes the arguments.
 
     What is returned is called as ``loop(tasks, *arguments)``: how finely the work is cut is the
     caller's choice, and a call with one task costs no more than a loop that is not shared.
+    Parameters are those of `layerscope.compiled.jit.compiled`; `types` begin with ``int64, int64``.
     """
 
     def decorate(loop: Callable[..., Any]) -> Callable[..., Any]:
         if not ENABLED:
             return lambda tasks, *arguments: reference(*arguments)
-        kernel = SharedLoop(native(**options)(loop), reference)
+        kernel = SharedLoop(native(**options)(loop), reference, types)
+        answer_until_compiled(kernel.loop, partial(_answer_alone, reference))
         COMPILED.append(kernel)
         return kernel
 
