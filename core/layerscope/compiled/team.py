@@ -60,7 +60,7 @@ _PATIENCE = 50_000
 
 @native(inline="always")
 def claim(board: int, task: int, tasks: int) -> int:
-    """Return the task to do after `task`, -1 when none is left: the thread is then done."""
+    """Return the task to do after `task`, -1 when none is left."""
     if board == 0:
         following = task + 1
         return following if following < tasks else -1
@@ -69,11 +69,7 @@ def claim(board: int, task: int, tasks: int) -> int:
     if following == 0:
         # The interpreter is free from here on: a thread that hears the bell starts at once.
         add_one(board + _BELL)
-    if following < tasks:
-        return following
-    # Counted here, because the way back to Python may have to wait for the interpreter.
-    add_one(board + _LEFT)
-    return -1
+    return following if following < tasks else -1
 
 
 @native()
@@ -86,8 +82,14 @@ def _watch(word: int, known: int, patience: int) -> int:
 
 
 @native()
-def _add_one(word: int) -> None:
-    add_one(word)
+def _leave_and_watch(left: int, bell: int, known: int, patience: int) -> int:
+    """Count one more thread that has left, and watch the bell.
+
+    The caller goes on at once and wants the interpreter back, which a thread that came back from
+    here before would be waiting for just then, and so be late for the next loop.
+    """
+    add_one(left)
+    return _watch(bell, known, patience)
 
 
 class Team:
@@ -118,7 +120,7 @@ class Team:
             invited = min(threads, tasks) - 1
             self._invite(invited, (loop, tasks, arguments))
             loop(self._address, tasks, *arguments)
-            self._wait_for(1 + invited - self._withdraw())
+            self._wait_for(invited - self._withdraw())
         except BaseException:
             # Whoever interrupts the caller does not stop helpers: nobody else may use their board.
             self._board[_NEXT // 8] = tasks
@@ -156,9 +158,14 @@ class Team:
 
     def _help(self) -> None:
         call: SimpleQueue[None] = SimpleQueue()
-        heard = 0
+        left, bell = self._address + _LEFT, self._address + _BELL
+        heard, helped = 0, False
         while not self._dissolved:
-            rung = _watch(self._address + _BELL, heard, _PATIENCE)
+            if helped:
+                rung = _leave_and_watch(left, bell, heard, _PATIENCE)
+            else:
+                rung = _watch(bell, heard, _PATIENCE)
+            helped = False
             if rung == heard:
                 self._sleep(call)
                 continue
@@ -170,6 +177,7 @@ class Team:
             self._follow(*invitation)
             # Arrays must not live on until the next call.
             del invitation
+            helped = True
 
     def _follow(self, loop: Callable[..., Any], tasks: int, arguments: tuple[Any, ...]) -> None:
         # Whether there is machine code is found out by the caller, who takes the first task.
@@ -181,7 +189,6 @@ class Team:
         except Exception as error:
             self._errors.append(error)
             self._board[_NEXT // 8] = tasks
-            _add_one(self._address + _LEFT)
 
     def _dissolve(self) -> None:
         """Let helpers end, and the next loop find another team."""
@@ -216,10 +223,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_found_anew)
 
 
+#: Whether there is machine code to call a team together with.
+_ready = False
+
+
 def _threads() -> int:
     """Return how many threads share a loop: one, as long as a team cannot be called together."""
-    ready = is_ready(_watch, 0, 0, 0) and is_ready(_add_one, 0)
-    return num_threads() if ready else 1
+    global _ready
+    if not _ready:
+        _ready = is_ready(_watch, 0, 0, 0) and is_ready(_leave_and_watch, 0, 0, 0, 0)
+    return num_threads() if _ready else 1
 
 
 class SharedLoop:
@@ -250,8 +263,6 @@ def _answer_alone(reference: Callable[..., Any], board: int, tasks: int, *argume
     if board:
         ctypes.c_int64.from_address(board + _NEXT).value = tasks
     reference(*arguments)
-    if board:
-        _add_one(board + _LEFT)
 
 
 def shared(

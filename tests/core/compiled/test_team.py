@@ -185,7 +185,7 @@ def test_the_counter_loses_nothing() -> None:
 
     def add() -> None:
         for _ in range(5000):
-            team._add_one(address)
+            team._leave_and_watch(address, address, -1, 0)
 
     with ThreadPoolExecutor(4) as pool:
         for future in [pool.submit(add) for _ in range(4)]:
