@@ -240,7 +240,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, everything: bool) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     steps = walk() if everything else iter(())
-    walking = True
+    walking = everything
     while not over.is_set():
         wanted.more.clear()
         if walking and not wanted.is_urgent:
@@ -248,6 +248,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, everything: bool) -> None:
         elif request := wanted.next():
             if failure := compile_one(request):
                 print(failure, file=sys.stderr)
+            # How much there is to do is known once everything has been used.
             if not walking:
                 pickle.dump(tuple(wanted.progress), answers)
                 answers.flush()

@@ -45,7 +45,11 @@ def _run(module: ModuleType) -> None:
     assert module.__spec__ is not None
     assert module.__spec__.loader is not None
     module.__class__ = _Running
-    module.__spec__.loader.exec_module(module)
+    try:
+        module.__spec__.loader.exec_module(module)
+    except BaseException:
+        module.__class__ = _Later
+        raise
     module.__class__ = ModuleType
 
 

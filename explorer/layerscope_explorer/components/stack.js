@@ -33,6 +33,11 @@ function icon(name) {
   return svg
 }
 
+/* Writing the same words again would make the browser lay them out again. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text
+}
+
 function iconButton(name, label, action) {
   const button = element("button", `ls-icon-button ls-action-${name}`)
   button.type = "button"
@@ -163,7 +168,10 @@ export function render({model}) {
     const back = ["ArrowUp", "ArrowLeft"].includes(event.key)
     const forth = ["ArrowDown", "ArrowRight"].includes(event.key)
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey
-    if (back || forth) {
+    if (event.key === "Enter") {
+      select(id)
+      document.dispatchEvent(new Event("ls-edit"))
+    } else if (back || forth) {
       const target = index + (forth ? 1 : -1)
       if (event.altKey) move(id, target)
       else if (rows[target]) { select(rows[target].id); focusCard(rows[target].id) }
@@ -256,20 +264,23 @@ export function render({model}) {
   }
 
   function drawCard(card, row, index, count) {
+    const key = JSON.stringify([row, index, count])
+    if (key === card.key) return
+    card.key = key
     card.card.style.setProperty("--c", row.color)
     card.card.dataset.health = row.health
     card.card.classList.toggle("ls-failed", Boolean(row.error))
-    card.kind.textContent = row.kind
-    card.name.textContent = row.name
-    card.chip.textContent = row.shape
-    card.detail.textContent = row.detail
-    card.params.textContent = row.params
-    card.health.textContent = strings[`health_${row.health}`]
+    say(card.kind, row.kind)
+    say(card.name, row.name)
+    say(card.chip, row.shape)
+    say(card.detail, row.detail)
+    say(card.params, row.params)
+    say(card.health, strings[`health_${row.health}`])
     card.health.title = row.note
     card.spark.draw(heights(row.spark), heights(row.theory))
     card.curve.draw(row.drawing)
     card.card.classList.toggle("ls-bypassed", row.bypassed)
-    card.links.textContent = row.sources.length ? fill(strings.takes, {names: row.sources.join(", ")}) : ""
+    say(card.links, row.sources.length ? fill(strings.takes, {names: row.sources.join(", ")}) : "")
     card.buttons.bypass.setAttribute("aria-pressed", String(row.bypassed))
     card.buttons.share.style.display = row.shares ? "none" : ""
     card.buttons.unshare.style.display = row.shares ? "" : "none"
@@ -315,10 +326,10 @@ export function render({model}) {
       drawCard(card, row, index, rows.length)
       if (list.children[index] !== card.slot) list.insertBefore(card.slot, list.children[index] ?? null)
     })
-    inputShape.textContent = model.input_row.shape ?? ""
-    inputDetail.textContent = model.input_row.detail ?? ""
+    say(inputShape, model.input_row.shape ?? "")
+    say(inputDetail, model.input_row.detail ?? "")
     input.setAttribute("aria-label", model.input_row.label ?? "")
-    total.textContent = model.total
+    say(total, model.total)
     empty.hidden = rows.length > 0
     mark(model.selected)
     const wanted = focusAfterDraw ?? hadFocus
@@ -386,6 +397,16 @@ export function render({model}) {
     window.addEventListener("pointercancel", onEnd)
     window.addEventListener("keydown", onEscape)
   }
+
+  /* Keys that come while nothing has the focus, and the way back out of the inspector. */
+  const onKeyElsewhere = ({detail: key}) => {
+    const row = rows.find(one => one.id === model.selected)
+    if (!row || key === "focus") return row ? focusCard(row.id) : input.focus()
+    focusCard(row.id)
+    cards.get(row.id).main.dispatchEvent(new KeyboardEvent("keydown", {key, cancelable: true}))
+  }
+  document.addEventListener("ls-stack", onKeyElsewhere)
+  model.on("remove", () => document.removeEventListener("ls-stack", onKeyElsewhere))
 
   model.on(["packed_rows", "total", "input_row"], draw)
   model.on("selected", () => { mark(model.selected); cards.get(model.selected)?.slot.scrollIntoView({block: "nearest", inline: "nearest"}) })

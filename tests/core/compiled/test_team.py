@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from layerscope import config
 from layerscope.compiled import team
 from layerscope.compiled.jit import MACHINE_CODE, native
 from layerscope.compiled.team import SharedLoop, claim
+from processes import run
 
 machine_code = pytest.mark.skipif(not MACHINE_CODE, reason="threads share machine code only")
 
@@ -113,19 +112,6 @@ def test_an_error_in_any_thread_reaches_the_caller(failing: int) -> None:
         with pytest.raises(ValueError, match="no effort"):
             with_threads(2, partial(visits_of, 8, effort))
         np.testing.assert_array_equal(with_threads(2, partial(visits_of, 8)), 1)
-
-
-def run(code: str, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 IMPORTED = f"""
