@@ -15,7 +15,7 @@ from layerscope.compiled.mapping import Formula, Mapped, MappedPair, named, of_o
 from layerscope.compiled.team import claim, shared
 
 #: So many rows are summed in the precision of the input.
-_BLOCK = 32
+_BLOCK = 8
 
 
 class Epilogue:

@@ -14,7 +14,7 @@ from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
 #: So many rows are summed in the precision of the input.
-_BLOCK = 32
+_BLOCK = 8
 
 #: What may be done to sums.
 _SUMS = {"fastmath": {"contract", "nsz", "reassoc"}}

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import normalization as loops
-from layerscope.compiled.tasks import repeats, tasks_of
+from layerscope.compiled import standardizing as small
+from layerscope.compiled.tasks import WORTH_SHARING, repeats, tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import rsqrt, square
@@ -150,6 +151,12 @@ def normalize_batch(
     Normalized `x`, and the mean and (biased) variance over all other axes.
     """
     rows = _rows(x, axis, scale.dtype)
+    if rows.size < WORTH_SHARING:
+        out, mean, variance = np.empty_like(rows), np.empty_like(scale), np.empty_like(scale)
+        small.standardize_columns(
+            rows, *_pair(rows, scale, offset), float(epsilon), out, mean, variance
+        )
+        return _unrows(out, x.shape, axis), mean, variance
     mean, variance = _moments(rows)
     # In single precision the root of a small variance would lose what epsilon adds to it.
     factor = (scale / np.sqrt(variance + np.float64(epsilon))).astype(rows.dtype)
@@ -158,6 +165,11 @@ def normalize_batch(
     out = np.empty_like(wide)
     loops.scale_columns(tasks_of(out.size), wide, *repeated, out)
     return _unrows(out, x.shape, axis), mean, variance
+
+
+def _pair(rows: np.ndarray, first: Array, second: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return two vectors as loops take them beside `rows`."""
+    return np.ascontiguousarray(first, rows.dtype), np.ascontiguousarray(second, rows.dtype)
 
 
 def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -187,6 +199,13 @@ def _normalize_batch_gradient(
     (grad, grad_mean, grad_variance), (_, mean, variance) = grads, outs
     rows = _rows(x, axis, scale.dtype)
     n, channels = rows.shape
+    if rows.size < WORTH_SHARING:
+        found = np.empty_like(rows), np.empty_like(mean), np.empty_like(mean)
+        small.standardize_columns_gradient(
+            _rows(grad, axis, scale.dtype), *_pair(rows, grad_mean, grad_variance), rows,
+            np.ascontiguousarray(scale), float(epsilon), mean, variance, *found,
+        )  # fmt: skip
+        return _unrows(found[0], x.shape, axis), found[1], found[2]
     wide, middle = _wide(rows, mean)
     grads_wide = _rows(grad, axis, scale.dtype).reshape(wide.shape)
     partial = _partial_sums(wide)

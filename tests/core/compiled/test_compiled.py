@@ -25,6 +25,7 @@ from layerscope.compiled import (
     rows,
     sampling,
     softmax,
+    standardizing,
     updates,
 )
 from layerscope.compiled.jit import ENABLED
@@ -247,6 +248,23 @@ def columns(
     )
 
 
+def standardize(generator: np.random.Generator, dtype: str) -> Arguments:
+    n, c = generator.integers(1, 20, 2)
+    x = special(generator.normal(3.0, 2.0, size=(n, c)), generator, 0.02).astype(dtype)
+    scale, offset = generator.normal(size=(2, c)).astype(dtype)
+    written = [np.empty_like(x), np.empty_like(scale), np.empty_like(scale)]
+    return Arguments([x, scale, offset, 1e-3, *written], [4, 5, 6])
+
+
+def standardize_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    x, scale, _, epsilon, grad, mean, variance = standardize(generator, dtype).values
+    mean[:], variance[:] = x.mean(0), x.var(0)
+    grad[...] = special(generator.normal(size=x.shape), generator, 0.02)
+    moments = generator.normal(size=(2, len(mean))).astype(dtype)
+    written = [np.empty_like(x), np.empty_like(scale), np.empty_like(scale)]
+    return Arguments([grad, *moments, x, scale, epsilon, mean, variance, *written], [8, 9, 10])
+
+
 def moments(generator: np.random.Generator, dtype: str) -> Arguments:
     (x,), (shift,), partial = columns(generator, dtype, 1, 1)
     return Arguments([x, shift, partial], [2])
@@ -384,6 +402,11 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "interpolate_gradient": (resizing.interpolate_gradient, interpolation(forward=False)),
     "sample": (sampling.sample, samples(forward=True)),
     "sample_gradient": (sampling.sample_gradient, samples(forward=False)),
+    "standardize_columns": (standardizing.standardize_columns, standardize),
+    "standardize_columns_gradient": (
+        standardizing.standardize_columns_gradient,
+        standardize_gradient,
+    ),
     "column_moments": (normalization.column_moments, moments),
     "scale_columns": (normalization.scale_columns, scaled_columns),
     "scale_columns_gradient": (normalization.scale_columns_gradient, scaled_columns_gradient),
