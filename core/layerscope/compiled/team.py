@@ -43,10 +43,12 @@ from layerscope.config import num_threads
 
 add_one: Any = None
 read: Any = None
+whole_vectors: Any = None
 if ENABLED:
-    from layerscope.compiled import atomic
+    from layerscope.compiled import atomic, width
 
     add_one, read = atomic.add_one, atomic.read
+    whole_vectors = width.whole_vectors
 
 #: Offsets of a board's words, each on a cache line of its own: the next task, how many threads
 #: have left, and the bell that tells watching threads of new tasks.
@@ -62,6 +64,7 @@ def claim(board: int, task: int, tasks: int) -> int:
     if board == 0:
         following = task + 1
         return following if following < tasks else -1
+    whole_vectors()
     following = add_one(board + _NEXT)
     if following == 0:
         # The interpreter is free from here on: a thread that hears the bell starts at once.
