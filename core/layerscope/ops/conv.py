@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.ops import layout, shapes
+from layerscope.ops import correlation, layout, shapes
 from layerscope.ops.operation import operation
 from layerscope.ops.windows import Windows, check_padding, filters, restore, volume
 from layerscope.tensor import Shape
@@ -254,6 +254,8 @@ def _channels(x: Array, data_format: str | None) -> int:
 
 def _correlate(image: Array, kernel: Array, windows: Windows) -> Array:
     """Product of every window with the kernel, as (batch, *windows, filters)."""
+    if correlation.direct(image, kernel, windows):
+        return correlation.correlated(image, kernel, windows)
     groups = image.shape[-1] // kernel.shape[3]
     out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.result_type(image, kernel))
     for part in windows.parts(image):
@@ -266,6 +268,8 @@ def _correlate(image: Array, kernel: Array, windows: Windows) -> Array:
 
 def _spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Array:
     """Sum of multiples of the kernel, one for every window: the transpose of `_correlate`."""
+    if correlation.direct(values, kernel, windows):
+        return correlation.spread(values, kernel, windows, channels)
     inputs, groups = kernel.shape[3], channels // kernel.shape[3]
     dtype = np.result_type(values, kernel)
     image = np.empty((len(values), *windows.spatial, channels), dtype)
@@ -281,6 +285,8 @@ def _spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Ar
 
 def _kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
     """Sum over all windows of the window times its value, in the kernel's shape."""
+    if correlation.direct(image, kernel, windows) and values.dtype == image.dtype:
+        return correlation.kernel_gradient(image, values, kernel, windows)
     groups = image.shape[-1] // kernel.shape[3]
     grad = np.zeros(kernel.shape, np.result_type(image, values))
     for part in windows.parts(image):

@@ -1,0 +1,209 @@
+"""A block of a matrix product in vector registers: the innermost loop of the convolutions.
+
+The rows of the left matrix need not lie in memory one after the other, nor their entries: a table
+tells where each row begins, another where each run of equally spaced entries lies in a row. So
+one block serves a convolution, its gradients, strides, dilation and groups, and no window is ever
+copied out of its image.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from layerscope.compiled.jit import ENABLED
+
+if ENABLED:
+    from llvmlite import binding, ir
+    from numba import types
+    from numba.extending import intrinsic, overload
+
+
+def _registers() -> tuple[int, int, int]:
+    """Return the rows of a block, its vectors a row and the numbers in a vector."""
+    features = binding.get_host_cpu_features() if ENABLED else {}
+    if features.get("avx512f"):
+        return 8, 2, 16
+    if features.get("avx2"):
+        return 6, 2, 8
+    if features.get("neon"):
+        return 6, 4, 4
+    return 4, 2, 4
+
+
+#: Rows of a block, and its columns: twice as many registers as fit would spill to memory.
+ROWS, _VECTORS, NARROW = _registers()
+WIDE = _VECTORS * NARROW
+
+
+def multiply_block(
+    x: np.ndarray,
+    start: int,
+    rows: np.ndarray,
+    row: int,
+    runs: np.ndarray,
+    run: int,
+    n_runs: int,
+    steps: int,
+    stride: int,
+    panels: np.ndarray,
+    panel: int,
+    width: int,
+    first: np.ndarray,
+    column: int,
+    out: np.ndarray,
+    out_start: int,
+    places: np.ndarray,
+    added: bool,
+) -> None:
+    """Multiply `ROWS` rows found in `x` with a panel of `width` columns, `WIDE` or `NARROW`.
+
+    Entry (m, r * steps + k) of the left matrix is
+    ``x[start + rows[row + m] + runs[run + r] + k * stride]``; the panel lies in `panels` at
+    `panel`, row by row; row m of the product goes to `out` at ``out_start + places[row + m]``,
+    added to what is there or, with `added` false, to ``first[column:column + width]``.
+    All arrays are flat and float32, tables of int64.
+    """
+    at = start + rows[row : row + ROWS, None, None] + runs[None, run : run + n_runs, None]
+    left = x[at + stride * np.arange(steps)].reshape(ROWS, n_runs * steps)
+    right = panels[panel : panel + n_runs * steps * width].reshape(-1, width)
+    to = out_start + places[row : row + ROWS, None] + np.arange(width)
+    out[to] = (out[to] if added else first[column : column + width]) + left @ right
+
+
+if ENABLED:
+    _INT, _FLOAT = ir.IntType(64), ir.FloatType()
+    _VECTOR = ir.VectorType(_FLOAT, NARROW)
+    # One instruction where the processor has it, two where it has not.
+    _FUSED = ("contract",)
+
+    class _Loop:
+        """A counted loop of instructions that carries values from round to round."""
+
+        def __init__(self, builder: Any, count: Any, carried: list[Any]) -> None:
+            self.builder = builder
+            self.head = builder.append_basic_block("head")
+            body, self.end = builder.append_basic_block("body"), builder.append_basic_block("end")
+            before = builder.block
+            builder.branch(self.head)
+            builder.position_at_end(self.head)
+            self._phis = []
+            for value in (_INT(0), *carried):
+                phi = builder.phi(value.type)
+                phi.add_incoming(value, before)
+                self._phis.append(phi)
+            self.index, *self.carried = self._phis
+            builder.cbranch(builder.icmp_signed("<", self.index, count), body, self.end)
+            builder.position_at_end(body)
+
+        def close(self, carried: list[Any]) -> None:
+            """Go on with other values; what is carried can be used after the loop too."""
+            following = self.builder.add(self.index, _INT(1))
+            for phi, value in zip(self._phis, (following, *carried), strict=True):
+                phi.add_incoming(value, self.builder.block)
+            self.builder.branch(self.head)
+            self.builder.position_at_end(self.end)
+
+    def _pointer(builder: Any, address: Any, kind: Any) -> Any:
+        return builder.inttoptr(address, kind.as_pointer())
+
+    def _entry(builder: Any, table: Any, index: Any) -> Any:
+        return builder.load(builder.gep(table, [index]))
+
+    def _vectors(builder: Any, at: Any, count: int) -> list[Any]:
+        """Return where the vectors of a row lie."""
+        at = builder.bitcast(at, _VECTOR.as_pointer())
+        return [builder.gep(at, [_INT(j)]) for j in range(count)]
+
+    def _everywhere(builder: Any, at: Any) -> Any:
+        """Read one number into a whole vector."""
+        nothing, number = ir.Constant(_VECTOR, ir.Undefined), ir.IntType(32)
+        value = builder.insert_element(nothing, builder.load(at, align=4), number(0))
+        places = ir.Constant(ir.VectorType(number, NARROW), [0] * NARROW)
+        return builder.shuffle_vector(value, nothing, places)
+
+    def _multiply(builder: Any, arguments: Any, vectors: int) -> None:
+        x, rows, runs, n_runs, steps, stride, panel, first, out, places, added = arguments
+        rows, runs, places = (_pointer(builder, one, _INT) for one in (rows, runs, places))
+        x, out, first = (_pointer(builder, one, _FLOAT) for one in (x, out, first))
+        starts = [
+            builder.gep(x, [_entry(builder, rows, _INT(m))]) for m in range(ROWS)
+        ]
+        targets = []
+        for m in range(ROWS):
+            target = builder.gep(out, [_entry(builder, places, _INT(m))])
+            targets += _vectors(builder, target, vectors)
+        # Where the sums begin is chosen by address: there is always something to read.
+        begun = builder.icmp_signed("!=", added, _INT(0))
+        firsts = _vectors(builder, first, vectors) * ROWS
+        sums = [
+            builder.load(builder.select(begun, target, other), align=4)
+            for target, other in zip(targets, firsts, strict=True)
+        ]
+        runs_loop = _Loop(builder, n_runs, [_pointer(builder, panel, _VECTOR), *sums])
+        at = _entry(builder, runs, runs_loop.index)
+        steps_loop = _Loop(builder, steps, [at, *runs_loop.carried])
+        at, right, *sums = steps_loop.carried
+        columns = [
+            builder.load(builder.gep(right, [_INT(j)]), align=4) for j in range(vectors)
+        ]
+        added_up = []
+        for m in range(ROWS):
+            value = _everywhere(builder, builder.gep(starts[m], [at]))
+            for j in range(vectors):
+                product = builder.fmul(value, columns[j], flags=_FUSED)
+                added_up.append(builder.fadd(sums[m * vectors + j], product, flags=_FUSED))
+        right_after = builder.gep(right, [_INT(vectors)])
+        steps_loop.close([builder.add(at, stride), right_after, *added_up])
+        runs_loop.close([right, *sums])
+        for target, total in zip(targets, runs_loop.carried[1:], strict=True):
+            builder.store(total, target, align=4)
+
+    def _block(vectors: int) -> Any:
+        """Make a block so many vectors wide, called with addresses and numbers."""
+
+        @intrinsic
+        def block(
+            context: Any,
+            x: Any,
+            rows: Any,
+            runs: Any,
+            n_runs: Any,
+            steps: Any,
+            stride: Any,
+            panel: Any,
+            first: Any,
+            out: Any,
+            places: Any,
+            added: Any,
+        ) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                _multiply(builder, arguments, vectors)
+                return context.get_dummy_value()
+
+            return types.void(*(types.int64,) * 11), generate
+
+        return block
+
+    _wide, _narrow = _block(_VECTORS), _block(1)
+
+    @overload(multiply_block, strict=False)
+    def _multiply_block(*arguments: Any) -> Any:
+        def multiply(
+            x, start, rows, row, runs, run, n_runs, steps, stride, panels, panel, width, first,
+            column, out, out_start, places, added,
+        ):  # fmt: skip
+            x_at = x.ctypes.data + 4 * start
+            rows_at = rows.ctypes.data + 8 * row
+            runs_at = runs.ctypes.data + 8 * run
+            panel_at = panels.ctypes.data + 4 * panel
+            first_at = first.ctypes.data + 4 * column
+            out_at = out.ctypes.data + 4 * out_start
+            places_at = places.ctypes.data + 8 * row
+            if width == WIDE:
+                _wide(x_at, rows_at, runs_at, n_runs, steps, stride, panel_at, first_at, out_at, places_at, int(added))
+            else:
+                _narrow(x_at, rows_at, runs_at, n_runs, steps, stride, panel_at, first_at, out_at, places_at, int(added))
+
+        return multiply
