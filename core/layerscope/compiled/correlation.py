@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled.jit import native
-from layerscope.compiled.microkernel import NARROW, ROWS, WIDE, multiply_block
+from layerscope.compiled.microkernel import NARROW, ROWS, WIDE, copy_wide, multiply_block
 from layerscope.compiled.team import claim, shared
 
 #: One product: its rows in the tables (`per_line` for each of `lines` lines), its runs (`n_runs`
@@ -42,7 +42,7 @@ Lines = tuple[int, int, int, int, int, int, int, int, int, int]
 
 #: Entries of a panel's column that are worked through at a time, for the panel to stay in the
 #: first cache.
-_DEPTH = 192
+_DEPTH = 384
 
 
 @native(inline="never")
@@ -57,24 +57,29 @@ def _fill(
     x: np.ndarray,
     sample: int,
     line: int,
+    lines: int,
     lows: tuple[int, int, int],
     rows: int,
     length: int,
 ) -> None:
-    """Copy lines of a sample from `line` on into a chunk, with `rows` rows of `length` a line."""
+    """Copy `lines` lines of a sample from `line` on into a chunk, with `rows` rows of `length` a line."""
     low_line, low_row, low = lows
     _, n_lines, n_rows, entries = x.shape
-    for a in range(len(chunk) // (rows * length)):
+    for a in range(lines):
         of = line + a - low_line
         for e in range(rows):
             row = e - low_row
             begin = (a * rows + e) * length
             if of < 0 or of >= n_lines or row < 0 or row >= n_rows:
-                chunk[begin : begin + length] = 0
-            else:
-                chunk[begin : begin + low] = 0
-                chunk[begin + low : begin + low + entries] = x[sample, of, row]
-                chunk[begin + low + entries : begin + length] = 0
+                for i in range(length):
+                    chunk[begin + i] = 0
+                continue
+            for i in range(low):
+                chunk[begin + i] = 0
+            for i in range(entries):
+                chunk[begin + low + i] = x[sample, of, row, i]
+            for i in range(low + entries, length):
+                chunk[begin + i] = 0
 
 
 @native(inline="never")
@@ -96,6 +101,7 @@ def _multiply(
     out: np.ndarray,
     out_start: int,
     places: np.ndarray,
+    each: bool,
 ) -> None:
     """Multiply `count` rows of `source` with all panels of a product, and write the results."""
     block = np.empty(ROWS * WIDE, np.float32)
@@ -105,12 +111,13 @@ def _multiply(
         width = panel_width(columns - n)
         shown = min(width, columns - n)
         whole = count - count % ROWS if shown == width else 0
+        begin = start + n if each else start
         for r in range(0, max(n_runs, 1), at_once):
             for m in range(row, row + whole, ROWS):
                 multiply_block(
-                    source, start, rows, m, runs, run + r, min(at_once, n_runs - r), steps, 1,
+                    source, begin, rows, m, runs, run + r, min(at_once, n_runs - r), steps, 1,
                     panels, panel + r * steps * width, width,
-                    first, column + n, out, out_start + n, places, r > 0,
+                    first, column + n, out, out_start + n, places, r > 0, each,
                 )  # fmt: skip
         # Rows or columns that do not fill a block are computed aside, with the last row again.
         for m in range(whole, count, ROWS):
@@ -118,12 +125,13 @@ def _multiply(
                 last_rows[i] = rows[row + min(m + i, count - 1)]
                 in_block[i] = i * width
             multiply_block(
-                source, start, last_rows, 0, runs, run, n_runs, steps, 1,
-                panels, panel, width, first, column + n, block, 0, in_block, False,
+                source, begin, last_rows, 0, runs, run, n_runs, steps, 1,
+                panels, panel, width, first, column + n, block, 0, in_block, False, each,
             )  # fmt: skip
             for i in range(min(ROWS, count - m)):
                 to = out_start + n + places[row + m + i]
-                out[to : to + shown] = block[i * width : i * width + shown]
+                for j in range(shown):
+                    out[to + j] = block[i * width + j]
         panel += n_runs * steps * width
 
 
@@ -138,6 +146,7 @@ def _correlate_reference(
     out: np.ndarray,
     places: np.ndarray,
     line_out: int,
+    each: bool,
 ) -> None:
     flat = out.reshape(len(x), -1)
     for line, chunk in _chunks(x, lines):
@@ -148,11 +157,21 @@ def _correlate_reference(
             at = slice(product["row"], product["row"] + n)
             span = slice(product["run"], product["run"] + product["n_runs"])
             entries = (runs[span, None] + np.arange(product["steps"])).reshape(-1)
-            left = chunk[:, product["source"] + rows[at, None] + entries]
+            where = product["source"] + rows[at, None] + entries
             right = _matrix(panels[product["panel"] :], len(entries), product["columns"])
             channels = np.arange(product["columns"])
             to = line * line_out + product["target"] + places[at, None] + channels
-            flat[:, to] = left @ right + first[product["target"] + channels]
+            flat[:, to] = _products(chunk, where, right, each) + first[product["target"] + channels]
+
+
+def _products(chunk: np.ndarray, at: np.ndarray, right: np.ndarray, each: bool) -> np.ndarray:
+    """Multiply rows that lie at some places of every sample with a matrix."""
+    if not each:
+        return chunk[:, at] @ right
+    out = np.zeros((len(chunk), len(at), right.shape[-1]), right.dtype)
+    for k in range(at.shape[1]):
+        out += chunk[:, at[:, k, None] + np.arange(right.shape[-1])] * right[..., k, None, :]
+    return out
 
 
 def _chunks(x: np.ndarray, lines: Lines) -> list[tuple[int, np.ndarray]]:
@@ -193,17 +212,19 @@ def correlate(
     out: np.ndarray,
     places: np.ndarray,
     line_out: int,
+    each: bool,
 ) -> None:
     """Multiply windows with matrices: what the places in `out` get begins at `first`.
 
     Shapes: x (b, first, second, third * channels), C-contiguous; `rows`, `runs` and `places` tables
     relative to a chunk, `products` of type `PRODUCT`, first (channels of `out` and `WIDE` more),
-    out (b, ...), written; from one line to the next `places` grow by `line_out`.
+    out (b, ...), written; from one line to the next `places` grow by `line_out`. With `each` every
+    channel is a sum of its own.
     """
     count, chunks, step, reach, low_line, low_row, low, n_rows, length, bare = lines
     pieces = len(x) * chunks
     flat, to, per_sample = x.reshape(-1), out.reshape(-1), out.size // len(x)
-    source = flat if bare else np.empty(reach * n_rows * length, np.float32)
+    source = flat if bare else np.empty(reach * n_rows * length + WIDE, np.float32)
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(pieces * task // tasks, pieces * (task + 1) // tasks):
@@ -212,7 +233,9 @@ def correlate(
             if bare:
                 start = (sample * x.shape[1] + line * step) * n_rows * length
             else:
-                _fill(source, x, sample, line * step, (low_line, low_row, low), n_rows, length)
+                _fill(
+                    source, x, sample, line * step, reach, (low_line, low_row, low), n_rows, length
+                )
             for p in range(len(products)):
                 product = products[p]
                 n = min(count, product["lines"] - line) * product["per_line"]
@@ -221,7 +244,7 @@ def correlate(
                     source, start + product["source"], rows, product["row"], n,
                     runs, product["run"], product["n_runs"], product["steps"],
                     panels, product["panel"], product["columns"], first, target,
-                    to, sample * per_sample + line * line_out + target, places,
+                    to, sample * per_sample + line * line_out + target, places, each,
                 )  # fmt: skip
         task = claim(board, task, tasks)
 
@@ -238,8 +261,13 @@ def _pack(
         for q in range(count):
             at = begin + q * channels + n
             to = panel + q * width
-            panels[to : to + shown] = values[at : at + shown]
-            panels[to + shown : to + width] = 0
+            if shown == WIDE:
+                copy_wide(panels, to, values, at)
+                continue
+            for j in range(shown):
+                panels[to + j] = values[at + j]
+            for j in range(shown, width):
+                panels[to + j] = 0
         panel += count * width
 
 
@@ -253,6 +281,7 @@ def _kernel_gradient_reference(
     steps: int,
     stride: int,
     out: np.ndarray,
+    each: bool,
 ) -> None:
     out[...] = 0
     count, groups = lines[0], out.shape[1]
@@ -263,9 +292,9 @@ def _kernel_gradient_reference(
         at = (runs[:n_runs, None] + stride * np.arange(n_steps)).reshape(-1)
         right = values[:, line : line + n].reshape(len(x), len(at), values.shape[-1])
         for group in range(groups):
-            left = chunk[:, channels * group + rows[:, None] + at]
-            product = left @ right[..., group * columns : (group + 1) * columns]
-            out[0, group, :, :columns] += product.sum(0)
+            where = channels * group + rows[:, None] + at
+            part = right[..., group * columns : (group + 1) * columns]
+            out[0, group, :, :columns] += _products(chunk, where, part, each).sum(0)
 
 
 @native(inline="never")
@@ -290,6 +319,7 @@ def correlate_kernel_gradient(
     steps: int,
     stride: int,
     out: np.ndarray,
+    each: bool,
 ) -> None:
     """Sum over all windows the products of their entries with the window's values.
 
@@ -299,6 +329,7 @@ def correlate_kernel_gradient(
     Shapes: x (b, first, second, third * channels), values (b, lines, windows of a line, filters),
     both C-contiguous; rows (a multiple of `ROWS`), runs (those of a chunk), out (tasks, groups,
     len(rows), filters of a group, filled up to whole panels), written. A group has `channels`.
+    With `each` every channel is a sum of its own.
     """
     count, chunks, step, reach, low_line, low_row, low, n_rows, length, bare = lines
     pieces = len(x) * chunks
@@ -307,7 +338,7 @@ def correlate_kernel_gradient(
     columns = filters // groups
     per_line = values.shape[2]
     flat, upstream, sums = x.reshape(-1), values.reshape(-1), out.reshape(-1)
-    source = flat if bare else np.empty(reach * n_rows * length, np.float32)
+    source = flat if bare else np.empty(reach * n_rows * length + WIDE, np.float32)
     packed = np.empty(count * per_line * width_out, np.float32)
     places = width_out * np.arange(len(rows))
     task = claim(board, -1, tasks)
@@ -321,13 +352,15 @@ def correlate_kernel_gradient(
             if bare:
                 start = (sample * x.shape[1] + line * step) * n_rows * length
             else:
-                _fill(source, x, sample, line * step, (low_line, low_row, low), n_rows, length)
+                _fill(
+                    source, x, sample, line * step, reach, (low_line, low_row, low), n_rows, length
+                )
             for group in range(groups):
                 begin = (sample * values.shape[1] + line) * per_line * filters + group * columns
                 _pack(packed, upstream, begin, n * per_line, filters, columns)
                 _add_products(
                     source, start + group * channels, rows, runs, n_runs, n_steps, stride,
-                    packed, columns, sums, (task * groups + group) * len(rows) * width_out, places,
+                    packed, columns, sums, (task * groups + group) * len(rows) * width_out, places, each,
                 )  # fmt: skip
         task = claim(board, task, tasks)
 
@@ -346,6 +379,7 @@ def _add_products(
     out: np.ndarray,
     out_start: int,
     places: np.ndarray,
+    each: bool,
 ) -> None:
     """Add the products of whole blocks of rows with all panels."""
     at_once, panel = max(1, _DEPTH // steps), 0
@@ -354,8 +388,9 @@ def _add_products(
         for r in range(0, n_runs, at_once):
             for m in range(0, len(rows), ROWS):
                 multiply_block(
-                    source, start, rows, m, runs, r, min(at_once, n_runs - r), steps, stride,
+                    source, start + n if each else start, rows, m,
+                    runs, r, min(at_once, n_runs - r), steps, stride,
                     packed, panel + r * steps * width, width, out, 0,
-                    out, out_start + n, places, True,
+                    out, out_start + n, places, True, each,
                 )  # fmt: skip
         panel += n_runs * steps * width

@@ -56,6 +56,7 @@ def multiply_block(
     out_start: int,
     places: np.ndarray,
     added: bool,
+    each: bool,
 ) -> None:
     """Multiply `ROWS` rows found in `x` with a panel of `width` columns, `WIDE` or `NARROW`.
 
@@ -63,13 +64,24 @@ def multiply_block(
     ``x[start + rows[row + m] + runs[run + r] + k * stride]``; the panel lies in `panels` at
     `panel`, row by row; row m of the product goes to `out` at ``out_start + places[row + m]``,
     added to what is there or, with `added` false, to ``first[column:column + width]``.
+    With `each` every column has rows of its own, which begin one entry further in `x` than those
+    of the column before: it is a sum of products for each channel by itself.
     All arrays are flat and float32, tables of int64.
     """
     at = start + rows[row : row + ROWS, None, None] + runs[None, run : run + n_runs, None]
-    left = x[at + stride * np.arange(steps)].reshape(ROWS, n_runs * steps)
+    at = (at + stride * np.arange(steps)).reshape(ROWS, n_runs * steps)
     right = panels[panel : panel + n_runs * steps * width].reshape(-1, width)
+    if each:
+        product = (x[at[:, :, None] + np.arange(width)] * right).sum(1)
+    else:
+        product = x[at] @ right
     to = out_start + places[row : row + ROWS, None] + np.arange(width)
-    out[to] = (out[to] if added else first[column : column + width]) + left @ right
+    out[to] = (out[to] if added else first[column : column + width]) + product
+
+
+def copy_wide(out: np.ndarray, to: int, x: np.ndarray, begin: int) -> None:
+    """Copy `WIDE` numbers."""
+    out[to : to + WIDE] = x[begin : begin + WIDE]
 
 
 if ENABLED:
@@ -123,7 +135,7 @@ if ENABLED:
         places = ir.Constant(ir.VectorType(number, NARROW), [0] * NARROW)
         return builder.shuffle_vector(value, nothing, places)
 
-    def _multiply(builder: Any, arguments: Any, vectors: int) -> None:
+    def _multiply(builder: Any, arguments: Any, vectors: int, each: bool) -> None:
         x, rows, runs, n_runs, steps, stride, panel, first, out, places, added = arguments
         rows, runs, places = (_pointer(builder, one, _INT) for one in (rows, runs, places))
         x, out, first = (_pointer(builder, one, _FLOAT) for one in (x, out, first))
@@ -150,9 +162,13 @@ if ENABLED:
         ]
         added_up = []
         for m in range(ROWS):
-            value = _everywhere(builder, builder.gep(starts[m], [at]))
+            left = builder.gep(starts[m], [at])
+            if each:
+                values = [builder.load(one, align=4) for one in _vectors(builder, left, vectors)]
+            else:
+                values = [_everywhere(builder, left)] * vectors
             for j in range(vectors):
-                product = builder.fmul(value, columns[j], flags=_FUSED)
+                product = builder.fmul(values[j], columns[j], flags=_FUSED)
                 added_up.append(builder.fadd(sums[m * vectors + j], product, flags=_FUSED))
         right_after = builder.gep(right, [_INT(vectors)])
         steps_loop.close([builder.add(at, stride), right_after, *added_up])
@@ -160,7 +176,7 @@ if ENABLED:
         for target, total in zip(targets, runs_loop.carried[1:], strict=True):
             builder.store(total, target, align=4)
 
-    def _block(vectors: int) -> Any:
+    def _block(vectors: int, each: bool) -> Any:
         """Make a block so many vectors wide, called with addresses and numbers."""
 
         @intrinsic
@@ -179,31 +195,60 @@ if ENABLED:
             added: Any,
         ) -> Any:
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-                _multiply(builder, arguments, vectors)
+                _multiply(builder, arguments, vectors, each)
                 return context.get_dummy_value()
 
             return types.void(*(types.int64,) * 11), generate
 
         return block
 
-    _wide, _narrow = _block(_VECTORS), _block(1)
+    _wide, _narrow = _block(_VECTORS, False), _block(1, False)
+    _wide_each, _narrow_each = _block(_VECTORS, True), _block(1, True)
 
     @overload(multiply_block, strict=False)
     def _multiply_block(*arguments: Any) -> Any:
         def multiply(
             x, start, rows, row, runs, run, n_runs, steps, stride, panels, panel, width, first,
-            column, out, out_start, places, added,
+            column, out, out_start, places, added, each,
         ):  # fmt: skip
-            x_at = x.ctypes.data + 4 * start
-            rows_at = rows.ctypes.data + 8 * row
-            runs_at = runs.ctypes.data + 8 * run
-            panel_at = panels.ctypes.data + 4 * panel
-            first_at = first.ctypes.data + 4 * column
-            out_at = out.ctypes.data + 4 * out_start
-            places_at = places.ctypes.data + 8 * row
-            if width == WIDE:
-                _wide(x_at, rows_at, runs_at, n_runs, steps, stride, panel_at, first_at, out_at, places_at, int(added))
+            at = x.ctypes.data + 4 * start
+            row_at, run_at = rows.ctypes.data + 8 * row, runs.ctypes.data + 8 * run
+            right = panels.ctypes.data + 4 * panel
+            begin = first.ctypes.data + 4 * column
+            to, place = out.ctypes.data + 4 * out_start, places.ctypes.data + 8 * row
+            more = int(added)
+            if each:
+                if width == WIDE:
+                    _wide_each(
+                        at, row_at, run_at, n_runs, steps, stride, right, begin, to, place, more
+                    )
+                else:
+                    _narrow_each(
+                        at, row_at, run_at, n_runs, steps, stride, right, begin, to, place, more
+                    )
+            elif width == WIDE:
+                _wide(at, row_at, run_at, n_runs, steps, stride, right, begin, to, place, more)
             else:
-                _narrow(x_at, rows_at, runs_at, n_runs, steps, stride, panel_at, first_at, out_at, places_at, int(added))
+                _narrow(at, row_at, run_at, n_runs, steps, stride, right, begin, to, place, more)
 
         return multiply
+
+    @intrinsic
+    def _copy(context: Any, out: Any, x: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            to, begin = (
+                _vectors(builder, _pointer(builder, one, _FLOAT), _VECTORS) for one in arguments
+            )
+            values = [builder.load(at, align=4) for at in begin]
+            for value, at in zip(values, to, strict=True):
+                builder.store(value, at, align=4)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), generate
+
+    @overload(copy_wide, strict=False)
+    def _copy_wide(*arguments: Any) -> Any:
+        def copy(out, to, x, begin):
+            _copy(out.ctypes.data + 4 * to, x.ctypes.data + 4 * begin)
+
+        return copy

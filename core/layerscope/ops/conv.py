@@ -254,7 +254,7 @@ def _channels(x: Array, data_format: str | None) -> int:
 
 def _correlate(image: Array, kernel: Array, windows: Windows) -> Array:
     """Product of every window with the kernel, as (batch, *windows, filters)."""
-    if correlation.direct(image, kernel, windows):
+    if correlation.direct(windows, image, kernel):
         return correlation.correlated(image, kernel, windows)
     groups = image.shape[-1] // kernel.shape[3]
     out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.result_type(image, kernel))
@@ -268,7 +268,7 @@ def _correlate(image: Array, kernel: Array, windows: Windows) -> Array:
 
 def _spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Array:
     """Sum of multiples of the kernel, one for every window: the transpose of `_correlate`."""
-    if correlation.direct(values, kernel, windows):
+    if correlation.direct(windows, values, kernel):
         return correlation.spread(values, kernel, windows, channels)
     inputs, groups = kernel.shape[3], channels // kernel.shape[3]
     dtype = np.result_type(values, kernel)
@@ -285,7 +285,7 @@ def _spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Ar
 
 def _kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
     """Sum over all windows of the window times its value, in the kernel's shape."""
-    if correlation.direct(image, kernel, windows) and values.dtype == image.dtype:
+    if correlation.direct(windows, image, values):
         return correlation.kernel_gradient(image, values, kernel, windows)
     groups = image.shape[-1] // kernel.shape[3]
     grad = np.zeros(kernel.shape, np.result_type(image, values))

@@ -8,7 +8,7 @@ the transpose is one product for each place an entry can have between two window
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -24,7 +24,7 @@ from layerscope.compiled.correlation import (
     panel_width,
 )
 from layerscope.compiled.jit import ENABLED
-from layerscope.compiled.microkernel import ROWS, WIDE
+from layerscope.compiled.microkernel import NARROW, ROWS, WIDE
 from layerscope.ops.windows import Windows
 
 Array = Any
@@ -32,9 +32,11 @@ Array = Any
 #: A chunk of an image is to stay in a core's second cache.
 _CHUNK_BYTES = 192 * 2**10
 #: Multiplications for which a team is worth calling, and that a sum of its own is worth.
-_SHARED, _PART = 2**19, 2**22
+_SHARED, _PART = 2**18, 2**20
 #: A run longer than this needs no joining with the next.
 _LONG = 256
+#: Time that a block of `NARROW` columns takes, of that of `WIDE` ones.
+_NARROW_COST = 0.7
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,15 @@ class _Phase:
 
     Attributes
     ----------
-    start : first place written.
-    count : how many are written.
-    taps : entries of the kernel, each with the distance of what it meets.
+    places : where the results are written, the first of `slots` adjacent ones.
+    reads : from where on entries are read for each.
+    taps : distances of the entries read, each with the kernel's entry that every slot meets
+        there, -1 for none.
     """
 
-    start: int
-    count: int
-    taps: tuple[tuple[int, int], ...]
+    places: tuple[int, ...]
+    reads: tuple[int, ...]
+    taps: tuple[tuple[int, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class _Axis:
     Attributes
     ----------
     read, written : lengths.
-    step, spread : distance between the entries read, and between the places written, of a phase.
+    step, spread : from one place of a phase to the next, entries read and places written.
     low, length : zeros before the entries, and their number with all zeros.
     phases : in which the places written fall.
     """
@@ -73,60 +76,91 @@ class _Axis:
     length: int
     phases: tuple[_Phase, ...]
 
+    @classmethod
+    def of(cls, windows: Windows, axis: int, transposed: bool, slots: int = 1) -> _Axis:
+        """Return an axis of a convolution, or of its transpose, which spreads what it reads."""
+        size, stride, dilation = (
+            values[axis] for values in (windows.size, windows.strides, windows.dilation)
+        )
+        before = windows.pads[axis][0]
+        read, written = windows.spatial[axis], windows.out[axis]
+        step, spread = stride, 1
+        if transposed:
+            read, written, step, spread = written, read, 1, stride
+
+        def met(place: int) -> list[tuple[int, int]]:
+            if not transposed:
+                return [(place * stride + t * dilation - before, t) for t in range(size)]
+            found = [(place + before - t * dilation, t) for t in range(size)]
+            return [(at // stride, t) for at, t in found if at % stride == 0]
+
+        phases = []
+        for first in range(min(spread, written) if slots == 1 else 1):
+            starts = range(first, written, spread)
+            if slots > 1:
+                starts = (*range(0, written - slots, slots), written - slots)
+            taps: dict[int, list[int]] = {}
+            for slot in range(slots):
+                for at, t in met(first + slot):
+                    taps.setdefault(at, [-1] * slots)[slot] = t
+            reads = tuple(start // spread * step for start in starts)
+            ordered = tuple((at, tuple(taps[at])) for at in sorted(taps))
+            phases.append(_Phase(tuple(starts), reads, ordered))
+        return cls._padded(read, written, step, spread, phases)
+
+    @classmethod
+    def _padded(
+        cls, read: int, written: int, step: int, spread: int, phases: list[_Phase]
+    ) -> _Axis:
+        """Add as many zeros as the phases reach beyond the entries."""
+        reached = [at for phase in phases for at, _ in phase.taps]
+        low = max(0, -min(reached, default=0))
+        needed = [phase.reads[-1] + phase.taps[-1][0] + 1 for phase in phases if phase.taps]
+        phases = [
+            _Phase(phase.places, phase.reads, tuple((at + low, t) for at, t in phase.taps))
+            for phase in phases
+        ]
+        length = low + max(read, 1, *needed)
+        return cls(read, written, step, spread, low, length, tuple(phases))
+
     @property
     def reach(self) -> int:
         """Entries read for one place written."""
-        return 1 + max((at for phase in self.phases for _, at in phase.taps), default=0)
+        return 1 + max((at for phase in self.phases for at, _ in phase.taps), default=0)
+
+    def cost(self, columns: int) -> float:
+        """Return a measure of the time that products along this axis take."""
+        slots = max((len(taps) for phase in self.phases for _, taps in phase.taps), default=1)
+        wide, rest = divmod(columns * slots, WIDE)
+        vectors = wide + (_NARROW_COST if 0 < rest <= NARROW else rest > 0)
+        return vectors * sum(len(phase.places) * len(phase.taps) for phase in self.phases)
 
 
-def _forward_axis(windows: Windows, axis: int) -> _Axis:
-    size, step, dilation = (
-        values[axis] for values in (windows.size, windows.strides, windows.dilation)
-    )
-    taps = tuple((t, t * dilation) for t in range(size))
-    phase = _Phase(0, windows.out[axis], taps)
-    return _axis(windows.spatial[axis], windows.out[axis], step, 1, windows.pads[axis][0], (phase,))
+def _last_axis(windows: Windows, axis: int, transposed: bool, columns: int, fill: bool) -> _Axis:
+    """Return the last axis; few columns are filled up with those of adjacent places."""
+    found = _Axis.of(windows, axis, transposed)
+    if not fill or columns > NARROW // 2:
+        return found
+    for slots in range(found.spread, WIDE // columns + 1, found.spread):
+        if 1 < slots <= found.written and (found.written - slots) % found.spread == 0:
+            other = _Axis.of(windows, axis, transposed, slots)
+            found = min(found, other, key=lambda axis: axis.cost(columns))
+    return found
 
 
-def _spread_axis(windows: Windows, axis: int) -> _Axis:
-    """Return the transpose of `_forward_axis`: a window is read where it spread something."""
-    step, dilation = windows.strides[axis], windows.dilation[axis]
-    written, before = windows.spatial[axis], windows.pads[axis][0]
-    phases = []
-    for start in range(min(step, written)):
-        places = [(t, start + before - t * dilation) for t in range(windows.size[axis])]
-        met = sorted((at // step, t) for t, at in places if at % step == 0)
-        count = -(-(written - start) // step)
-        phases.append(_Phase(start, count, tuple((t, at) for at, t in met)))
-    low = max(0, -min((at for phase in phases for _, at in phase.taps), default=0))
-    phases = [
-        _Phase(phase.start, phase.count, tuple((t, at + low) for t, at in phase.taps))
-        for phase in phases
-    ]
-    return _axis(windows.out[axis], written, 1, step, low, tuple(phases))
-
-
-def _axis(
-    read: int, written: int, step: int, spread: int, low: int, phases: tuple[_Phase, ...]
-) -> _Axis:
-    needed = [
-        (phase.count - 1) * step + at + 1 for phase in phases for _, at in phase.taps[-1:]
-    ]
-    return _Axis(read, written, step, spread, low, max(low + read, *needed, 1), phases)
-
-
-def _axes(windows: Windows, transposed: bool) -> tuple[list[int], list[_Axis]]:
-    """Return the axes with those of length 1 last, for the first to be cut into chunks."""
-    trivial = zip(windows.spatial, windows.out, windows.size, strict=True)
+def _axes(
+    windows: Windows, transposed: bool, columns: int = 1, fill: bool = False
+) -> tuple[list[int], list[_Axis]]:
+    """Return the axes, the first of which is cut into chunks, and which of the windows' they are."""
     missing = 0
-    for lengths in trivial:
+    for lengths in zip(windows.spatial, windows.out, windows.size, strict=True):
         if lengths != (1, 1, 1) or missing == 2:
             break
         missing += 1
-    # An image's rows are lines, its columns stay last.
-    order = {0: [0, 1, 2], 1: [1, 0, 2], 2: [2, 0, 1]}[missing]
-    make = _spread_axis if transposed else _forward_axis
-    return order, [make(windows, axis) for axis in order]
+    # An image's rows are lines and its columns stay last; a sequence's entries are lines.
+    order = ([0, 1, 2], [1, 0, 2], [2, 0, 1])[missing]
+    axes = [_Axis.of(windows, axis, transposed) for axis in order[:2]]
+    return order, [*axes, _last_axis(windows, order[2], transposed, columns, fill)]
 
 
 @dataclass(frozen=True)
@@ -157,49 +191,47 @@ class Plan:
 
 @lru_cache(maxsize=256)
 def plan(
-    windows: Windows, batch: int, channels: int, written: int, groups: int, transposed: bool
+    windows: Windows,
+    batch: int,
+    channels: int,
+    written: int,
+    groups: int,
+    transposed: bool,
+    fill: bool = False,
+    each: bool = False,
 ) -> Plan:
-    """Return the tables of `correlate`, or of its transpose."""
-    order, axes = _axes(windows, transposed)
+    """Return the tables of `correlate`, or of its transpose.
+
+    With `fill`, few channels are written for several adjacent places at a time, which reads
+    entries that some of them do not meet: as nothing (0), unless they are infinite or NaN.
+    With `each` every channel is correlated by itself.
+    """
+    order, axes = _axes(windows, transposed, written, fill and groups == 1)
+    lines = _lines(axes, batch, channels, each and channels % NARROW > 0)
     first, second, third = axes
-    lines = _lines(axes, batch, channels, max(phase.count for phase in first.phases))
     units = second.length * third.length * channels, third.length * channels, channels
     units_out = second.written * third.written * written, third.written * written, written
-    sizes = [windows.size[axis] for axis in range(3)]
     products, rows, places, runs, orders = [], [], [], [], []
     row = run = panel = multiplications = 0
-    inputs, outputs = channels // groups, written // groups
+    inputs, outputs = 1 if each else channels // groups, written // groups
     for phases in product(*(axis.phases for axis in axes)):
-        counts = (lines[0], phases[1].count, phases[2].count)
-        rows.append(_grid(counts, [axis.step * unit for axis, unit in zip(axes, units, strict=True)]))
-        spread = [axis.spread * unit for axis, unit in zip(axes, units_out, strict=True)]
-        start = sum(phase.start * unit for phase, unit in zip(phases, units_out, strict=True))
-        places.append(start + _grid(counts, spread))
-        taps = [
-            (sum(at * unit for (_, at), unit in zip(met, units, strict=True)), met)
-            for met in product(*(phase.taps for phase in phases))
-        ]
-        found, steps = _joined(np.array([at for at, _ in taps], np.int64), inputs)
+        reads = [phases[0].reads[: lines[0]], phases[1].reads, phases[2].reads]
+        rows.append(_offsets(reads, units))
+        written_at = [phases[0].places[: lines[0]], phases[1].places, phases[2].places]
+        places.append(_offsets(written_at, units_out))
+        met = _offsets([[at for at, _ in phase.taps] for phase in phases], units)
+        found, steps = (met, 1) if each else _joined(met, inputs)
         runs.append(found)
-        orders.append(_order(order, [met for _, met in taps], sizes))
-        per_line = counts[1] * counts[2]
+        chosen = _order(order, phases, windows.size)
+        orders.append(chosen)
+        columns, per_line = outputs * chosen.shape[1], len(reads[1]) * len(reads[2])
         for group in range(groups):
             products.append(
-                (
-                    row,
-                    per_line,
-                    phases[0].count,
-                    run,
-                    len(found),
-                    steps,
-                    panel,
-                    outputs,
-                    group * inputs,
-                    group * outputs,
-                )
+                (row, per_line, len(phases[0].places), run, len(found), steps)
+                + (panel, columns, group * inputs, group * outputs)
             )
-            panel += len(taps) * inputs * panel_columns(outputs)
-            multiplications += phases[0].count * per_line * len(taps) * inputs * outputs
+            panel += len(met) * inputs * panel_columns(columns)
+            multiplications += len(phases[0].places) * per_line * len(met) * inputs * columns
         row, run = row + len(rows[-1]), run + len(found)
     return Plan(
         (first.read, second.read, third.read * channels),
@@ -215,16 +247,22 @@ def plan(
     )
 
 
-def _lines(axes: list[_Axis], batch: int, channels: int, total: int) -> Lines:
-    """Cut the first axis into chunks, for their zeros to fit in and everybody to get some."""
+def _lines(axes: list[_Axis], batch: int, channels: int, beyond: bool) -> Lines:
+    """Cut the first axis into chunks, for their zeros to fit in and everybody to get some.
+
+    An image is copied even if it needs no zeros where what lies beyond its end will be read.
+    """
     first, second, third = axes
+    total = max(len(phase.places) for phase in first.phases)
+    per_line = len(second.phases[0].places) * len(third.phases[0].places)
     line = second.length * third.length * channels
     fitting = max(1, _CHUNK_BYTES // (4 * line * first.step))
-    # Blocks are to be full: a chunk has some rows.
-    few = -(-8 * ROWS // max(1, math.prod(a.phases[0].count for a in axes[1:])))
+    # A chunk has some rows, for few blocks to lack some.
+    few = -(-8 * ROWS // per_line)
     count = min(max(min(fitting, -(-total * batch // 8)), few), total)
-    count = -(-total // -(-total // count))
-    bare = all((axis.low, axis.length) == (0, axis.read) for axis in axes)
+    chunks = -(-total // count)
+    count = -(-total // chunks)
+    bare = not beyond and all((axis.low, axis.length) == (0, axis.read) for axis in axes)
     return (
         count,
         -(-total // count),
@@ -239,10 +277,12 @@ def _lines(axes: list[_Axis], batch: int, channels: int, total: int) -> Lines:
     )
 
 
-def _grid(counts: tuple[int, ...], steps: list[int]) -> Array:
+def _offsets(axes: Sequence[Sequence[int]], units: Sequence[int]) -> Array:
     """Return the offsets of all places of a grid, in order."""
-    axes = [step * np.arange(count) for count, step in zip(counts, steps, strict=True)]
-    return (axes[0][:, None, None] + axes[1][:, None] + axes[2]).reshape(-1)
+    first, second, third = (
+        np.array(axis, np.int64) * unit for axis, unit in zip(axes, units, strict=True)
+    )
+    return (first[:, None, None] + second[:, None] + third).reshape(-1)
 
 
 def _joined(runs: Array, steps: int) -> tuple[Array, int]:
@@ -255,13 +295,16 @@ def _joined(runs: Array, steps: int) -> tuple[Array, int]:
     return runs, steps
 
 
-def _order(order: list[int], taps: list[Any], sizes: list[int]) -> Array:
-    """Return which entries of a kernel the taps are."""
+def _order(order: list[int], phases: Sequence[_Phase], size: Sequence[int]) -> Array:
+    """Return which entries of a kernel are met, as (taps, slots), -1 for none."""
     found = []
-    for met in taps:
-        at = dict(zip(order, (t for t, _ in met), strict=True))
-        found.append((at[0] * sizes[1] + at[1]) * sizes[2] + at[2])
-    return np.array(found, np.int64)
+    for taps in product(*(phase.taps for phase in phases)):
+        (first,), (second,), last = (met for _, met in taps)
+        for slot in last:
+            at = dict(zip(order, (first, second, slot), strict=True))
+            found.append(-1 if slot < 0 else (at[0] * size[1] + at[1]) * size[2] + at[2])
+    slots = len(phases[2].taps[0][1]) if phases[2].taps else 1
+    return np.array(found, np.int64).reshape(-1, slots)
 
 
 def panel_columns(columns: int) -> int:
@@ -284,117 +327,153 @@ def _panels(matrices: Iterator[Array], entries: int) -> Array:
     return panels
 
 
-def direct(x: Array, kernel: Array, windows: Windows) -> bool:
+def direct(windows: Windows, *arrays: Array) -> bool:
     """Return whether the blocks here are for such arrays: float32, and enough windows a sample."""
     return (
         ENABLED
-        and x.dtype == kernel.dtype == np.float32
-        and x.size > 0
-        and kernel.size > 0
+        and all(array.dtype == np.float32 and array.size for array in arrays)
         and math.prod(windows.out) >= ROWS
     )
 
 
-def correlated(image: Array, kernel: Array, windows: Windows, bias: Array | None = None) -> Array:
+def correlated(image: Array, kernel: Array, windows: Windows) -> Array:
     """Product of every window with the kernel, as (batch, *windows, filters)."""
-    filters, groups = kernel.shape[-1], image.shape[-1] // kernel.shape[3]
-    found = plan(windows, len(image), image.shape[-1], filters, groups, False)
-    taps = kernel.reshape(-1, *kernel.shape[3:])
-    out = np.empty((len(image), *windows.out, filters), np.float32)
-    return _run(found, image, _grouped(taps, found, groups, False), out, bias)
+    out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.float32)
+    groups = image.shape[-1] // kernel.shape[3]
+    return _Product(windows, groups, False).of(image, kernel, out)
 
 
-def spread(
-    values: Array, kernel: Array, windows: Windows, channels: int, bias: Array | None = None
-) -> Array:
+def spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Array:
     """Sum of multiples of the kernel, one for every window: the transpose of `correlated`."""
-    groups = channels // kernel.shape[3]
-    found = plan(windows, len(values), values.shape[-1], channels, groups, True)
-    taps = kernel.reshape(-1, *kernel.shape[3:])
     out = np.empty((len(values), *windows.spatial, channels), np.float32)
-    return _run(found, values, _grouped(taps, found, groups, True), out, bias)
-
-
-def _grouped(taps: Array, found: Plan, groups: int, transposed: bool) -> Iterator[Array]:
-    """Yield the matrix of each product, from a kernel (entries, channels, filters)."""
-    filters = taps.shape[2] // groups
-    for order in found.orders:
-        chosen = taps[order]
-        for group in range(groups):
-            part = chosen[:, :, group * filters : (group + 1) * filters]
-            part = part.swapaxes(1, 2) if transposed else part
-            yield part.reshape(part.shape[0] * part.shape[1], part.shape[2])
-
-
-def _run(
-    found: Plan, x: Array, matrices: Iterator[Array], out: Array, bias: Array | None
-) -> Array:
-    first = np.zeros(out.shape[-1] + WIDE, np.float32)
-    if bias is not None:
-        first[: len(bias)] = bias
-    batch = len(x)
-    shared = batch * found.multiplications >= _SHARED
-    correlate(
-        batch * found.lines[1] if shared else 1,
-        np.ascontiguousarray(x).reshape(batch, *found.image),
-        found.lines,
-        found.products,
-        found.rows,
-        found.runs,
-        _panels(matrices, found.panels),
-        first,
-        out,
-        found.places,
-        found.line_out,
-    )
-    return out
+    groups = channels // kernel.shape[3]
+    return _Product(windows, groups, True).of(values, kernel, out)
 
 
 def kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
     """Sum over all windows of the window times its value, in the kernel's shape."""
+    groups = image.shape[-1] // kernel.shape[3]
+    return _kernel_gradient(image, values, kernel, windows, groups, False)
+
+
+def correlated_each(image: Array, kernel: Array, windows: Windows) -> Array:
+    """Correlate every channel with its own kernel, of (depth, height, width, channels)."""
+    out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.float32)
+    return _Product(windows, 1, False, True).of(image, kernel, out)
+
+
+def spread_each(values: Array, kernel: Array, windows: Windows) -> Array:
+    """Return the transpose of `correlated_each`."""
+    out = np.empty((len(values), *windows.spatial, values.shape[-1]), np.float32)
+    return _Product(windows, 1, True, True).of(values, kernel, out)
+
+
+def kernel_gradient_each(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
+    """Sum over all windows of every channel's window times its value."""
+    return _kernel_gradient(image, values, kernel, windows, 1, True)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A convolution of `groups` of channels or its transpose, or of `each` channel by itself."""
+
+    windows: Windows
+    groups: int
+    transposed: bool
+    each: bool = False
+
+    def of(self, x: Array, kernel: Array, out: Array) -> Array:
+        """Write the product of `x` and a kernel to `out`; return it."""
+        found = self._plan(x, out, fill=not self.each)
+        self._run(found, x, kernel, out)
+        if found.orders[0].shape[1] > 1 and np.isnan(np.vdot(out, out)):
+            # Perhaps what should have been nothing times an infinity.
+            self._run(self._plan(x, out, fill=False), x, kernel, out)
+        return out
+
+    def _plan(self, x: Array, out: Array, fill: bool) -> Plan:
+        channels = x.shape[-1], out.shape[-1]
+        return plan(
+            self.windows, len(x), *channels, self.groups, self.transposed, fill, self.each
+        )
+
+    def _run(self, found: Plan, x: Array, kernel: Array, out: Array) -> None:
+        batch, slots = len(x), found.orders[0].shape[1]
+        correlate(
+            batch * found.lines[1] if batch * found.multiplications >= _SHARED else 1,
+            np.ascontiguousarray(x).reshape(batch, *found.image),
+            found.lines,
+            found.products,
+            found.rows,
+            found.runs,
+            _panels(self._matrices(found, kernel), found.panels),
+            np.zeros(out.shape[-1] * slots + WIDE, np.float32),
+            out,
+            found.places,
+            found.line_out,
+            self.each,
+        )
+
+    def _matrices(self, found: Plan, kernel: Array) -> Iterator[Array]:
+        """Yield the matrix of each product."""
+        taps = kernel.reshape(-1, *kernel.shape[3:])
+        if self.each:
+            yield from (taps[order[:, 0]] for order in found.orders)
+            return
+        if found.orders[0].shape[1] > 1:
+            taps = np.concatenate([taps, np.zeros_like(taps[:1])])
+        filters = taps.shape[2] // self.groups
+        for order in found.orders:
+            for group in range(self.groups):
+                part = taps[order, :, group * filters : (group + 1) * filters]
+                # (taps, slots, channels, filters), what is read before what is written.
+                part = part.transpose((0, 3, 1, 2) if self.transposed else (0, 2, 1, 3))
+                yield part.reshape(part.shape[0] * part.shape[1], part.shape[2] * part.shape[3])
+
+
+def _kernel_gradient(
+    image: Array, values: Array, kernel: Array, windows: Windows, groups: int, each: bool
+) -> Array:
     batch, channels, filters = len(image), image.shape[-1], kernel.shape[-1]
-    inputs = kernel.shape[3]
-    groups = channels // inputs
-    found = plan(windows, batch, channels, filters, groups, False)
-    order, axes = _axes(windows, False)
-    rows, runs, steps, stride = _gradient_tables(windows, batch, channels, groups)
-    parts = int(np.clip(batch * found.multiplications // _PART, 1, min(batch * found.lines[1], 16)))
-    sums = np.empty((parts, groups, len(rows), panel_columns(filters // groups)), np.float32)
+    found = plan(windows, batch, channels, filters, groups, False, each=each)
+    rows, runs, steps, stride = _gradient_tables(windows, batch, channels, groups, each)
+    columns, inputs = filters // groups, 1 if each else channels // groups
+    parts = min(batch * found.multiplications // _PART, batch * found.lines[1], 16)
+    sums = np.empty((max(parts, 1), groups, len(rows), panel_columns(columns)), np.float32)
+    _, (first, *_) = _axes(windows, False)
     correlate_kernel_gradient(
-        parts,
+        len(sums),
         np.ascontiguousarray(image).reshape(batch, *found.image),
         found.lines,
-        np.ascontiguousarray(values).reshape(batch, axes[0].written, -1, filters),
+        np.ascontiguousarray(values).reshape(batch, first.written, -1, filters),
         rows,
         inputs,
         runs,
         steps,
         stride,
         sums,
+        each,
     )
-    taps = math.prod(windows.size)
-    grad = np.add.reduce(sums, 0)[:, : taps * inputs, : filters // groups]
-    grad = grad.reshape(groups, taps, inputs, filters // groups)
-    result = np.empty((taps, inputs, groups, filters // groups), np.float32)
-    result[found.orders[0]] = grad.transpose(1, 2, 0, 3)
+    order = found.orders[0][:, 0]
+    grad = np.add.reduce(sums, 0)[:, : len(order) * inputs, :columns]
+    result = np.empty((len(order), inputs, groups, columns), np.float32)
+    result[order] = grad.reshape(groups, len(order), inputs, columns).transpose(1, 2, 0, 3)
     return result.reshape(kernel.shape)
 
 
 @lru_cache(maxsize=256)
 def _gradient_tables(
-    windows: Windows, batch: int, channels: int, groups: int
+    windows: Windows, batch: int, channels: int, groups: int, each: bool
 ) -> tuple[Array, Array, int, int]:
     """Return rows, runs, steps and stride of the kernel's gradient."""
-    found = plan(windows, batch, channels, groups, groups, False)
+    # Neither depends on how many filters a group has.
+    found = plan(windows, batch, channels, channels if each else groups, groups, False, each=each)
     _, (first, second, third) = _axes(windows, False)
-    inputs, line = channels // groups, third.length * channels
-    # The plan of one filter a group, for its runs not to depend on the filters.
+    line = third.length * channels
     entries = (found.runs[:, None] + np.arange(found.products[0]["steps"])).reshape(-1)
-    padding = np.full(-len(entries) % ROWS, entries[-1])
-    del inputs
-    rows = np.concatenate([entries, padding])
+    rows = np.concatenate([entries, np.full(-len(entries) % ROWS, entries[-1])])
     if third.written == 1 and second.written == 1:
         return rows, np.zeros(1, np.int64), 0, first.step * second.length * line
-    counts = (found.lines[0], second.written, 1)
-    steps = [first.step * second.length * line, second.step * line, 0]
-    return rows, _grid(counts, steps), third.written, third.step * channels
+    reads = [first.phases[0].reads[: found.lines[0]], second.phases[0].reads, [0]]
+    runs = _offsets(reads, [second.length * line, line, 0])
+    return rows, runs, third.written, third.step * channels

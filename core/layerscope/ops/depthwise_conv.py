@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import depthwise as compiled_depthwise
-from layerscope.ops import layout, shapes
+from layerscope.ops import correlation, layout, shapes
 from layerscope.ops.conv import check_ranks, conv, finished, spatial_lengths
 from layerscope.ops.operation import operation
 from layerscope.ops.windows import Windows, check_padding, filters, restore, volume
@@ -71,9 +71,13 @@ def depthwise_conv(
     """
     windows = _windows(x, kernel, strides, padding, data_format, dilation_rate)
     dtype = np.result_type(x, kernel)
-    image = windows.pad(_repeated(volume(x, data_format), kernel)).astype(dtype, copy=False)
-    out = np.zeros((len(x), *windows.out, image.shape[-1]), dtype)
-    compiled_depthwise.depthwise(image, _per_channel(kernel, dtype), out, *windows.steps)
+    image, weights = _repeated(volume(x, data_format), kernel), _per_channel(kernel, dtype)
+    if correlation.direct(windows, image, weights):
+        out = correlation.correlated_each(image, weights, windows)
+    else:
+        image = windows.pad(image).astype(dtype, copy=False)
+        out = np.zeros((len(x), *windows.out, image.shape[-1]), dtype)
+        compiled_depthwise.depthwise(image, weights, out, *windows.steps)
     return restore(out, x.ndim - 2, data_format)
 
 
@@ -105,11 +109,15 @@ def _grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -
     data_format = options.get("data_format")
     windows = _windows(x, kernel, **options)
     grads = np.ascontiguousarray(volume(g, data_format))
-    padded = windows.empty_padded(len(x), grads.shape[-1], grads.dtype)
     weights = _per_channel(kernel, grads.dtype)
-    compiled_depthwise.depthwise_input_gradient(grads, weights, padded, *windows.steps)
-    grad = windows.crop(padded)
-    grad = grad.reshape(*grad.shape[:4], *kernel.shape[-2:]).sum(-1)
+    if correlation.direct(windows, grads, weights):
+        grad = correlation.spread_each(grads, weights, windows)
+    else:
+        padded = windows.empty_padded(len(x), grads.shape[-1], grads.dtype)
+        compiled_depthwise.depthwise_input_gradient(grads, weights, padded, *windows.steps)
+        grad = windows.crop(padded)
+    if kernel.shape[-1] > 1:
+        grad = grad.reshape(*grad.shape[:4], *kernel.shape[-2:]).sum(-1)
     return restore(grad, x.ndim - 2, data_format)
 
 
@@ -117,7 +125,12 @@ def _grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) 
     data_format = options.get("data_format")
     windows = _windows(x, kernel, **options)
     grads = np.ascontiguousarray(volume(g, data_format))
-    image = windows.pad(_repeated(volume(x, data_format), kernel)).astype(grads.dtype, copy=False)
+    image = _repeated(volume(x, data_format), kernel)
+    if correlation.direct(windows, image, grads):
+        weights = _per_channel(kernel, grads.dtype)
+        grad = correlation.kernel_gradient_each(image, grads, weights, windows)
+        return grad.reshape(kernel.shape)
+    image = windows.pad(image).astype(grads.dtype, copy=False)
     grad = np.zeros((len(x), *windows.size, grads.shape[-1]), grads.dtype)
     compiled_depthwise.depthwise_kernel_gradient(image, grads, grad, *windows.steps)
     return grad.sum(0).reshape(kernel.shape)
