@@ -227,8 +227,10 @@ def plan(
         columns, per_line = outputs * chosen.shape[1], len(reads[1]) * len(reads[2])
         for group in range(groups):
             products.append(
-                (row, per_line, len(phases[0].places), run, len(found), steps)
-                + (panel, columns, group * inputs, group * outputs)
+                (
+                    *(row, per_line, len(phases[0].places), run, len(found), steps),
+                    *(panel, columns, group * inputs, group * outputs),
+                )
             )
             panel += len(met) * inputs * panel_columns(columns)
             multiplications += len(phases[0].places) * per_line * len(met) * inputs * columns
@@ -336,18 +338,20 @@ def direct(windows: Windows, *arrays: Array) -> bool:
     )
 
 
-def correlated(image: Array, kernel: Array, windows: Windows) -> Array:
+def correlated(image: Array, kernel: Array, windows: Windows, bias: Array | None = None) -> Array:
     """Product of every window with the kernel, as (batch, *windows, filters)."""
     out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.float32)
     groups = image.shape[-1] // kernel.shape[3]
-    return _Product(windows, groups, False).of(image, kernel, out)
+    return _Product(windows, groups, False).of(image, kernel, out, bias)
 
 
-def spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Array:
+def spread(
+    values: Array, kernel: Array, windows: Windows, channels: int, bias: Array | None = None
+) -> Array:
     """Sum of multiples of the kernel, one for every window: the transpose of `correlated`."""
     out = np.empty((len(values), *windows.spatial, channels), np.float32)
     groups = channels // kernel.shape[3]
-    return _Product(windows, groups, True).of(values, kernel, out)
+    return _Product(windows, groups, True).of(values, kernel, out, bias)
 
 
 def kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
@@ -356,10 +360,12 @@ def kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows
     return _kernel_gradient(image, values, kernel, windows, groups, False)
 
 
-def correlated_each(image: Array, kernel: Array, windows: Windows) -> Array:
+def correlated_each(
+    image: Array, kernel: Array, windows: Windows, bias: Array | None = None
+) -> Array:
     """Correlate every channel with its own kernel, of (depth, height, width, channels)."""
     out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.float32)
-    return _Product(windows, 1, False, True).of(image, kernel, out)
+    return _Product(windows, 1, False, True).of(image, kernel, out, bias)
 
 
 def spread_each(values: Array, kernel: Array, windows: Windows) -> Array:
@@ -382,13 +388,13 @@ class _Product:
     transposed: bool
     each: bool = False
 
-    def of(self, x: Array, kernel: Array, out: Array) -> Array:
-        """Write the product of `x` and a kernel to `out`; return it."""
+    def of(self, x: Array, kernel: Array, out: Array, bias: Array | None = None) -> Array:
+        """Write the product of `x` and a kernel, and a bias, to `out`; return it."""
         found = self._plan(x, out, fill=not self.each)
-        self._run(found, x, kernel, out)
+        self._run(found, x, kernel, out, bias)
         if found.orders[0].shape[1] > 1 and np.isnan(np.vdot(out, out)):
             # Perhaps what should have been nothing times an infinity.
-            self._run(self._plan(x, out, fill=False), x, kernel, out)
+            self._run(self._plan(x, out, fill=False), x, kernel, out, bias)
         return out
 
     def _plan(self, x: Array, out: Array, fill: bool) -> Plan:
@@ -397,8 +403,13 @@ class _Product:
             self.windows, len(x), *channels, self.groups, self.transposed, fill, self.each
         )
 
-    def _run(self, found: Plan, x: Array, kernel: Array, out: Array) -> None:
+    def _run(
+        self, found: Plan, x: Array, kernel: Array, out: Array, bias: Array | None
+    ) -> None:
         batch, slots = len(x), found.orders[0].shape[1]
+        first = np.zeros(out.shape[-1] * slots + WIDE, np.float32)
+        if bias is not None:
+            first[:-WIDE] = np.tile(bias, slots) if slots > 1 else bias
         correlate(
             batch * found.lines[1] if batch * found.multiplications >= _SHARED else 1,
             np.ascontiguousarray(x).reshape(batch, *found.image),
@@ -407,7 +418,7 @@ class _Product:
             found.rows,
             found.runs,
             _panels(self._matrices(found, kernel), found.panels),
-            np.zeros(out.shape[-1] * slots + WIDE, np.float32),
+            first,
             out,
             found.places,
             found.line_out,
