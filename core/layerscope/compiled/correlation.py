@@ -62,7 +62,7 @@ def _fill(
     rows: int,
     length: int,
 ) -> None:
-    """Copy `lines` lines of a sample from `line` on into a chunk, with `rows` rows of `length` a line."""
+    """Copy `lines` lines of a sample, from `line` on, into a chunk where a line has `rows` rows."""
     low_line, low_row, low = lows
     _, n_lines, n_rows, entries = x.shape
     for a in range(lines):
@@ -253,7 +253,7 @@ def correlate(
 def _pack(
     panels: np.ndarray, values: np.ndarray, begin: int, count: int, channels: int, columns: int
 ) -> None:
-    """Lay `count` rows of `columns` numbers out as panels; a row lies `channels` after the other."""
+    """Lay rows of `columns` numbers out as panels; a row lies `channels` after the other."""
     panel = 0
     for n in range(0, columns, WIDE):
         width = panel_width(columns - n)
@@ -286,6 +286,8 @@ def _kernel_gradient_reference(
     out[...] = 0
     count, groups = lines[0], out.shape[1]
     columns = values.shape[-1] // groups
+    pieces = len(x) * lines[1]
+    begins = np.arange(len(out)) * pieces // len(out)
     for line, chunk in _chunks(x, lines):
         n = min(count, values.shape[1] - line)
         n_runs, n_steps = _covered(n, count, len(runs), steps)
@@ -294,7 +296,10 @@ def _kernel_gradient_reference(
         for group in range(groups):
             where = channels * group + rows[:, None] + at
             part = right[..., group * columns : (group + 1) * columns]
-            out[0, group, :, :columns] += _products(chunk, where, part, each).sum(0)
+            for sample, product in enumerate(_products(chunk, where, part, each)):
+                piece = sample * lines[1] + line // count
+                task = np.searchsorted(begins, piece, "right") - 1
+                out[task, group, :, :columns] += product
 
 
 @native(inline="never")
@@ -358,9 +363,10 @@ def correlate_kernel_gradient(
             for group in range(groups):
                 begin = (sample * values.shape[1] + line) * per_line * filters + group * columns
                 _pack(packed, upstream, begin, n * per_line, filters, columns)
+                to = (task * groups + group) * len(rows) * width_out
                 _add_products(
                     source, start + group * channels, rows, runs, n_runs, n_steps, stride,
-                    packed, columns, sums, (task * groups + group) * len(rows) * width_out, places, each,
+                    packed, columns, sums, to, places, each,
                 )  # fmt: skip
         task = claim(board, task, tasks)
 

@@ -71,11 +71,9 @@ def multiply_block(
     at = start + rows[row : row + ROWS, None, None] + runs[None, run : run + n_runs, None]
     at = (at + stride * np.arange(steps)).reshape(ROWS, n_runs * steps)
     right = panels[panel : panel + n_runs * steps * width].reshape(-1, width)
-    if each:
-        product = (x[at[:, :, None] + np.arange(width)] * right).sum(1)
-    else:
-        product = x[at] @ right
-    to = out_start + places[row : row + ROWS, None] + np.arange(width)
+    columns = np.arange(width)
+    product = (x[at[:, :, None] + columns] * right).sum(1) if each else x[at] @ right
+    to = out_start + places[row : row + ROWS, None] + columns
     out[to] = (out[to] if added else first[column : column + width]) + product
 
 
@@ -139,9 +137,7 @@ if ENABLED:
         x, rows, runs, n_runs, steps, stride, panel, first, out, places, added = arguments
         rows, runs, places = (_pointer(builder, one, _INT) for one in (rows, runs, places))
         x, out, first = (_pointer(builder, one, _FLOAT) for one in (x, out, first))
-        starts = [
-            builder.gep(x, [_entry(builder, rows, _INT(m))]) for m in range(ROWS)
-        ]
+        starts = [builder.gep(x, [_entry(builder, rows, _INT(m))]) for m in range(ROWS)]
         targets = []
         for m in range(ROWS):
             target = builder.gep(out, [_entry(builder, places, _INT(m))])
@@ -157,9 +153,7 @@ if ENABLED:
         at = _entry(builder, runs, runs_loop.index)
         steps_loop = _Loop(builder, steps, [at, *runs_loop.carried])
         at, right, *sums = steps_loop.carried
-        columns = [
-            builder.load(builder.gep(right, [_INT(j)]), align=4) for j in range(vectors)
-        ]
+        columns = [builder.load(builder.gep(right, [_INT(j)]), align=4) for j in range(vectors)]
         added_up = []
         for m in range(ROWS):
             left = builder.gep(starts[m], [at])

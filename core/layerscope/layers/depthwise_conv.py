@@ -29,9 +29,7 @@ class _DepthwiseConv(_KernelPerChannel):
         return channels * self.depth_multiplier
 
     def _apply_kernels(self, inputs: Any) -> Any:
-        return self._convolve(
-            ops.depthwise_conv, ops.biased_depthwise_conv, inputs, self.kernel
-        )
+        return self._convolve(ops.depthwise_conv, ops.biased_depthwise_conv, inputs, self.kernel)
 
 
 class DepthwiseConv1D(_DepthwiseConv):

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled.sums import sum_rows
 from layerscope.ops import layout
 from layerscope.ops.operation import Operation, operation
 from layerscope.tensor import Shape
 
 Array = Any
+
+#: Numbers of which a sum of its own is worth while.
+_PART = 2**16
 
 
 def with_bias(
@@ -51,5 +55,7 @@ def _bias_gradient(
     **options: Any,
 ) -> Array:
     g = layout.channels_last(g, data_format)
-    rows = g.reshape(-1, g.shape[-1])
-    return np.ones(len(rows), rows.dtype) @ rows
+    rows = np.ascontiguousarray(g).reshape(-1, g.shape[-1])
+    sums = np.empty((min(max(rows.size // _PART, 1), 16), rows.shape[1]), rows.dtype)
+    sum_rows(len(sums), rows, sums)
+    return np.add.reduce(sums, 0)

@@ -271,9 +271,7 @@ def _channels(x: Array, data_format: str | None) -> int:
     return x.shape[1 if layout.channels_first(data_format) else -1]
 
 
-def _correlate(
-    image: Array, kernel: Array, windows: Windows, bias: Array | None = None
-) -> Array:
+def _correlate(image: Array, kernel: Array, windows: Windows, bias: Array | None = None) -> Array:
     """Product of every window with the kernel, as (batch, *windows, filters)."""
     if correlation.direct(windows, image, kernel):
         return correlation.correlated(image, kernel, windows, bias)

@@ -151,7 +151,7 @@ def _last_axis(windows: Windows, axis: int, transposed: bool, columns: int, fill
 def _axes(
     windows: Windows, transposed: bool, columns: int = 1, fill: bool = False
 ) -> tuple[list[int], list[_Axis]]:
-    """Return the axes, the first of which is cut into chunks, and which of the windows' they are."""
+    """Return the axes, the first of which is cut into chunks, and their places in the windows."""
     missing = 0
     for lengths in zip(windows.spatial, windows.out, windows.size, strict=True):
         if lengths != (1, 1, 1) or missing == 2:
@@ -399,20 +399,23 @@ class _Product:
 
     def _plan(self, x: Array, out: Array, fill: bool) -> Plan:
         channels = x.shape[-1], out.shape[-1]
-        return plan(
-            self.windows, len(x), *channels, self.groups, self.transposed, fill, self.each
-        )
+        return plan(self.windows, len(x), *channels, self.groups, self.transposed, fill, self.each)
 
-    def _run(
+    def _run(self, found: Plan, x: Array, kernel: Array, out: Array, bias: Array | None) -> None:
+        shared = len(x) * found.multiplications >= _SHARED
+        tasks = len(x) * found.lines[1] if shared else 1
+        correlate(tasks, *self.arguments(found, x, kernel, out, bias))
+
+    def arguments(
         self, found: Plan, x: Array, kernel: Array, out: Array, bias: Array | None
-    ) -> None:
-        batch, slots = len(x), found.orders[0].shape[1]
+    ) -> tuple[Any, ...]:
+        """Return what `correlate` takes."""
+        slots = found.orders[0].shape[1]
         first = np.zeros(out.shape[-1] * slots + WIDE, np.float32)
         if bias is not None:
             first[:-WIDE] = np.tile(bias, slots) if slots > 1 else bias
-        correlate(
-            batch * found.lines[1] if batch * found.multiplications >= _SHARED else 1,
-            np.ascontiguousarray(x).reshape(batch, *found.image),
+        return (
+            np.ascontiguousarray(x).reshape(len(x), *found.image),
             found.lines,
             found.products,
             found.rows,

@@ -95,9 +95,7 @@ class Windows:
 
     @classmethod
     @lru_cache(maxsize=256)
-    def _over(
-        cls, spatial: Any, size: Any, stride: Any, padding: str, dilation: Any
-    ) -> Windows:
+    def _over(cls, spatial: Any, size: Any, stride: Any, padding: str, dilation: Any) -> Windows:
         out = shapes.windows(spatial, size, stride, padding, dilation)
         pads = [
             shapes.window_padding(length, size_, stride_, padding, dilation_)
