@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled.jit import native
-from layerscope.compiled.microkernel import NARROW, ROWS, WIDE, copy_wide, multiply_block
+from layerscope.compiled.microkernel import copy_wide, multiply_block
+from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.compiled.team import claim, shared
 
 #: One product: its rows in the tables (`per_line` for each of `lines` lines), its runs (`n_runs`

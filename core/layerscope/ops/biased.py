@@ -19,8 +19,8 @@ _PART = 2**16
 
 
 def with_bias(
-    plain: Operation[Any],
-) -> Callable[[Callable[..., Array]], Operation[Any]]:
+    plain: Operation[...],
+) -> Callable[[Callable[..., Array]], Operation[...]]:
     """Turn a function of input, kernel and bias into what `plain` is, but with a bias.
 
     It takes the options of `plain` by name; both its gradients hold here as well.
@@ -32,7 +32,7 @@ def with_bias(
     def shape(x: Shape, kernel: Shape, bias: Shape, **options: Any) -> Shape:
         return plain.output_shape(x, kernel, **options)
 
-    def decorate(forward: Callable[..., Array]) -> Operation[Any]:
+    def decorate(forward: Callable[..., Array]) -> Operation[...]:
         biased = operation(shape, inputs=3)(forward)
         biased.gradients(
             lambda g, out, x, kernel, bias, **options: by_input(g, out, x, kernel, **options),

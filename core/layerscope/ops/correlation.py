@@ -24,7 +24,7 @@ from layerscope.compiled.correlation import (
     panel_width,
 )
 from layerscope.compiled.jit import ENABLED
-from layerscope.compiled.microkernel import NARROW, ROWS, WIDE
+from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.ops.windows import Windows
 
 Array = Any

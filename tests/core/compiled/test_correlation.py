@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerscope.compiled import correlation, sums
 from layerscope.compiled.jit import ENABLED
 from layerscope.ops.windows import Windows
 
@@ -16,6 +15,8 @@ from layerscope.ops.windows import Windows
 conv: Any = importlib.import_module("layerscope.ops.conv")
 depthwise_conv: Any = importlib.import_module("layerscope.ops.depthwise_conv")
 tables: Any = importlib.import_module("layerscope.ops.correlation")
+correlation: Any = importlib.import_module("layerscope.compiled.correlation")
+sums: Any = importlib.import_module("layerscope.compiled.sums")
 
 SEEDS = range(25)
 pytestmark = pytest.mark.skipif(not ENABLED, reason="without Numba there is nothing to compare")
