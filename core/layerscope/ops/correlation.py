@@ -32,7 +32,7 @@ Array = Any
 #: A chunk of an image is to stay in a core's second cache.
 _CHUNK_BYTES = 192 * 2**10
 #: Multiplications for which a team is worth calling, and that a sum of its own is worth.
-_SHARED, _PART = 2**18, 2**20
+_SHARED, _PART = 2**19, 2**20
 #: A run longer than this needs no joining with the next.
 _LONG = 256
 #: Time that a block of `NARROW` columns takes, of that of `WIDE` ones.
@@ -173,6 +173,7 @@ class Plan:
     lines : where its lines lie.
     products, rows, runs, places, line_out : as `correlate` takes them.
     orders : for each phase, the entries of the kernel its products take, in order.
+    in_order : whether it is a single phase that takes them as they come.
     panels : entries of all panels.
     multiplications : in a sample.
     """
@@ -185,6 +186,7 @@ class Plan:
     places: Array
     line_out: int
     orders: tuple[Array, ...]
+    in_order: bool
     panels: int
     multiplications: int
 
@@ -244,6 +246,7 @@ def plan(
         np.concatenate(places),
         units_out[0] * first.spread,
         tuple(orders),
+        len(orders) == 1 and np.array_equal(orders[0][:, 0], range(math.prod(windows.size))),
         panel,
         multiplications,
     )
@@ -316,15 +319,15 @@ def panel_columns(columns: int) -> int:
 
 
 def _panels(matrices: Iterator[Array], entries: int) -> Array:
-    """Lay matrices out as panels, one after the other."""
+    """Lay matrices (taps, entries read, columns) out as panels, one after the other."""
     panels, begin = np.zeros(entries, np.float32), 0
     for matrix in matrices:
-        depth, columns = matrix.shape
+        *depth, columns = matrix.shape
         for n in range(0, columns, WIDE):
             width = panel_width(columns - n)
-            end = begin + depth * width
-            shown = matrix[:, n : n + width]
-            panels[begin:end].reshape(depth, width)[:, : shown.shape[1]] = shown
+            end = begin + math.prod(depth) * width
+            shown = matrix[..., n : n + width]
+            panels[begin:end].reshape(*depth, width)[..., : shown.shape[-1]] = shown
             begin = end
     return panels
 
@@ -392,7 +395,7 @@ class _Product:
         """Write the product of `x` and a kernel, and a bias, to `out`; return it."""
         found = self._plan(x, out, fill=not self.each)
         self._run(found, x, kernel, out, bias)
-        if found.orders[0].shape[1] > 1 and np.isnan(np.vdot(out, out)):
+        if found.orders[0].shape[1] > 1 and np.isnan(out.min()):
             # Perhaps what should have been nothing times an infinity.
             self._run(self._plan(x, out, fill=False), x, kernel, out, bias)
         return out
@@ -429,20 +432,26 @@ class _Product:
         )
 
     def _matrices(self, found: Plan, kernel: Array) -> Iterator[Array]:
-        """Yield the matrix of each product."""
+        """Yield the matrix of each product, as (taps, entries read, columns)."""
         taps = kernel.reshape(-1, *kernel.shape[3:])
         if self.each:
-            yield from (taps[order[:, 0]] for order in found.orders)
+            yield from (taps[order] for order in found.orders)
             return
-        if found.orders[0].shape[1] > 1:
+        slots = found.orders[0].shape[1]
+        if slots > 1:
             taps = np.concatenate([taps, np.zeros_like(taps[:1])])
         filters = taps.shape[2] // self.groups
         for order in found.orders:
             for group in range(self.groups):
-                part = taps[order, :, group * filters : (group + 1) * filters]
-                # (taps, slots, channels, filters), what is read before what is written.
-                part = part.transpose((0, 3, 1, 2) if self.transposed else (0, 2, 1, 3))
-                yield part.reshape(part.shape[0] * part.shape[1], part.shape[2] * part.shape[3])
+                part = taps[:, :, group * filters : (group + 1) * filters]
+                if self.transposed:
+                    part = part.swapaxes(1, 2)
+                if slots == 1:
+                    yield part if found.in_order else part[order[:, 0]]
+                else:
+                    # (taps, slots, entries read, columns of a slot)
+                    part = part[order].swapaxes(1, 2)
+                    yield part.reshape(*part.shape[:2], slots * part.shape[3])
 
 
 def _kernel_gradient(
