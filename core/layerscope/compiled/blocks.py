@@ -75,13 +75,7 @@ def _multiply(builder: Any, arguments: Any, vectors: int, each: bool) -> None:
     for m in range(ROWS):
         target = builder.gep(out, [_entry(builder, places, _INT(m))])
         targets += _vectors(builder, target, vectors)
-    # Where the sums begin is chosen by address: there is always something to read.
-    begun = builder.icmp_signed("!=", added, _INT(0))
-    firsts = _vectors(builder, first, vectors) * ROWS
-    sums = [
-        builder.load(builder.select(begun, target, other), align=4)
-        for target, other in zip(targets, firsts, strict=True)
-    ]
+    sums = [ir.Constant(_VECTOR, [0.0] * NARROW)] * len(targets)
     runs_loop = _Loop(builder, n_runs, [_pointer(builder, panel, _VECTOR), *sums])
     at = _entry(builder, runs, runs_loop.index)
     steps_loop = _Loop(builder, steps, [at, *runs_loop.carried])
@@ -100,8 +94,13 @@ def _multiply(builder: Any, arguments: Any, vectors: int, each: bool) -> None:
     right_after = builder.gep(right, [_INT(vectors)])
     steps_loop.close([builder.add(at, stride), right_after, *added_up])
     runs_loop.close([right, *sums])
-    for target, total in zip(targets, runs_loop.carried[1:], strict=True):
-        builder.store(total, target, align=4)
+    # What the products are added to is chosen by address: there is always something to read.
+    # It comes last, for an error that does not grow with the number of blocks.
+    begun = builder.icmp_signed("!=", added, _INT(0))
+    firsts = _vectors(builder, first, vectors) * ROWS
+    for target, other, total in zip(targets, firsts, runs_loop.carried[1:], strict=True):
+        before = builder.load(builder.select(begun, target, other), align=4)
+        builder.store(builder.fadd(before, total), target, align=4)
 
 
 def _block(vectors: int, each: bool) -> Any:
@@ -163,18 +162,26 @@ def multiply_block(*arguments: Any) -> Any:
     return multiply
 
 
-@intrinsic
-def _copy(context: Any, out: Any, x: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        to, begin = (
-            _vectors(builder, _pointer(builder, one, _FLOAT), VECTORS) for one in arguments
-        )
-        values = [builder.load(at, align=4) for at in begin]
-        for value, at in zip(values, to, strict=True):
-            builder.store(value, at, align=4)
-        return context.get_dummy_value()
+def _copying() -> Any:
+    """Make the copy of as many numbers as a block is wide."""
 
-    return types.void(types.int64, types.int64), generate
+    @intrinsic
+    def _copy(context: Any, out: Any, x: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            to, begin = (
+                _vectors(builder, _pointer(builder, one, _FLOAT), VECTORS) for one in arguments
+            )
+            values = [builder.load(at, align=4) for at in begin]
+            for value, at in zip(values, to, strict=True):
+                builder.store(value, at, align=4)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), generate
+
+    return _copy
+
+
+_copy = _copying()
 
 
 def copy_wide(*arguments: Any) -> Any:

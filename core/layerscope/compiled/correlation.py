@@ -41,9 +41,12 @@ PRODUCT = np.dtype(
 #: with its zeros (rows times their length), whether there are no zeros at all.
 Lines = tuple[int, int, int, int, int, int, int, int, int, int]
 
-#: Entries of a panel's column that are worked through at a time, for the panel to stay in the
-#: first cache.
-_DEPTH = 384
+#: Entries of a panel's column that are worked through at a time: the panel is to stay in the
+#: first cache, and what is added up at once short, for rounding errors not to grow.
+_DEPTH = 192
+
+#: The same for the kernel's gradient, where there are many more sums than entries of the panel.
+_GRADIENT_DEPTH = 384
 
 
 @native(inline="never")
@@ -125,10 +128,12 @@ def _multiply(
             for i in range(ROWS):
                 last_rows[i] = rows[row + min(m + i, count - 1)]
                 in_block[i] = i * width
-            multiply_block(
-                source, begin, last_rows, 0, runs, run, n_runs, steps, 1,
-                panels, panel, width, first, column + n, block, 0, in_block, False, each,
-            )  # fmt: skip
+            for r in range(0, max(n_runs, 1), at_once):
+                multiply_block(
+                    source, begin, last_rows, 0, runs, run + r, min(at_once, n_runs - r), steps, 1,
+                    panels, panel + r * steps * width, width,
+                    first, column + n, block, 0, in_block, r > 0, each,
+                )  # fmt: skip
             for i in range(min(ROWS, count - m)):
                 to = out_start + n + places[row + m + i]
                 for j in range(shown):
@@ -389,7 +394,7 @@ def _add_products(
     each: bool,
 ) -> None:
     """Add the products of whole blocks of rows with all panels."""
-    at_once, panel = max(1, _DEPTH // steps), 0
+    at_once, panel = max(1, _GRADIENT_DEPTH // steps), 0
     for n in range(0, columns, WIDE):
         width = panel_width(columns - n)
         for r in range(0, n_runs, at_once):
