@@ -17,7 +17,8 @@ from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.compiled.team import claim, shared
 
 #: One product: its rows in the tables (`per_line` for each of `lines` lines), its runs (`n_runs`
-#: of `steps` entries), where its panels lie, its `columns`, and the channels it reads and writes.
+#: of `steps` entries), where its panels lie, its `columns`, the channels it reads and writes,
+#: and whether places overlap, so that blocks must be finished aside before they are written.
 PRODUCT = np.dtype(
     [
         (name, np.int64)
@@ -32,6 +33,7 @@ PRODUCT = np.dtype(
             "columns",
             "source",
             "target",
+            "aside",
         )
     ]
 )
@@ -105,6 +107,7 @@ def _multiply(
     out: np.ndarray,
     out_start: int,
     places: np.ndarray,
+    aside: bool,
     each: bool,
 ) -> None:
     """Multiply `count` rows of `source` with all panels of a product, and write the results."""
@@ -114,7 +117,7 @@ def _multiply(
     for n in range(0, columns, WIDE):
         width = panel_width(columns - n)
         shown = min(width, columns - n)
-        whole = count - count % ROWS if shown == width else 0
+        whole = count - count % ROWS if shown == width and not aside else 0
         begin = start + n if each else start
         for r in range(0, max(n_runs, 1), at_once):
             for m in range(row, row + whole, ROWS):
@@ -250,7 +253,8 @@ def correlate(
                     source, start + product["source"], rows, product["row"], n,
                     runs, product["run"], product["n_runs"], product["steps"],
                     panels, product["panel"], product["columns"], first, target,
-                    to, sample * per_sample + line * line_out + target, places, each,
+                    to, sample * per_sample + line * line_out + target, places,
+                    product["aside"] != 0, each,
                 )  # fmt: skip
         task = claim(board, task, tasks)
 

@@ -55,6 +55,11 @@ class _Phase:
     reads: tuple[int, ...]
     taps: tuple[tuple[int, tuple[int, ...]], ...]
 
+    @property
+    def slots(self) -> int:
+        """How many adjacent places are written at a time."""
+        return len(self.taps[0][1]) if self.taps else 1
+
 
 @dataclass(frozen=True)
 class _Axis:
@@ -124,13 +129,18 @@ class _Axis:
         return cls(read, written, step, spread, low, length, tuple(phases))
 
     @property
+    def overlapping(self) -> bool:
+        """Whether some places are written twice, by slots of two."""
+        return sum(len(phase.places) * phase.slots for phase in self.phases) > self.written
+
+    @property
     def reach(self) -> int:
         """Entries read for one place written."""
         return 1 + max((at for phase in self.phases for at, _ in phase.taps), default=0)
 
     def cost(self, columns: int) -> float:
         """Return a measure of the time that products along this axis take."""
-        slots = max((len(taps) for phase in self.phases for _, taps in phase.taps), default=1)
+        slots = max(phase.slots for phase in self.phases)
         wide, rest = divmod(columns * slots, WIDE)
         vectors = wide + (_NARROW_COST if 0 < rest <= NARROW else rest > 0)
         return vectors * sum(len(phase.places) * len(phase.taps) for phase in self.phases)
@@ -231,7 +241,7 @@ def plan(
             products.append(
                 (
                     *(row, per_line, len(phases[0].places), run, len(found), steps),
-                    *(panel, columns, group * inputs, group * outputs),
+                    *(panel, columns, group * inputs, group * outputs, third.overlapping),
                 )
             )
             panel += len(met) * inputs * panel_columns(columns)
@@ -308,8 +318,7 @@ def _order(order: list[int], phases: Sequence[_Phase], size: Sequence[int]) -> A
         for slot in last:
             at = dict(zip(order, (first, second, slot), strict=True))
             found.append(-1 if slot < 0 else (at[0] * size[1] + at[1]) * size[2] + at[2])
-    slots = len(phases[2].taps[0][1]) if phases[2].taps else 1
-    return np.array(found, np.int64).reshape(-1, slots)
+    return np.array(found, np.int64).reshape(-1, phases[2].slots)
 
 
 def panel_columns(columns: int) -> int:

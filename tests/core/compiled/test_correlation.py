@@ -173,6 +173,20 @@ def test_each_channel_by_itself_is_the_same_in_single_precision(seed: int) -> No
     close(tables.kernel_gradient_each(image, values, kernel, found), gradient.sum(0))
 
 
+@pytest.mark.parametrize("width", [11, 17, 19, 29, 37])
+@pytest.mark.parametrize("filters", [1, 2, 4])
+def test_places_that_are_written_twice_are_right(
+    width: int, filters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(width)
+    found = Windows.over((9, width), (3, 3), 1, "same", 1)
+    # Long enough for sums to be made in several blocks.
+    image, kernel = normal(generator, 2, 1, 9, width, 40), normal(generator, 1, 3, 3, 40, filters)
+    direct = tables.correlated(image, kernel, found)
+    monkeypatch.setattr(tables, "direct", lambda *_: False)
+    close(direct, conv._correlate(image, kernel, found))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_special_value_reaches_its_own_windows_only(value: float) -> None:
     # One filter: adjacent places are written at a time, which read each other's entries.
