@@ -33,6 +33,7 @@ from layerscope.config import num_threads
 
 if ENABLED:
     from layerscope.compiled.atomic import add_one, read
+    from layerscope.compiled.width import whole_vectors
 
 #: Offsets of a board's words, each on a cache line of its own: the next task, how many threads
 #: have left, and the bell that tells watching threads of new tasks.
@@ -48,6 +49,7 @@ def claim(board: int, task: int, tasks: int) -> int:
     if board == 0:
         following = task + 1
     else:
+        whole_vectors()
         following = add_one(board + _NEXT)
         if following == 0:
             # The interpreter is free from here on: a thread that hears the bell starts at once.

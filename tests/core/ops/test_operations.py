@@ -14,6 +14,8 @@ import pytest
 import layerscope as ls
 from layerscope import ops
 from layerscope.ops.attention import without_future
+from layerscope.ops.nn import drop
+from layerscope.ops.normalization import normalize_rows, scale_and_shift
 from layerscope.tensor import OPERATIONS, KerasTensor
 
 
@@ -159,6 +161,12 @@ for name in ("hard_shrink", "soft_shrink"):
 case("normal_cdf", (3, 4), call=lambda x: OPERATIONS["normal_cdf"](x))
 case("prelu", (3, 4), (3, 4), batched=(0, 1))
 case("prelu", (3, 2, 4), (1, 4))
+case(
+    "drop",
+    (3, 4),
+    call=lambda x: drop(x, keys=np.array([[1, 2]], "uint32"), rate=0.4),
+    batched=(),
+)
 case("glu", (3, 4))
 case("glu", (3, 4, 2), axis=1)
 for axis in (-1, 0, 1):
@@ -201,6 +209,23 @@ for axis in (-1, 1, (1, 2)):
 case("layer_normalization", (3, 4), (4,), (4,))
 case("layer_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
 case("layer_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
+for centered in (True, False):
+    case(
+        "normalize_rows",
+        (3, 4, 2),
+        (4, 2),
+        (4, 2),
+        call=functools.partial(normalize_rows, centered=centered, epsilon=0.1),
+        label=f"centered={centered}",
+    )
+for axis, channels in ((-1, 2), (1, 4)):
+    case(
+        "scale_and_shift",
+        (3, 4, 2),
+        *[(channels,)] * 3,
+        call=functools.partial(scale_and_shift, axis=axis),
+        label=f"axis={axis}",
+    )
 case("rms_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
 case("rms_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
 
