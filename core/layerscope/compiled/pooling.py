@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.cutting import start
 from layerscope.compiled.jit import native
+from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
 Triple = tuple[int, int, int]
@@ -68,7 +68,7 @@ def max_pool(
     parts = out.shape[0] * planes * rows
     task = claim(board, -1, tasks)
     while task >= 0:
-        for part in range(start(task, tasks, parts), start(task + 1, tasks, parts)):
+        for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             b, h, i = part // (planes * rows), part // rows % planes, part % rows
             for j in range(columns):
                 plane, end_plane, row, end_row, column, end_column = _reach(
@@ -153,8 +153,8 @@ def max_pool_gradient(
     zero = grad_out.dtype.type(0)
     task = claim(board, -1, tasks)
     while task >= 0:
-        first = rows_at_once * start(task, tasks, parts)
-        end = rows_at_once * start(task + 1, tasks, parts)
+        first = rows_at_once * start(parts, task, tasks)
+        end = rows_at_once * start(parts, task + 1, tasks)
         for part in range(first, end):
             b, h, i = part // (planes * rows), part // rows % planes, part % rows
             if rows_at_once == 1:
@@ -206,7 +206,7 @@ def average_pool(
     parts = out.shape[0] * planes * rows
     task = claim(board, -1, tasks)
     while task >= 0:
-        for part in range(start(task, tasks, parts), start(task + 1, tasks, parts)):
+        for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             b, h, i = part // (planes * rows), part // rows % planes, part % rows
             for j in range(columns):
                 plane, end_plane, row, end_row, column, end_column = _reach(
@@ -258,8 +258,8 @@ def average_pool_gradient(
     share = np.empty(channels, grad_out.dtype)
     task = claim(board, -1, tasks)
     while task >= 0:
-        first = rows_at_once * start(task, tasks, parts)
-        end = rows_at_once * start(task + 1, tasks, parts)
+        first = rows_at_once * start(parts, task, tasks)
+        end = rows_at_once * start(parts, task + 1, tasks)
         for part in range(first, end):
             b, h, i = part // (planes * rows), part // rows % planes, part % rows
             if rows_at_once == 1:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.cutting import start
 from layerscope.compiled.jit import native
+from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
 #: What each position along a new axis combines: where its entries begin in the other two (and, at
@@ -85,7 +85,7 @@ def resize(
     parts = n_batch * new_height
     task = claim(board, -1, tasks)
     while task >= 0:
-        for part in range(start(task, tasks, parts), start(task + 1, tasks, parts)):
+        for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             b, i = part // new_height, part % new_height
             _combine(lines[b], line, rows, i)
             _combine(entries, out[b, i], columns, 0)

@@ -8,6 +8,8 @@ from layerscope.ops.attention import (
     dot_product_attention,
 )
 from layerscope.ops.conv import (
+    biased_conv,
+    biased_conv_transpose,
     conv,
     conv_transpose,
 )
@@ -29,6 +31,7 @@ from layerscope.ops.ctc import (
     ctc_loss,
 )
 from layerscope.ops.depthwise_conv import (
+    biased_depthwise_conv,
     depthwise_conv,
     separable_conv,
 )
@@ -200,6 +203,9 @@ __all__ = [
     "array",
     "average_pool",
     "batch_normalization",
+    "biased_conv",
+    "biased_conv_transpose",
+    "biased_depthwise_conv",
     "broadcast_to",
     "cast",
     "ceil",

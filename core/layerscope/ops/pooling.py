@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import pooling as compiled_pooling
-from layerscope.compiled.cutting import tasks_for
+from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
 from layerscope.ops.operation import float_result, operation
@@ -96,7 +96,7 @@ class _Windows:
     @property
     def tasks(self) -> int:
         """Into how many tasks the loops are cut."""
-        return tasks_for(math.prod(self.volume), math.prod(self.shape[:3]))
+        return min(tasks_of(math.prod(self.volume)), max(math.prod(self.shape[:3]), 1))
 
     def empty_volume(self, dtype: Any) -> Array:
         """Return room for the gradient of the volume, zeros if there is no window to fill it."""

@@ -413,6 +413,7 @@ WINDOWS: list[dict[str, Any]] = [
 ]
 for options in WINDOWS:
     case("conv", (2, 6, 5, 2), (3, 2, 2, 3), derivatives=1, **options)
+    case("biased_conv", (2, 6, 5, 2), (3, 2, 2, 3), (3,), derivatives=1, **options)
 case("conv", (2, 5, 5, 4), (2, 2, 2, 4), derivatives=1, label="groups")
 case("conv", (2, 4, 5, 5), (2, 2, 2, 4), derivatives=1, data_format="channels_first")
 case("conv", (2, 4, 5, 3), (1, 1, 3, 2), derivatives=1, label="pointwise")
@@ -431,11 +432,19 @@ SPREADS: list[dict[str, Any]] = [
 ]
 for options in SPREADS:
     case("conv_transpose", (2, 3, 2, 2), (3, 2, 3, 2), derivatives=1, **options)
+    case("biased_conv_transpose", (2, 3, 2, 2), (3, 2, 3, 2), (3,), derivatives=1, **options)
 case("conv_transpose", (2, 2, 3), (4, 1, 2), derivatives=1, strides=2, data_format="channels_first")
 case("conv_transpose", (2, 3, 2, 1, 2), (2, 1, 2, 3, 2), derivatives=1, strides=(1, 2, 1))
 case("conv_transpose", (2, 3, 2), (1, 2, 2), derivatives=1, strides=2)
 for options in WINDOWS:
     case("depthwise_conv", (2, 6, 5, 2), (3, 2, 2, 3), derivatives=1, **options)
+    case("biased_depthwise_conv", (2, 6, 5, 2), (3, 2, 2, 3), (6,), derivatives=1, **options)
+for name, *shapes in (
+    ("biased_conv", (2, 2, 5, 4), (2, 2, 2, 3), (3,)),
+    ("biased_conv_transpose", (2, 2, 3), (4, 1, 2), (1,)),
+    ("biased_depthwise_conv", (2, 3, 5), (2, 3, 1), (3,)),
+):
+    case(name, *shapes, derivatives=1, data_format="channels_first")
 case("depthwise_conv", (2, 3, 5), (2, 3, 1), derivatives=1, data_format="channels_first")
 case("depthwise_conv", (2, 3, 3, 2, 2), (2, 2, 1, 2, 2), derivatives=1, strides=2, padding="same")
 case("locally_connected", (2, 7, 2), (6, 4, 3), derivatives=1, kernel_size=2)
