@@ -14,7 +14,7 @@ from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
 Triple = tuple[int, int, int]
-#: First and last-but-one entries of a window, along the three axes.
+#: The first entry of a window and the one after its last, along each of the three axes.
 Reach = tuple[int, int, int, int, int, int]
 
 
