@@ -22,7 +22,6 @@ from layerscope.compiled import (
     normalization,
     patches,
     pooling,
-    recurrent,
     resizing,
     rows,
     sampling,
@@ -309,25 +308,6 @@ def softmax_arrays(count: int) -> Callable[[np.random.Generator, str], Arguments
     return make
 
 
-def recurrent_step(
-    *blocks: int, written: tuple[int, ...]
-) -> Callable[[np.random.Generator, str], Arguments]:
-    """Make arrays of that many blocks of units each; 0 stands for the steps that count."""
-
-    def make(generator: np.random.Generator, dtype: str) -> Arguments:
-        batch, units = (int(n) for n in generator.integers(1, 6, 2))
-        values: list[Any] = []
-        for count in blocks:
-            if not count:
-                values.append(generator.random(batch) < 0.7)
-                continue
-            array = generator.normal(size=(batch, count * units))
-            values.append(special(array, generator, 0.02).astype(dtype))
-        return Arguments(values, list(written))
-
-    return make
-
-
 def summed(generator: np.random.Generator, dtype: str) -> Arguments:
     values = generator.normal(3.0, 2.0, generator.integers(0, 60)).astype(dtype)
     return Arguments([special(values, generator), np.array([0, 0, 0, 0, 0, 2.5])], [1])
@@ -373,7 +353,17 @@ SINGLE_ONLY = (
     "log_softmax_rows_gradient",
 )
 #: Loops that have a file of tests of their own.
-TRIED_ELSEWHERE = {"correlate", "correlate_kernel_gradient", "sum_rows"}
+TRIED_ELSEWHERE = {
+    "correlate",
+    "correlate_kernel_gradient",
+    "gru",
+    "gru_gradient",
+    "lstm",
+    "lstm_gradient",
+    "simple_rnn",
+    "simple_rnn_gradient",
+    "sum_rows",
+}
 #: Loops that only take in what is finite.
 FINITE_ONLY = ("summary", "count")
 LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = {
@@ -412,18 +402,6 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "take_rows": (rows.take_rows, rows_looked_up),
     "sum_rows": (rows.sum_rows, rows_met_twice),
     "copy_columns": (rows.copy_columns, columns_copied),
-    "lstm_step_gradient": (
-        recurrent.lstm_step_gradient,
-        recurrent_step(4, 1, 1, 0, 1, 1, 4, written=(4, 5, 6)),
-    ),
-    "gru_state_gradient": (
-        recurrent.gru_state_gradient,
-        recurrent_step(3, 1, 0, 1, 3, written=(3, 4)),
-    ),
-    "gru_reset_gradient": (
-        recurrent.gru_reset_gradient,
-        recurrent_step(3, 1, 0, 1, 3, 1, written=(4, 5)),
-    ),
     "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),
     "rmsprop_update": (
         updates.rmsprop_update,
