@@ -512,7 +512,7 @@ for options in ({"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True, "f
         ops.image.resize, size=(4, 4), **options))  # fmt: skip
 case("unresize", (2, 6, 5, 2), call=functools.partial(
     _unresize, shape=(2, 3, 4, 2), interpolation="bicubic", antialias=False,
-    data_format=None))  # fmt: skip
+    data_format=None), batched=())  # fmt: skip
 
 # --- attention -------------------------------------------------------------------------------
 
