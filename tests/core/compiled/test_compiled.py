@@ -20,7 +20,6 @@ from layerscope.compiled import (
     normalization,
     patches,
     pooling,
-    recurrent,
     resizing,
     rows,
     sampling,
@@ -132,23 +131,25 @@ def volume_windows(generator: np.random.Generator) -> tuple[list[int], list[int]
     return spatial, out, [size, stride, low]
 
 
-def pool(generator: np.random.Generator, dtype: str) -> Arguments:
+def pooled(generator: np.random.Generator, dtype: str) -> tuple[np.ndarray, ...]:
+    """Return a volume with many equal values, and room for what is pooled; and the windows."""
     spatial, out, places = volume_windows(generator)
     n, c = generator.integers(1, 4, 2)
     x = special(generator.integers(-2, 3, (n, *spatial, c)).astype(float), generator)
     if generator.random() < 0.2:
         x[...] = -np.inf
-    shape = (n, *out, c)
-    values = [x.astype(dtype), np.empty(shape, dtype), np.empty(shape, np.int32)]
-    return Arguments([*values, *places], [1, 2])
+    return x.astype(dtype), np.full((n, *out, c), 7, dtype), *places
+
+
+def pool(generator: np.random.Generator, dtype: str) -> Arguments:
+    return Arguments(list(pooled(generator, dtype)), [1])
 
 
 def pool_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
-    given = pool(generator, dtype)
-    pooling.max_pool(*given.values)
-    x, out, winner = given.values[:3]
+    x, out, *places = pooled(generator, dtype)
+    pooling.max_pool.reference(x, out, *places)
     grad = special(generator.normal(size=out.shape), generator, 0.05).astype(dtype)
-    return Arguments([grad, winner, np.zeros(x.shape, dtype)], [2])
+    return Arguments([grad, out, x, np.full_like(x, 7 if out.size else 0), *places], [3])
 
 
 def average(generator: np.random.Generator, dtype: str) -> Arguments:
@@ -162,20 +163,22 @@ def average_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
     spatial, out, places = volume_windows(generator)
     n, c = generator.integers(1, 4, 2)
     grad = special(generator.normal(size=(n, *out, c)), generator, 0.05).astype(dtype)
-    return Arguments([grad, np.zeros((n, *spatial, c), dtype), *places], [1])
+    room = np.full((n, *spatial, c), 7 if grad.size else 0, dtype)
+    return Arguments([grad, room, *places], [1])
 
 
-def interpolation(forward: bool) -> Callable[[np.random.Generator, str], Arguments]:
-    def make(generator: np.random.Generator, dtype: str) -> Arguments:
-        before, length, new_length, after, taps = (int(n) for n in generator.integers(1, 6, 5))
-        lengths = (length, new_length) if forward else (new_length, length)
-        x = special(generator.normal(size=(before, lengths[0], after)), generator, 0.05)
-        sources = generator.integers(0, length, (new_length, taps))
-        weights = generator.normal(size=(new_length, taps)).astype(dtype)
-        out = np.zeros((before, lengths[1], after), dtype)
-        return Arguments([x.astype(dtype), out, sources, weights], [1])
+def resized(generator: np.random.Generator, dtype: str) -> Arguments:
+    n, height, width, new_height, new_width, c = (int(k) for k in generator.integers(1, 6, 6))
 
-    return make
+    def taps(length: int, new_length: int) -> tuple[np.ndarray, ...]:
+        # Some positions combine nothing.
+        starts = np.concatenate([[0], np.cumsum(generator.integers(0, 5, new_length))])
+        sources = generator.integers(0, length, starts[-1])
+        return starts, sources, generator.normal(size=starts[-1]).astype(dtype)
+
+    x = special(generator.normal(size=(n, height, width, c)), generator, 0.05).astype(dtype)
+    out = np.full((n, new_height, new_width, c), 7, dtype)
+    return Arguments([x, out, taps(height, new_height), taps(width, new_width)], [1])
 
 
 def samples(forward: bool) -> Callable[[np.random.Generator, str], Arguments]:
@@ -323,25 +326,6 @@ def softmax_arrays(count: int) -> Callable[[np.random.Generator, str], Arguments
     return make
 
 
-def recurrent_step(
-    *blocks: int, written: tuple[int, ...]
-) -> Callable[[np.random.Generator, str], Arguments]:
-    """Make arrays of that many blocks of units each; 0 stands for the steps that count."""
-
-    def make(generator: np.random.Generator, dtype: str) -> Arguments:
-        batch, units = (int(n) for n in generator.integers(1, 6, 2))
-        values: list[Any] = []
-        for count in blocks:
-            if not count:
-                values.append(generator.random(batch) < 0.7)
-                continue
-            array = generator.normal(size=(batch, count * units))
-            values.append(special(array, generator, 0.02).astype(dtype))
-        return Arguments(values, list(written))
-
-    return make
-
-
 def summed(generator: np.random.Generator, dtype: str) -> Arguments:
     values = generator.normal(3.0, 2.0, generator.integers(0, 60)).astype(dtype)
     return Arguments([special(values, generator), np.array([0, 0, 0, 0, 0, 2.5])], [1])
@@ -387,7 +371,17 @@ SINGLE_ONLY = (
     "log_softmax_rows_gradient",
 )
 #: Loops that have a file of tests of their own.
-TRIED_ELSEWHERE = {"correlate", "correlate_kernel_gradient", "sum_rows"}
+TRIED_ELSEWHERE = {
+    "correlate",
+    "correlate_kernel_gradient",
+    "gru",
+    "gru_gradient",
+    "lstm",
+    "lstm_gradient",
+    "simple_rnn",
+    "simple_rnn_gradient",
+    "sum_rows",
+}
 #: Loops that only take in what is finite.
 FINITE_ONLY = ("summary", "count")
 LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = {
@@ -400,8 +394,7 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "max_pool_gradient": (pooling.max_pool_gradient, pool_gradient),
     "average_pool": (pooling.average_pool, average),
     "average_pool_gradient": (pooling.average_pool_gradient, average_gradient),
-    "interpolate": (resizing.interpolate, interpolation(forward=True)),
-    "interpolate_gradient": (resizing.interpolate_gradient, interpolation(forward=False)),
+    "resize": (resizing.resize, resized),
     "sample": (sampling.sample, samples(forward=True)),
     "sample_gradient": (sampling.sample_gradient, samples(forward=False)),
     "standardize_columns": (standardizing.standardize_columns, standardize),
@@ -432,18 +425,6 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "take_rows": (rows.take_rows, rows_looked_up),
     "sum_rows": (rows.sum_rows, rows_met_twice),
     "copy_columns": (rows.copy_columns, columns_copied),
-    "lstm_step_gradient": (
-        recurrent.lstm_step_gradient,
-        recurrent_step(4, 1, 1, 0, 1, 1, 4, written=(4, 5, 6)),
-    ),
-    "gru_state_gradient": (
-        recurrent.gru_state_gradient,
-        recurrent_step(3, 1, 0, 1, 3, written=(3, 4)),
-    ),
-    "gru_reset_gradient": (
-        recurrent.gru_reset_gradient,
-        recurrent_step(3, 1, 0, 1, 3, 1, written=(4, 5)),
-    ),
     "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),
     "rmsprop_update": (
         updates.rmsprop_update,

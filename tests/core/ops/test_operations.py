@@ -14,6 +14,7 @@ import pytest
 import layerscope as ls
 from layerscope import ops
 from layerscope.ops.attention import without_future
+from layerscope.ops.image import _unresize
 from layerscope.ops.nn import drop
 from layerscope.ops.normalization import normalize_rows, scale_and_shift
 from layerscope.tensor import OPERATIONS, KerasTensor
@@ -491,9 +492,9 @@ for interpolation in ops.image.INTERPOLATIONS:
     for size in ((6, 8), (2, 7)):
         case("resize", (2, 3, 4, 2), call=functools.partial(
             ops.image.resize, size=size, interpolation=interpolation),
-            derivatives=1, label=f"{interpolation}-{size}")  # fmt: skip
+            label=f"{interpolation}-{size}")  # fmt: skip
 case("resize", (2, 3, 4, 5), call=functools.partial(
-    ops.image.resize, size=(3, 9), data_format="channels_first"), derivatives=1)  # fmt: skip
+    ops.image.resize, size=(3, 9), data_format="channels_first"))  # fmt: skip
 for fill_mode in ("constant", "nearest", "wrap", "mirror", "reflect"):
     for interpolation in ("nearest", "bilinear"):
         case("sample", (2, 3, 4, 2), call=functools.partial(
@@ -505,10 +506,13 @@ case("sample", (2, 2, 3, 4), call=functools.partial(
     end_points=[[0.5, 0], [3, 1], [0, 2.5], [2, 2]], data_format="channels_first"),
     derivatives=1)  # fmt: skip
 case("resize", (2, 5, 4, 2), call=functools.partial(
-    ops.image.resize, size=(2, 3), antialias=True), derivatives=1, label="antialias")  # fmt: skip
+    ops.image.resize, size=(2, 3), antialias=True), label="antialias")  # fmt: skip
 for options in ({"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True, "fill_value": 1.5}):
     case("resize", (2, 3, 6, 1), call=functools.partial(
-        ops.image.resize, size=(4, 4), **options), derivatives=1)  # fmt: skip
+        ops.image.resize, size=(4, 4), **options))  # fmt: skip
+case("unresize", (2, 6, 5, 2), call=functools.partial(
+    _unresize, shape=(2, 3, 4, 2), interpolation="bicubic", antialias=False,
+    data_format=None), batched=())  # fmt: skip
 
 # --- attention -------------------------------------------------------------------------------
 
