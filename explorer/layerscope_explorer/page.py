@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import panel as pn
-import panel_material_ui as pmui
 import param
+from bokeh.document import Document
+from panel.theme import Design
 
 from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
 from layerscope_explorer.components.lens_tabs import LensTabs
@@ -22,37 +24,15 @@ from layerscope_explorer.forms import LayerForm
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
-from layerscope_explorer.strings import text
-from layerscope_explorer.theme import THEME_CONFIG, detach_busy
+from layerscope_explorer.strings import section, text
 from layerscope_explorer.training_panel import TrainingPanel
 
 __all__ = ["Workbench", "build_page"]
 
-_CSS = files(__package__ or "layerscope_explorer").joinpath("page.css").read_text("utf-8")
-
-# panel-material-ui fills its header with the primary colour; ours belongs to the page.
-_PAGE_SX: dict[str, Any] = {
-    "height": "100dvh",
-    "& .header": {
-        "backgroundColor": "background.paper",
-        "backgroundImage": "none",
-        "color": "text.primary",
-        "boxShadow": "none",
-        "borderBottom": "1px solid",
-        "borderColor": "divider",
-    },
-    "& .MuiToolbar-root": {"minHeight": "52px !important", "paddingX": "16px !important"},
-    "& .main .MuiToolbar-root": {"margin": 0},
-    "& .header .title": {
-        "color": "text.primary",
-        "fontSize": "1.125rem",
-        "fontWeight": 700,
-        "letterSpacing": "-0.01em",
-    },
-    "& .main": {"backgroundColor": "background.default"},
-    # Empty spacers and an idle bar that only a screen reader would meet, without a name.
-    "& .main h5, & .MuiLinearProgress-root": {"display": "none"},
-}
+_HERE = files(__package__ or "layerscope_explorer")
+_CSS = (_HERE / "page.css").read_text("utf-8")
+_TEMPLATE = (_HERE / "page.html").read_text("utf-8")
+_SCRIPT = (_HERE / "page.js").read_text("utf-8")
 
 
 class Region(pn.Column):
@@ -160,19 +140,52 @@ class Workbench(pn.viewable.Viewer):
         return Region("cell", self.top_bar, self.body)
 
 
-def build_page(session: Any, catalogue: Catalogue | None = None) -> pmui.Page:
+class Plain(Design):
+    """Leaves components as they are: each brings its own style, and the page the colours."""
+
+
+class Page:
+    """The served page of one session: a header with the top bar, and the workbench.
+
+    Parameters
+    ----------
+    workbench
+        What it shows.
+    """
+
+    def __init__(self, workbench: Workbench) -> None:
+        self.workbench = workbench
+
+    def server_doc(self, doc: Document | None = None) -> Document:
+        """Put the page into a Bokeh document; by default that of the session."""
+        for part in (self.workbench.top_bar, self.workbench.body):
+            doc = part.server_doc(doc, text("page.title"), location=False)
+        assert doc is not None
+        # Bokeh extends its own page by the blocks of a text; its types speak of templates only.
+        doc.template = cast(Any, _TEMPLATE)
+        doc.template_variables.update(words=section("page"), style=_page_style(), script=_SCRIPT)
+        return doc
+
+    def servable(self) -> None:
+        """Serve the page, where there is a server."""
+        if pn.state.curdoc is not None:
+            self.server_doc(pn.state.curdoc)
+
+
+@cache
+def _page_style() -> str:
+    """Return the page's own style sheet, with its font: nothing moves when that comes later."""
+    return "\n".join([*map(_font_face, (400, 700)), (_HERE / "head.css").read_text("utf-8")])
+
+
+def _font_face(weight: int) -> str:
+    data = b64encode((_HERE / "fonts" / f"roboto-{weight}.woff2").read_bytes()).decode()
+    source = f"url(data:font/woff2;base64,{data}) format('woff2')"
+    return f"@font-face {{ font-family: Roboto; font-weight: {weight}; src: {source}; }}"
+
+
+def build_page(session: Any, catalogue: Catalogue | None = None) -> Page:
     """Return the served page of one session."""
-    # `notifications` and every resource below are shipped with Panel: nothing comes from a CDN.
-    pn.extension("katex", notifications=True)
-    workbench = Workbench(session, catalogue)
-    page = pmui.Page(
-        title=text("page.title"),
-        meta_description=text("page.description"),
-        header=[workbench.top_bar],
-        main=[workbench.body],
-        theme_config=THEME_CONFIG,
-        busy_indicator=None,
-        sx=_PAGE_SX,
-    )
-    detach_busy(page)
-    return page
+    # Every resource is shipped with Panel: nothing comes from a CDN.
+    pn.extension("katex", design=Plain, browser_info=False)
+    return Page(Workbench(session, catalogue))

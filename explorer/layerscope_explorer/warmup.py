@@ -9,6 +9,7 @@ import gc
 import sys
 
 from bokeh.document import Document as BokehDocument
+from bokeh.settings import settings
 from threadpoolctl import threadpool_limits
 
 from layerscope_explorer.data import digits_data
@@ -30,6 +31,8 @@ def warm_up() -> None:
     # The pages of many people share the cores: a small product that waits for a second thread on a
     # busy machine takes tens of times as long as on one.
     threadpool_limits(1, user_api="blas")
+    # Panel asks each model whether it has what it has not, and Bokeh looks for a similar name.
+    settings.perform_error_diagnostics.set_value(False)
     document: Document = add_layer(digits_stack(), "Dropout", 3)
     for optimizer in ("Adam", "SGD"):
         trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())

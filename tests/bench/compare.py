@@ -11,9 +11,11 @@ before it has computed what Layerscope computes. Peers that are not installed ar
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,9 @@ def options() -> argparse.Namespace:
     add("--threads", type=int, default=usable_cpus(), help="of everybody (%(default)s)")
     add("--quick", action="store_true", help="few short rounds, and no limits measured")
     add("--json", metavar="FILE", help="write what was measured")
+    add("--keep", action="store_true", help="keep what that file holds of other cases")
     add("--against", metavar="FILE", help="compare with what was measured earlier")
+    add("--show", metavar="FILE", help="measure nothing, print what was measured earlier")
     add("--accuracy", action="store_true", help="errors of float32 instead of times")
     chosen_options = parser.parse_args()
     for name, allowed in (("backends", BACKENDS), ("modes", MODES)):
@@ -86,13 +90,22 @@ def _processor() -> str:
 def main() -> None:
     """Measure, print and write."""
     wanted = options()
+    if wanted.show:
+        found, facts = results.load(wanted.show)
+        backends = [name for name in wanted.backends if name in facts["backends"]]
+        _print(_chosen(found, wanted), backends, facts)
+        return
     needed = dict.fromkeys(["layerscope", *wanted.backends])
     with processes(list(needed), wanted.threads) as running:
         if "layerscope" not in running:
             sys.exit("Layerscope itself cannot be imported.")
         backends = [name for name in wanted.backends if name in running]
         if wanted.accuracy:
-            print(accuracy.report(accuracy.errors(wanted.cases_found, running)))
+            errors = accuracy.errors(wanted.cases_found, running)
+            print(accuracy.report(errors))
+            if wanted.json:
+                text = json.dumps([asdict(one) for one in errors], indent=1)
+                Path(wanted.json).write_text(text + "\n", encoding="utf-8")
             return
         found = time_cases(
             wanted.cases_found,
@@ -103,27 +116,31 @@ def main() -> None:
             seconds=wanted.seconds,
         )
         facts = about(wanted, running)
-    if startup.MODE in wanted.modes and wanted.cases == "*":
+    if startup.MODE in wanted.modes and (wanted.cases == "*" or wanted.modes == [startup.MODE]):
         found += startup.measure(backends, wanted.rounds)
-    limits: Limits | None = None
+        facts["numba_import_ms"] = startup.milliseconds_of_numba(wanted.rounds)
     if not wanted.quick:
-        limits = measure(wanted.threads)
-        facts["limits"] = limits.to_json()
-    _print(found, backends, facts, limits)
+        facts["limits"] = measure(wanted.threads).to_json()
+    _print(found, backends, facts)
     if wanted.json:
-        results.save(wanted.json, found, facts)
+        results.save(wanted.json, found, facts, keep=wanted.keep)
     if wanted.against:
         earlier, _ = results.load(wanted.against)
         print()
         print(report.against(results.table_of(found), results.table_of(earlier), backends))
 
 
-def _print(
-    found: list[results.Result],
-    backends: list[str],
-    facts: dict[str, Any],
-    limits: Limits | None,
-) -> None:
+def _chosen(found: list[results.Result], wanted: argparse.Namespace) -> list[results.Result]:
+    names = {case.name for case in wanted.cases_found}
+    return [
+        one
+        for one in found
+        if one.mode in wanted.modes and (one.case in names or one.mode == startup.MODE)
+    ]
+
+
+def _print(found: list[results.Result], backends: list[str], facts: dict[str, Any]) -> None:
+    limits = Limits.from_json(facts["limits"]) if "limits" in facts else None
     table = results.table_of(found)
     if not table:
         sys.exit("Nothing was measured.")

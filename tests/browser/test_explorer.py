@@ -281,3 +281,29 @@ def test_theme_toggle_recolours_the_page(visit: Visit) -> None:
     light = background()
     page.get_by_role("button", name="Toggle theme").first.click()
     eventually(lambda: background() != light, "another background")
+
+
+def test_theme_is_remembered(visit: Visit) -> None:
+    page = visit.page
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == "light"
+    page.get_by_role("button", name="Toggle theme").click()
+    page.reload()
+    assert page.evaluate(theme) == "dark"
+
+
+def test_axes_follow_the_theme(visit: Visit) -> None:
+    page = visit.page
+
+    def picture() -> str:
+        return page.evaluate(FIRST_CANVAS)
+
+    light = picture()
+    page.get_by_role("button", name="Toggle theme").click()
+    eventually(lambda: picture() != light, "numbers in another colour")
+
+
+FIRST_CANVAS = """
+() => Bokeh.index.query(view => view.model.type === "Figure").next().value
+  .canvas_view.primary.canvas.toDataURL()
+"""

@@ -1,4 +1,6 @@
 const POSITIONS = 200
+/* Milliseconds between the values of a drag: more would only keep the server from answering. */
+const ANSWERED_AFTER = 40
 
 function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
@@ -9,6 +11,11 @@ function element(tag, className, text) {
   node.className = className
   if (text !== undefined) node.textContent = text
   return node
+}
+
+/* Writing the same words again would make the browser lay them out again. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text
 }
 
 function format(value) {
@@ -206,14 +213,18 @@ export function render({model}) {
     model.send_msg({type, path: control.path, value, count: control.sent})
   }
 
-  /* At most one message per frame and control: the newest value wins. */
+  /* The first value goes at once, then the newest one each time the server had time to answer. */
   function sendSoon(control, value) {
-    control.pending = {value}
-    if (control.frame) return
-    control.frame = requestAnimationFrame(() => {
-      control.frame = 0
-      send(control, "set", control.pending.value)
-    })
+    control.next = {value}
+    if (control.timer) return
+    const go = () => {
+      control.timer = 0
+      if (!control.next) return
+      send(control, "set", control.next.value)
+      control.next = null
+      control.timer = setTimeout(go, ANSWERED_AFTER)
+    }
+    go()
   }
 
   const makers = {
@@ -335,15 +346,15 @@ export function render({model}) {
   }
 
   function drawControl({control, dot, everywhere}, field) {
-    everywhere.textContent = field.everywhere || ""
+    say(everywhere, field.everywhere || "")
     everywhere.hidden = !field.everywhere
     control.row.classList.toggle("ls-changed", field.changed)
     dot.hidden = !field.changed
     // Older than what the person did since: the answer to that is on its way.
-    if (field.heard < control.sent || control.frame) return
+    if (field.heard < control.sent || control.next) return
     control.value = field.value
     control.draw(field.value)
-    control.error.textContent = field.error
+    say(control.error, field.error)
     control.error.hidden = !field.error
     control.row.classList.toggle("ls-invalid", Boolean(field.error))
     if (field.error) {
@@ -404,12 +415,12 @@ export function render({model}) {
     body.querySelectorAll("details").forEach((box, index) => {
       const labelled = groups.filter(g => g.label)[index]
       const changed = labelled.fields.filter(f => f.changed && !f.nested).length
-      box.querySelector(".ls-count").textContent = changed ? `${changed} ${strings.changed}` : ""
+      say(box.querySelector(".ls-count"), changed ? `${changed} ${strings.changed}` : "")
       if (labelled.fields.some(f => f.error)) box.open = true
     })
-    notice.textContent = content.notice
+    say(notice, content.notice)
     notice.hidden = !content.notice
-    empty.textContent = content.empty
+    say(empty, content.empty)
     empty.hidden = groups.length > 0
   }
 

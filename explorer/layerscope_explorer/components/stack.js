@@ -33,6 +33,11 @@ function icon(name) {
   return svg
 }
 
+/* Writing the same words again would make the browser lay them out again. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text
+}
+
 function iconButton(name, label, action) {
   const button = element("button", `ls-icon-button ls-action-${name}`)
   button.type = "button"
@@ -256,20 +261,23 @@ export function render({model}) {
   }
 
   function drawCard(card, row, index, count) {
+    const key = JSON.stringify([row, index, count])
+    if (key === card.key) return
+    card.key = key
     card.card.style.setProperty("--c", row.color)
     card.card.dataset.health = row.health
     card.card.classList.toggle("ls-failed", Boolean(row.error))
-    card.kind.textContent = row.kind
-    card.name.textContent = row.name
-    card.chip.textContent = row.shape
-    card.detail.textContent = row.detail
-    card.params.textContent = row.params
-    card.health.textContent = strings[`health_${row.health}`]
+    say(card.kind, row.kind)
+    say(card.name, row.name)
+    say(card.chip, row.shape)
+    say(card.detail, row.detail)
+    say(card.params, row.params)
+    say(card.health, strings[`health_${row.health}`])
     card.health.title = row.note
     card.spark.draw(heights(row.spark), heights(row.theory))
     card.curve.draw(row.drawing)
     card.card.classList.toggle("ls-bypassed", row.bypassed)
-    card.links.textContent = row.sources.length ? fill(strings.takes, {names: row.sources.join(", ")}) : ""
+    say(card.links, row.sources.length ? fill(strings.takes, {names: row.sources.join(", ")}) : "")
     card.buttons.bypass.setAttribute("aria-pressed", String(row.bypassed))
     card.buttons.share.style.display = row.shares ? "none" : ""
     card.buttons.unshare.style.display = row.shares ? "" : "none"
@@ -315,10 +323,10 @@ export function render({model}) {
       drawCard(card, row, index, rows.length)
       if (list.children[index] !== card.slot) list.insertBefore(card.slot, list.children[index] ?? null)
     })
-    inputShape.textContent = model.input_row.shape ?? ""
-    inputDetail.textContent = model.input_row.detail ?? ""
+    say(inputShape, model.input_row.shape ?? "")
+    say(inputDetail, model.input_row.detail ?? "")
     input.setAttribute("aria-label", model.input_row.label ?? "")
-    total.textContent = model.total
+    say(total, model.total)
     empty.hidden = rows.length > 0
     mark(model.selected)
     const wanted = focusAfterDraw ?? hadFocus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import panel as pn
@@ -153,15 +153,13 @@ class LayerStack(pn.custom.JSComponent):
         Called with the index at which the visitor wants to add a layer.
     """
 
-    rows = param.List(default=[], item_type=dict, doc="One dictionary per layer; see `rows_of`.")
-    packed_rows = param.String(default="[]", doc="The rows as JSON.")
+    # One text: Param and Bokeh would visit every entry of nested lists at each change.
+    packed_rows = param.String(default="[]", doc="`rows_of` the snapshot as JSON.")
     selected = param.String(default="", doc="Id of the selected layer.")
     input_row = param.Dict(default={}, doc="The data: detail, shape, label.")
     total = param.String(default="", doc="The closing line.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    # They reach the page as one text: Bokeh would visit every entry of the nested lists.
-    _rename: ClassVar[Mapping[str, str | None]] = {"rows": None}
     _esm = Path(__file__).with_name("stack.js")
     _stylesheets = stylesheets("stack")
 
@@ -175,10 +173,8 @@ class LayerStack(pn.custom.JSComponent):
 
     def _draw(self, *_: Any) -> None:
         snapshot: Snapshot | None = self._session.snapshot
-        rows = rows_of(snapshot)
         self.param.update(
-            rows=rows,
-            packed_rows=json.dumps(rows),
+            packed_rows=json.dumps(rows_of(snapshot)),
             input_row=_input_row(snapshot),
             total=_total_of(snapshot),
         )

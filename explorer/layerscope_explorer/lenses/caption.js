@@ -7,6 +7,11 @@ function element(tag, className, text) {
   return node;
 }
 
+// Writing the same words again would make the browser lay them out again.
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 function legendEntry(entry) {
   const item = element("li", "ls-legend-entry");
   const mark = element("span", `ls-mark ls-mark-${entry.mark}`);
@@ -81,17 +86,31 @@ export function render({ model }) {
     mark(name);
   };
 
+  let drawn = [];
+  const drawLegend = (entries) => {
+    // What stays the same stays where it is: the browser need not lay it out again.
+    const keys = entries.map((entry) => JSON.stringify(entry));
+    entries.forEach((entry, at) => {
+      if (keys[at] === drawn[at]) return;
+      const made = legendEntry(entry);
+      if (legend.children[at]) legend.children[at].replaceWith(made);
+      else legend.append(made);
+    });
+    while (legend.children.length > entries.length) legend.lastChild.remove();
+    drawn = keys;
+  };
+
   const draw = () => {
     const now = model.content;
-    subject.textContent = now.subject ?? "";
-    detail.textContent = now.detail ?? "";
+    say(subject, now.subject ?? "");
+    say(detail, now.detail ?? "");
     head.hidden = !now.subject && !now.detail;
     drawChoices(now.choices ?? [], now.choices_label ?? "", now.choice ?? chosen);
-    sentence.textContent = now.sentence ?? "";
+    say(sentence, now.sentence ?? "");
     sentence.hidden = !now.sentence;
     root.dataset.tone = now.tone ?? "plain";
     const entries = now.legend ?? [];
-    legend.replaceChildren(...entries.map(legendEntry));
+    drawLegend(entries);
     legend.hidden = !entries.length;
   };
 

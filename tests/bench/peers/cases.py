@@ -11,6 +11,9 @@ Shape = tuple[int, ...]
 
 FORWARD, BOTH, TASK = "forward", "both", "task"
 
+#: Equal dense layers, `depth` of them, which no framework has as a layer.
+DENSE_STACK = "DenseStack"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -150,7 +153,7 @@ LAYERS = [
     _depthwise("separable_3x3_64_128", "SeparableConv2D", 128, _MEDIUM),
     Case("maxpool2d_2", "pooling", "MaxPooling2D", {}, (_LARGE,)),
     Case("maxpool2d_8x8", "pooling", "MaxPooling2D", {}, ((32, 8, 8, 16),)),
-    Case("avgpool2d_2", "pooling", "AveragePooling2D", {}, (_LARGE,)),
+    Case("avgpool2d_2", "pooling", "AveragePooling2D", {"pool_size": 2}, (_LARGE,)),
     Case("gap2d", "pooling", "GlobalAveragePooling2D", {}, ((32, 28, 28, 128),)),
     Case("gmp2d", "pooling", "GlobalMaxPooling2D", {}, ((32, 28, 28, 128),)),
     Case("upsample2d_nearest", "reshaping", "UpSampling2D", {}, (_MEDIUM,)),

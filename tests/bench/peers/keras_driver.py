@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from peers import keras_like
-from peers.cases import BOTH, FORWARD, TASK, Case
+from peers.cases import BOTH, DENSE_STACK, FORWARD, TASK, Case
 from peers.data import Data
 from peers.prepared import NoCounterpart, Prepared
 
@@ -42,9 +42,9 @@ class Driver:
             to_tensor = self.keras.ops.convert_to_tensor
             call, outputs = keras_like.task(case, data, self.keras, to_tensor)
             return Prepared({TASK: call}, outputs, list)
-        if not hasattr(self.keras.layers, case.layer):
+        if not hasattr(self.keras.layers, case.layer) and case.layer != DENSE_STACK:
             raise NoCounterpart(f"Keras 3 has no {case.layer}")
-        layer = getattr(self.keras.layers, case.layer)(**case.arguments, dtype=dtype)
+        layer = keras_like.layer_of(case, self.keras, dtype)
         tensors = [self.keras.ops.convert_to_tensor(array) for array in data.inputs]
         layer(*keras_like.arguments(case, tensors), **keras_like.options(case))
         layer.set_weights(data.weights)

@@ -7,11 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from peers.cases import Case
+from peers.cases import DENSE_STACK, Case
 from peers.data import Arrays, Data, draw_weights
 
 BATCH = 32
 Task = tuple[Callable[[], Any], Callable[[], Arrays]]
+
+
+def layer_of(case: Case, library: Any, dtype: str) -> Any:
+    """Return a case's layer, or its stack of equal dense ones."""
+    if case.layer != DENSE_STACK:
+        return getattr(library.layers, case.layer)(**case.arguments, dtype=dtype)
+    options = {key: value for key, value in case.arguments.items() if key != "depth"}
+    dense = library.layers.Dense
+    return library.Sequential(
+        [dense(**options, dtype=dtype) for _ in range(case.arguments["depth"])]
+    )
 
 
 def arguments(case: Case, inputs: Sequence[Any]) -> tuple[Any, ...]:

@@ -66,7 +66,7 @@ class Driver:
 
 
 def _built(case: Case, data: Data, dtype: str) -> Any:
-    layer = getattr(ls.layers, case.layer)(**case.arguments, dtype=dtype)
+    layer = keras_like.layer_of(case, ls, dtype)
     _call(layer, case, data.inputs)
     return layer
 

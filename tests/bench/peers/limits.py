@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from peers.timing import median_of_calls
 #: Length of a matrix's axes.
 SIZE = 1024
 #: Bytes moved by an addition; the caches make a difference.
-SIZES = tuple(3 * 4 * 2**power for power in (16, 18, 20, 22, 24))
+SIZES = tuple(3 * 4 * 2**power for power in range(15, 25))
 
 
 @dataclass
@@ -43,13 +44,27 @@ class Limits:
         return cls(data["gflops"], {int(k): v for k, v in data["bandwidth"].items()})
 
     def bandwidth_for(self, moved: float) -> float:
-        """Return GB/s for as many bytes, measured at the next size above."""
-        sizes = sorted(self.bandwidth)
-        return self.bandwidth[next((size for size in sizes if size >= moved), sizes[-1])]
+        """Return GB/s for as many bytes, measured at the size that is nearest by ratio."""
+        return self.bandwidth[
+            min(self.bandwidth, key=lambda size: abs(math.log(size / max(moved, 1.0))))
+        ]
 
     def microseconds(self, flops: float, moved: float) -> float:
         """Return how long a call must take: it computes and moves at the same time."""
-        return max(flops / self.gflops / 1e3, moved / self.bandwidth_for(moved) / 1e3)
+        return max(self._computing(flops), self._moving(moved))
+
+    def reached(self, flops: float, moved: float, microseconds: float) -> str:
+        """Return the rate of what limits a call, and its share of what was measured."""
+        share = f"{self.microseconds(flops, moved) / microseconds:.0%}"
+        if self._computing(flops) > self._moving(moved):
+            return f"{flops / microseconds / 1e3:.3g} GFLOP/s {share:>4}"
+        return f"{moved / microseconds / 1e3:.3g} GB/s {share:>4}"
+
+    def _computing(self, flops: float) -> float:
+        return flops / self.gflops / 1e3
+
+    def _moving(self, moved: float) -> float:
+        return moved / self.bandwidth_for(moved) / 1e3
 
 
 def measure(threads: int, rounds: int = 5) -> Limits:

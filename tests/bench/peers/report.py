@@ -20,8 +20,9 @@ from peers.rounds import work_of
 
 NOTE = (
     "Microseconds: least of the rounds' medians (median of them). † the slowest round took more "
-    "than twice the fastest.\nratio: ours to the fastest peer's. limit: share reached of what "
-    "matrix products or memory allow."
+    "than twice the fastest.\n"
+    "ratio: ours to the fastest peer's. limit: what we reach, and which share that is of a matrix "
+    "product's or of memory's rate."
 )
 
 
@@ -76,8 +77,7 @@ def times(table: Table, backends: Sequence[str], limits: Limits | None) -> str:
 def _reached(result: Result | None, limits: Limits) -> str:
     if result is None or not result.bytes or result.mode not in ("forward", "both"):
         return "–"
-    flops, moved = work_of(result)
-    return f"{limits.microseconds(flops, moved) / result.best:.0%}"
+    return limits.reached(*work_of(result), result.best)
 
 
 def summary(table: Table) -> str:
@@ -138,6 +138,8 @@ def machine(about: dict[str, Any]) -> str:
         )
         spun = f"; {one['idle']:.0%} busy while idle" if one.get("idle", 0) > 0.02 else ""
         lines.append(f"  {backend}: {versions} [{pools}]{spun}")
+    if (taken := about.get("numba_import_ms")) is not None:
+        lines.append(f"  importing numba alone: {taken:.0f} ms")
     if limits := about.get("limits"):
         moved = ", ".join(
             f"{rate:.0f} ({int(size) / 2**20:.3g} MiB)"

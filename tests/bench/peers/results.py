@@ -96,9 +96,21 @@ def share(values: Sequence[float], limit: float) -> float:
     return sum(value <= limit for value in values) / len(values)
 
 
-def save(path: str | Path, results: Iterable[Result], about: dict[str, Any]) -> None:
-    """Write results with what is known of the machine and of the run."""
-    rows = [asdict(result) for result in results]
+def save(
+    path: str | Path, results: Iterable[Result], about: dict[str, Any], keep: bool = False
+) -> None:
+    """Write results with what is known of the machine and of the run.
+
+    With `keep`, what a file there holds of other cases and modes stays, so that a long comparison
+    can be made in pieces.
+    """
+    found = list(results)
+    if keep and Path(path).exists():
+        new = {(result.case, result.mode) for result in found}
+        earlier, before = load(path)
+        found = [one for one in earlier if (one.case, one.mode) not in new] + found
+        about = before | about
+    rows = [asdict(result) for result in found]
     for row in rows:
         row["rounds"] = [round(value, 3) for value in row["rounds"]]
     lines = ",\n".join("  " + json.dumps(row) for row in rows)

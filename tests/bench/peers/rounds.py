@@ -90,10 +90,13 @@ def _take_turns(
         # Whoever was first comes last, so that nobody always follows the same one.
         first = number % max(len(ready), 1)
         for process in ready[first:] + ready[:first]:
-            for mode in modes:
-                with suppress(Skipped):
+            try:
+                for mode in modes:
                     answer = process.ask("time", mode=mode, seconds=seconds)
                     found[mode, process.backend].rounds.append(answer["median"])
+            except Skipped as reason:
+                print(f"{process.backend} gave up: {reason}", file=sys.stderr)
+                ready = [one for one in ready if one is not process]
             time.sleep(REST)
 
 

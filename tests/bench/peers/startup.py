@@ -54,3 +54,8 @@ def _once(module: str, keras_backend: str) -> tuple[float, float]:
     seconds, peak = done.stdout.split()[-2:]
     # macOS counts bytes, Linux kilobytes.
     return float(seconds), float(peak) / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def milliseconds_of_numba(rounds: int) -> float:
+    """Return the least time in which Numba, without which we do not start, is imported."""
+    return min(_once("numba", "")[0] for _ in range(max(rounds, 2))) * 1e3

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from peers.cases import Case
+from peers.cases import DENSE_STACK, Case
 from peers.prepared import NoCounterpart
 
 #: Weights to differentiate by, and a function of the inputs.
@@ -58,6 +58,17 @@ def _dense(case: Case, weights: Weights, _: bool) -> Built:
     kernel, bias = learned(weights[0].T), learned(weights[1])
     function = _FUNCTIONS[case.arguments["activation"]]
     return [kernel, bias], lambda x: function(F.linear(x, kernel, bias))
+
+
+def _dense_stack(case: Case, weights: Weights, channels_last: bool) -> Built:
+    layers = [_dense(case, weights[at : at + 2], channels_last) for at in range(0, len(weights), 2)]
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        for _, layer in layers:
+            x = layer(x)
+        return x
+
+    return [weight for owned, _ in layers for weight in owned], run
 
 
 def _kernel(weight: torch.Tensor, channels_last: bool) -> torch.Tensor:
@@ -226,6 +237,7 @@ _BUILDERS: dict[str, Callable[..., Built]] = {
     "Conv3D": _convolution,
     "ConvLSTM2D": _conv_lstm,
     "Dense": _dense,
+    DENSE_STACK: _dense_stack,
     "DepthwiseConv2D": _depthwise,
     "Dropout": _dropout,
     "Embedding": _embedding,

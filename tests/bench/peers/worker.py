@@ -63,8 +63,9 @@ class Worker:
         """Write the numbers of a case; only Layerscope's process is asked."""
         data = self.driver.draw(case)
         data.save(path)
-        moved = sum(one.nbytes for one in [*data.inputs, *data.weights, *data.outputs])
-        return {"bytes": moved}
+        # Of a table only some rows are read, which the output has the size of.
+        read = data.outputs if case.integers else data.weights
+        return {"bytes": sum(one.nbytes for one in [*data.inputs, *read, *data.outputs])}
 
     def prepare(self, case: Case, path: str) -> dict[str, Any]:
         """Make a case ready and check it; an answer with ``skipped`` says why it is not."""
