@@ -159,6 +159,7 @@ class Tensor(Operators):
 
     def __init__(self, value: np.ndarray) -> None:
         self.value = value
+        self._keras_mask: Any = None
 
     @property
     def shape(self) -> tuple[int, ...]:

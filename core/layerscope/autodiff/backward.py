@@ -22,13 +22,16 @@ def backward(
     records, gradients are computed with operations and so can be differentiated in turn; otherwise
     with plain arrays.
     """
-    needed = {id(source) for source in sources}
+    wanted = {id(source) for source in sources}
+    needed = wanted.copy()
     # A list of its own: what the walk appends to outer tapes must not prolong it.
     path: list[Record] = []
     for record in records:
-        if not needed.isdisjoint(map(id, record.inputs)):
-            needed.update(map(id, record.outputs))
-            path.append(record)
+        for value in record.inputs:
+            if id(value) in needed:
+                needed.update(map(id, record.outputs))
+                path.append(record)
+                break
     nested = bool(TAPES.get())
     grads: dict[int, Any] = {}
     for target, seed in zip(targets, seeds, strict=True):
@@ -37,8 +40,8 @@ def backward(
     if not grads:
         return [None for _ in sources]
     for record in reversed(path):
-        incoming = [grads.get(id(output)) for output in record.outputs]
-        if all(grad is None for grad in incoming):
+        incoming = _taken(grads, record.outputs, wanted)
+        if incoming is None:
             continue
         for value, grad in zip(record.inputs, _pull(record, incoming, needed, nested), strict=True):
             if grad is None or id(value) not in needed:
@@ -52,6 +55,18 @@ def backward(
 def _add(grads: dict[int, Any], value: Any, grad: Any) -> None:
     known = grads.get(id(value))
     grads[id(value)] = grad if known is None else known + grad
+
+
+def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) -> list[Any] | None:
+    """Return the gradients of a record's outputs, None if there are none.
+
+    What nobody wants to know afterwards is forgotten, and so its memory used again.
+    """
+    incoming = [
+        grads.get(id(output)) if id(output) in wanted else grads.pop(id(output), None)
+        for output in outputs
+    ]
+    return None if all(grad is None for grad in incoming) else incoming
 
 
 def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
@@ -69,8 +84,8 @@ def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
 
 
 def _as_result(grad: Any, source: Any) -> Any:
-    if isinstance(grad, np.ndarray):
-        return grad.astype(source.value.dtype, copy=False)
+    if isinstance(grad, np.ndarray) and grad.dtype != source.value.dtype:
+        return grad.astype(source.value.dtype)
     return grad
 
 

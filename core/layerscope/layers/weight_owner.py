@@ -141,7 +141,7 @@ class WeightOwner:
         """Return this layer and all inside it."""
         found: list[Any] = [self]
         for layer in self._sublayers():
-            found.extend(layer._flatten_layers())
+            found.extend(layer._flatten_layers() if layer._tracked else (layer,))
         return found
 
     @property
@@ -156,6 +156,8 @@ class WeightOwner:
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def _own_metrics(self) -> list[Metric]:
+        if not self._metrics:
+            return []
         return [leaf for leaf in leaves(self._metrics) if isinstance(leaf, Metric)]
 
     # --- weights -------------------------------------------------------------------------
@@ -259,6 +261,8 @@ class WeightOwner:
         if not self.trainable:
             return []
         found = [variable for variable in self._trainable_variables if variable.trainable]
+        if not self._tracked:
+            return found
         for layer in self._sublayers():
             found.extend(layer.trainable_weights)
         return _unique(found)
