@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.config import floatx
+from layerscope.config import floatx, name_of
 from layerscope.tape import is_recording
 
 Shape = tuple[int | None, ...]
@@ -256,7 +256,7 @@ class Variable(Operators):
     @property
     def dtype(self) -> str:
         """Name of the type of one entry."""
-        return self.value.dtype.name
+        return name_of(self.value.dtype)
 
     @property
     def path(self) -> str:

@@ -100,6 +100,10 @@ def _matmul(inputs: Shapes, outputs: Shapes, options: Any) -> int:
     return 2 * _size(outputs[0]) * inputs[0][-1]
 
 
+def _affine(inputs: Shapes, outputs: Shapes, options: Any) -> int:
+    return _matmul(inputs, outputs, options) + _size(outputs[0])
+
+
 def _einsum(inputs: Shapes, outputs: Shapes, options: Any) -> int:
     letters: dict[str, int] = {}
     sides = options["subscripts"].replace(" ", "").split("->")[0].split(",")
@@ -152,6 +156,7 @@ _COUNTS: dict[str, Callable[[Shapes, Shapes, Any], int]] = {
     **dict.fromkeys(("gru", "lstm", "simple_rnn"), _recurrent),
     **dict.fromkeys(("normalize_batch", "standardize"), _several_each(5)),
     **dict.fromkeys(("max_pool", "average_pool"), _pool),
+    "affine": _affine,
     "matmul": _matmul,
     "einsum": _einsum,
     "conv": _conv,

@@ -72,7 +72,7 @@ def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) ->
 def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
     """Return the gradient that flows into a target, ones for None."""
     if seed is None:
-        return np.ones_like(target.value)
+        return np.ones(target.shape, target.dtype)
     if not (nested and isinstance(seed, Operators)):
         seed = np.asarray(getattr(seed, "value", seed), target.value.dtype)
     if tuple(seed.shape) != target.shape:
@@ -92,6 +92,8 @@ def _as_result(grad: Any, source: Any) -> Any:
 def _pull(record: Record, incoming: list[Any], needed: set[int], nested: bool) -> Sequence[Any]:
     """Gradients of one record's inputs."""
     operation = record.operation
+    inputs: Sequence[Any]
+    outputs: Sequence[Any]
     if nested:
         if operation.first_order_only:
             raise NotImplementedError(
@@ -100,8 +102,7 @@ def _pull(record: Record, incoming: list[Any], needed: set[int], nested: bool) -
             )
         inputs, outputs = record.inputs, record.outputs
     else:
-        inputs = [getattr(value, "value", value) for value in record.inputs]
-        outputs = [output.value for output in record.outputs]
+        inputs, outputs = record.values, [output.value for output in record.outputs]
     if len(outputs) == 1:
         grad, out = incoming[0], outputs[0]
     else:
@@ -125,7 +126,11 @@ def _unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:
     """Sum a gradient over the axes along which its input was repeated."""
     extra = len(grad.shape) - len(shape)
     if extra > 0:
-        grad = sum_over(grad, axis=tuple(range(extra)))
+        leading = 0 if extra == 1 else tuple(range(extra))
+        plain = type(grad) is np.ndarray
+        grad = np.add.reduce(grad, leading) if plain else sum_over(grad, axis=leading)
+        if grad.shape == shape:
+            return grad
     axes = tuple(
         axis
         for axis, (have, want) in enumerate(zip(grad.shape, shape, strict=False))

@@ -100,9 +100,8 @@ class Dense(_LowRankAdapted):
         return self._effective()
 
     def call(self, inputs: Any) -> Any:
-        x = ops.matmul(inputs, self.kernel)
-        if self.bias is not None:
-            x = x + self.bias
+        kernel, bias = self._effective(), self.bias
+        x = ops.matmul(inputs, kernel) if bias is None else ops.affine(inputs, kernel, bias)
         # Some take the activation away from a finished layer.
         return x if self.activation is None else self.activation(x)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,7 +15,7 @@ from layerscope.masks import get_keras_mask
 from layerscope.plain_data import serialize_value
 from layerscope.registry import snake_case
 from layerscope.structure import leaves, map_structure
-from layerscope.tensor import Shape
+from layerscope.tensor import Shape, Tensor
 
 Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"]
 
@@ -101,9 +102,14 @@ class _FunctionLoss(Loss):
         return self.function(y_true, y_pred, **self._options())
 
     def _options(self) -> dict[str, Any]:
-        shared = {one.name for one in fields_of(Loss)}
-        own = [one.name for one in fields_of(type(self)) if one.name not in shared]
-        return {name: getattr(self, name) for name in own}
+        return {name: getattr(self, name) for name in _own_fields(type(self))}
+
+
+@functools.cache
+def _own_fields(cls: type[_FunctionLoss]) -> list[str]:
+    """Return the names of the arguments that not every loss has."""
+    shared = {one.name for one in fields_of(Loss)}
+    return [one.name for one in fields_of(cls) if one.name not in shared]
 
 
 class LossFunctionWrapper(_FunctionLoss):
@@ -156,6 +162,8 @@ class LossFunctionWrapper(_FunctionLoss):
 
 def _as_tensors(structure: Any, dtype: str) -> Any:
     """Return tensors of one type; lists of numbers are one tensor."""
+    if isinstance(structure, (np.ndarray, Tensor)):
+        return ops.convert_to_tensor(structure, dtype)
     if not isinstance(structure, dict) and all(map(np.isscalar, leaves(structure))):
         return ops.convert_to_tensor(structure, dtype)
     return map_structure(lambda value: ops.convert_to_tensor(value, dtype), structure)
@@ -169,7 +177,7 @@ def _filled(structure: Any, values: list[Any]) -> Any:
 def as_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Return targets and predictions as tensors of the predictions' type."""
     y_pred = ops.convert_to_tensor(y_pred)
-    return ops.convert_to_tensor(y_true, str(y_pred.dtype)), y_pred
+    return ops.convert_to_tensor(y_true, standardize_dtype(y_pred.dtype)), y_pred
 
 
 def as_aligned_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -266,6 +274,8 @@ def reduce_values(values: Any, sample_weight: Any, reduction: str | None) -> Any
     """
     if reduction in (None, "none") or tuple(values.shape) in ((), (0,)):
         return values
+    if reduction in ("mean", "sum_over_batch_size") and 0 not in values.shape:
+        return ops.mean(values)
     total = ops.sum(values)
     if reduction == "sum":
         return total
@@ -300,9 +310,12 @@ def reduce_weighted_values(
         If the weights do not fit the values.
     """
     values = ops.convert_to_tensor(values, dtype)
-    if sample_weight is not None:
-        sample_weight = ops.convert_to_tensor(sample_weight, str(values.dtype))
-    weight = apply_mask(sample_weight, mask, str(values.dtype), reduction)
+    weight = None
+    if sample_weight is not None or mask is not None:
+        dtype = standardize_dtype(values.dtype)
+        if sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight, dtype)
+        weight = apply_mask(sample_weight, mask, dtype, reduction)
     if weight is not None:
         values, weight = squeeze_or_expand_to_same_rank(values, weight)
         _check_fit(weight.shape, values.shape)

@@ -24,7 +24,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     array([1.], dtype=float32)
     """
     y_true, y_pred = as_aligned_pair(y_true, y_pred)
-    return ops.mean(ops.square(y_true - y_pred), axis=-1)
+    return ops.squared_error(y_true, y_pred)
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:

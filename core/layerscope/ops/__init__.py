@@ -76,7 +76,12 @@ from layerscope.ops.elementwise import (
     tanh,
     where,
 )
+from layerscope.ops.errors import (
+    sparse_crossentropy,
+    squared_error,
+)
 from layerscope.ops.linalg import (
+    affine,
     dot,
     einsum,
     matmul,
@@ -189,6 +194,7 @@ __all__ = [
     "abs",
     "absolute",
     "add",
+    "affine",
     "all",
     "amax",
     "amin",
@@ -308,12 +314,14 @@ __all__ = [
     "softplus",
     "softsign",
     "sort",
+    "sparse_crossentropy",
     "sparse_plus",
     "sparse_sigmoid",
     "sparsemax",
     "split",
     "sqrt",
     "square",
+    "squared_error",
     "squareplus",
     "squeeze",
     "stack",

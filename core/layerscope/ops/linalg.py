@@ -24,7 +24,14 @@ def matmul(x1: Array, x2: Array) -> Array:
     return np.matmul(x1, x2)
 
 
+def _are_matrices(*values: Array) -> bool:
+    """Tell whether all are plain arrays with two axes, which is what networks multiply most."""
+    return all(type(value) is np.ndarray and value.ndim == 2 for value in values)
+
+
 def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
+    if _are_matrices(g, b):
+        return np.matmul(g, b.T)
     if len(a.shape) == 1 and len(b.shape) == 1:
         return g * b
     if len(b.shape) == 1:
@@ -35,6 +42,8 @@ def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
 
 
 def _matmul_right(g: Array, out: Array, a: Array, b: Array) -> Array:
+    if _are_matrices(a, g):
+        return np.matmul(a.T, g)
     if len(a.shape) == 1 and len(b.shape) == 1:
         return g * a
     if len(b.shape) == 1:
@@ -48,6 +57,27 @@ def _matmul_right(g: Array, out: Array, a: Array, b: Array) -> Array:
 
 
 matmul.gradients(_matmul_left, _matmul_right)
+
+
+@operation(shapes.affine, inputs=3)
+def affine(x: Array, kernel: Array, bias: Array) -> Array:
+    """``x @ kernel + bias`` over the last axis; the kernel is a matrix, the bias a vector."""
+    # One large product instead of a batch of small ones.
+    flat = x.ndim > 2 and x.size > 0
+    out = np.matmul(x.reshape(-1, x.shape[-1]) if flat else x, kernel)
+    if out.dtype == bias.dtype:
+        out += bias
+    else:
+        out = out + bias
+    return out.reshape(*x.shape[:-1], -1) if flat else out
+
+
+affine.gradients(
+    lambda g, out, x, kernel, bias: _matmul_left(g, out, x, kernel),
+    lambda g, out, x, kernel, bias: _matmul_right(g, out, x, kernel),
+    # Broadcasting is undone by the tape.
+    lambda g, out, x, kernel, bias: g,
+)
 
 
 def dot(x1: Array, x2: Array) -> Array:

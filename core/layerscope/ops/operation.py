@@ -139,9 +139,9 @@ class Operation(Generic[P]):
         if self.output_dtype is None:
             out = _narrowed(out, inputs)
         several = isinstance(out, (tuple, list))
-        outputs = tuple(Tensor(np.asarray(value)) for value in (out if several else (out,)))
+        outputs = tuple([Tensor(np.asarray(value)) for value in (out if several else (out,))])
         if self.vjps or self.joint_vjp:
-            record = Record(self, inputs, options, outputs, saved)
+            record = Record(self, inputs, values, options, outputs, saved)
             for tape in tapes:
                 tape.append(record)
         return outputs if several else outputs[0]

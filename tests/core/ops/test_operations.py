@@ -135,6 +135,14 @@ for order in (1, 2):
 for axis in (-1, 0, (0, 1)):
     case("softmax", (3, 4), axis=axis)
     case("log_softmax", (3, 4), axis=axis)
+for shape in ((3, 4), (2, 3, 4)):
+    case("squared_error", shape, shape, batched=(0, 1))
+case("squared_error", (4,), (4,), batched=())
+LABELS = np.array([[0, 3], [1, 1], [3, 2]])
+case("sparse_crossentropy", (3, 4), within=(0.1, 1.0), batched=(),
+     call=functools.partial(ops.sparse_crossentropy, labels=LABELS[:, 0], epsilon=1e-7))  # fmt: skip
+case("sparse_crossentropy", (3, 2, 4), within=(0.1, 1.0), batched=(),
+     call=functools.partial(ops.sparse_crossentropy, labels=LABELS, epsilon=0.2))  # fmt: skip
 
 # --- activations -----------------------------------------------------------------------------
 
@@ -255,6 +263,8 @@ for a, b in PRODUCTS:
 case("matmul", (4,), (3, 4, 2), batched=(1,))
 case("matmul", (4,), (4, 2), batched=())
 case("matmul", (4,), (4,), batched=())
+for shape in ((3, 4), (2, 3, 4), (4,)):
+    case("affine", shape, (4, 2), (2,), batched=(0,) if len(shape) > 1 else ())
 case("dot", (3, 4), (4, 2))
 case("dot", (3, 4), ())
 case("dot", (3, 4), (2, 4, 5))
