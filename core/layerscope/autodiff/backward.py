@@ -36,36 +36,36 @@ def backward(
     grads: dict[int, Any] = {}
     for target, seed in zip(targets, seeds, strict=True):
         if isinstance(target, Tensor) and id(target) in needed:
-            _add(grads, target, _seed_of(target, seed, nested))
+            grad, known = _seed_of(target, seed, nested), grads.get(id(target))
+            grads[id(target)] = grad if known is None else known + grad
     if not grads:
         return [None for _ in sources]
     for record in reversed(path):
         incoming = _taken(grads, record.outputs, wanted)
         if incoming is None:
             continue
-        for value, grad in zip(record.inputs, _pull(record, incoming, needed, nested), strict=True):
-            if grad is None or id(value) not in needed:
+        found = _pull(record, incoming, needed, nested)
+        for value, array, grad in zip(record.inputs, record.values, found, strict=True):
+            if grad is None or (key := id(value)) not in needed:
                 continue
-            if grad.shape != value.shape:
-                grad = _unbroadcast(grad, value.shape)
-            _add(grads, value, grad)
+            if grad.shape != array.shape:
+                grad = _unbroadcast(grad, array.shape)
+            known = grads.get(key)
+            grads[key] = grad if known is None else known + grad
     return [_as_result(grads.get(id(source)), source) for source in sources]
 
 
-def _add(grads: dict[int, Any], value: Any, grad: Any) -> None:
-    known = grads.get(id(value))
-    grads[id(value)] = grad if known is None else known + grad
-
-
-def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) -> list[Any] | None:
-    """Return the gradients of a record's outputs, None if there are none.
+def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) -> Any:
+    """Return the gradient of a record's output, a list for several, None if there is none.
 
     What nobody wants to know afterwards is forgotten, and so its memory used again.
     """
     incoming = [
-        grads.get(id(output)) if id(output) in wanted else grads.pop(id(output), None)
+        grads.get(key) if (key := id(output)) in wanted else grads.pop(key, None)
         for output in outputs
     ]
+    if len(incoming) == 1:
+        return incoming[0]
     return None if all(grad is None for grad in incoming) else incoming
 
 
@@ -89,22 +89,21 @@ def _as_result(grad: Any, source: Any) -> Any:
     return grad
 
 
-def _pull(record: Record, incoming: list[Any], needed: set[int], nested: bool) -> Sequence[Any]:
+def _pull(record: Record, incoming: Any, needed: set[int], nested: bool) -> Sequence[Any]:
     """Gradients of one record's inputs."""
-    operation = record.operation
-    inputs: Sequence[Any]
-    outputs: Sequence[Any]
+    operation, outputs = record.operation, record.outputs
+    inputs: Sequence[Any] = record.values
     if nested:
         if operation.first_order_only:
             raise NotImplementedError(
                 f"The gradient of `{operation.name}` cannot itself be differentiated: it is "
                 "computed outside of operations."
             )
-        inputs, outputs = record.inputs, record.outputs
+        inputs = record.inputs
     else:
-        inputs, outputs = record.values, [output.value for output in record.outputs]
+        outputs = [output.value for output in outputs]
     if len(outputs) == 1:
-        grad, out = incoming[0], outputs[0]
+        grad, out = incoming, outputs[0]
     else:
         grad = [
             np.zeros(output.shape, output.dtype) if one is None else one
@@ -115,6 +114,8 @@ def _pull(record: Record, incoming: list[Any], needed: set[int], nested: bool) -
     if operation.recording_forward is not None:
         options = {**options, "saved": record.saved}
     if operation.joint_vjp is not None:
+        if operation.selective:
+            options = {**options, "wanted": [id(value) in needed for value in record.inputs]}
         return operation.joint_vjp(grad, out, *inputs, **options)
     return [
         None if vjp is None or id(original) not in needed else vjp(grad, out, *inputs, **options)

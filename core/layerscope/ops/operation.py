@@ -46,6 +46,8 @@ class Operation(Generic[P]):
         self.vjps: tuple[VJP | None, ...] = ()
         self.joint_vjp: VJP | None = None
         self.recording_forward: Callable[..., Any] | None = None
+        #: Whether the joint gradient wants to know which gradients are wanted.
+        self.selective = False
         #: Whether the gradient rule computes on plain arrays and cannot itself be differentiated.
         self.first_order_only = False
         self.parameter_names = tuple(inspect.signature(forward).parameters)
@@ -68,10 +70,14 @@ class Operation(Generic[P]):
     def joint_gradient(self, vjp: VJP) -> VJP:
         """State one function that returns the gradients of all inputs at once.
 
+        If it has an argument `wanted`, that says for each input whether its gradient is; None may
+        stand for the others.
+
         It is taken to compute on plain arrays; set `first_order_only` to False if it is written
         with operations.
         """
         self.joint_vjp = vjp
+        self.selective = "wanted" in inspect.signature(vjp).parameters
         self.first_order_only = True
         return vjp
 
