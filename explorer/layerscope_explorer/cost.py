@@ -100,8 +100,10 @@ def _matmul(inputs: Shapes, outputs: Shapes, options: Any) -> int:
     return 2 * _size(outputs[0]) * inputs[0][-1]
 
 
-def _affine(inputs: Shapes, outputs: Shapes, options: Any) -> int:
-    return _matmul(inputs, outputs, options) + _size(outputs[0])
+def _dense(inputs: Shapes, outputs: Shapes, options: Any) -> int:
+    activation = _COUNTS.get(options.get("activation"), _one_each)
+    further = activation(inputs, outputs, {}) if options.get("activation") else 0
+    return _matmul(inputs, outputs, options) + _size(outputs[0]) + further
 
 
 def _einsum(inputs: Shapes, outputs: Shapes, options: Any) -> int:
@@ -156,7 +158,7 @@ _COUNTS: dict[str, Callable[[Shapes, Shapes, Any], int]] = {
     **dict.fromkeys(("gru", "lstm", "simple_rnn"), _recurrent),
     **dict.fromkeys(("normalize_batch", "standardize"), _several_each(5)),
     **dict.fromkeys(("max_pool", "average_pool"), _pool),
-    "affine": _affine,
+    "dense": _dense,
     "matmul": _matmul,
     "einsum": _einsum,
     "conv": _conv,

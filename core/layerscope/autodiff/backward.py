@@ -127,11 +127,9 @@ def _unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:
     """Sum a gradient over the axes along which its input was repeated."""
     extra = len(grad.shape) - len(shape)
     if extra > 0:
-        leading = 0 if extra == 1 else tuple(range(extra))
-        plain = type(grad) is np.ndarray
-        grad = np.add.reduce(grad, leading) if plain else sum_over(grad, axis=leading)
-        if grad.shape == shape:
-            return grad
+        if type(grad) is np.ndarray and grad.shape[extra:] == shape and grad.size:
+            return np.add.reduce(grad.reshape(-1, *shape), 0)
+        grad = sum_over(grad, axis=tuple(range(extra)))
     axes = tuple(
         axis
         for axis, (have, want) in enumerate(zip(grad.shape, shape, strict=False))

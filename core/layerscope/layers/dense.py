@@ -100,10 +100,16 @@ class Dense(_LowRankAdapted):
         return self._effective()
 
     def call(self, inputs: Any) -> Any:
-        kernel, bias = self._effective(), self.bias
-        x = ops.matmul(inputs, kernel) if bias is None else ops.affine(inputs, kernel, bias)
+        kernel, bias, activation = self._effective(), self.bias, self.activation
+        fused = activations.fused_name(activation)
+        if bias is None:
+            x = ops.matmul(inputs, kernel)
+        elif fused is not None:
+            return ops.dense(inputs, kernel, bias, activation=fused)
+        else:
+            x = ops.dense(inputs, kernel, bias)
         # Some take the activation away from a finished layer.
-        return x if self.activation is None else self.activation(x)
+        return x if activation is None else activation(x)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

@@ -28,6 +28,9 @@ from layerscope.ops.creation import (
 from layerscope.ops.ctc import (
     ctc_loss,
 )
+from layerscope.ops.dense import (
+    dense,
+)
 from layerscope.ops.depthwise_conv import (
     depthwise_conv,
     separable_conv,
@@ -81,7 +84,6 @@ from layerscope.ops.errors import (
     squared_error,
 )
 from layerscope.ops.linalg import (
-    affine,
     dot,
     einsum,
     matmul,
@@ -194,7 +196,6 @@ __all__ = [
     "abs",
     "absolute",
     "add",
-    "affine",
     "all",
     "amax",
     "amin",
@@ -220,6 +221,7 @@ __all__ = [
     "count_nonzero",
     "ctc_loss",
     "cumsum",
+    "dense",
     "depthwise_conv",
     "divide",
     "dot",

@@ -59,27 +59,6 @@ def _matmul_right(g: Array, out: Array, a: Array, b: Array) -> Array:
 matmul.gradients(_matmul_left, _matmul_right)
 
 
-@operation(shapes.affine, inputs=3)
-def affine(x: Array, kernel: Array, bias: Array) -> Array:
-    """``x @ kernel + bias`` over the last axis; the kernel is a matrix, the bias a vector."""
-    # One large product instead of a batch of small ones.
-    flat = x.ndim > 2 and x.size > 0
-    out = np.matmul(x.reshape(-1, x.shape[-1]) if flat else x, kernel)
-    if out.dtype == bias.dtype:
-        out += bias
-    else:
-        out = out + bias
-    return out.reshape(*x.shape[:-1], -1) if flat else out
-
-
-affine.gradients(
-    lambda g, out, x, kernel, bias: _matmul_left(g, out, x, kernel),
-    lambda g, out, x, kernel, bias: _matmul_right(g, out, x, kernel),
-    # Broadcasting is undone by the tape.
-    lambda g, out, x, kernel, bias: g,
-)
-
-
 def dot(x1: Array, x2: Array) -> Array:
     """NumPy's dot product: a sum over the last axis of `x1` and the second-last of `x2`."""
     if not np.shape(getattr(x1, "value", x1)) or not np.shape(getattr(x2, "value", x2)):

@@ -90,7 +90,7 @@ def matmul(a: Shape, b: Shape, **_: Any) -> Shape:
     return (*leading, *rows, *columns)
 
 
-def affine(x: Shape, kernel: Shape, bias: Shape, **_: Any) -> Shape:
+def dense(x: Shape, kernel: Shape, bias: Shape, **_: Any) -> Shape:
     """Shape of a product with a matrix and an offset of its columns.
 
     Raises

@@ -264,7 +264,9 @@ case("matmul", (4,), (3, 4, 2), batched=(1,))
 case("matmul", (4,), (4, 2), batched=())
 case("matmul", (4,), (4,), batched=())
 for shape in ((3, 4), (2, 3, 4), (4,)):
-    case("affine", shape, (4, 2), (2,), batched=(0,) if len(shape) > 1 else ())
+    for activation in (None, "relu", "sigmoid", "tanh"):
+        case("dense", shape, (4, 2), (2,), batched=(0,) if len(shape) > 1 else (),
+             activation=activation)  # fmt: skip
 case("dot", (3, 4), (4, 2))
 case("dot", (3, 4), ())
 case("dot", (3, 4), (2, 4, 5))
