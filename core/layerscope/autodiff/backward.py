@@ -34,24 +34,26 @@ def backward(
                 break
     nested = bool(TAPES.get())
     grads: dict[int, Any] = {}
+
+    def add(value: Any, grad: Any) -> None:
+        key = id(value)
+        grads[key] = grads[key] + grad if key in grads else grad
+
     for target, seed in zip(targets, seeds, strict=True):
         if isinstance(target, Tensor) and id(target) in needed:
-            grad, known = _seed_of(target, seed, nested), grads.get(id(target))
-            grads[id(target)] = grad if known is None else known + grad
+            add(target, _seed_of(target, seed, nested))
     if not grads:
         return [None for _ in sources]
     for record in reversed(path):
         incoming = _taken(grads, record.outputs, wanted)
         if incoming is None:
             continue
-        found = _pull(record, incoming, needed, nested)
-        for value, array, grad in zip(record.inputs, record.values, found, strict=True):
-            if grad is None or (key := id(value)) not in needed:
-                continue
-            if grad.shape != array.shape:
-                grad = _unbroadcast(grad, array.shape)
-            known = grads.get(key)
-            grads[key] = grad if known is None else known + grad
+        inputs = record.inputs
+        needs = [id(value) in needed for value in inputs]
+        found = _pull(record, incoming, needs, nested)
+        for value, array, grad, need in zip(inputs, record.values, found, needs, strict=True):
+            if need and grad is not None:
+                add(value, grad if grad.shape == array.shape else _unbroadcast(grad, array.shape))
     return [_as_result(grads.get(id(source)), source) for source in sources]
 
 
@@ -60,12 +62,13 @@ def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) ->
 
     What nobody wants to know afterwards is forgotten, and so its memory used again.
     """
+    if len(outputs) == 1:
+        key = id(outputs[0])
+        return grads.get(key) if key in wanted else grads.pop(key, None)
     incoming = [
         grads.get(key) if (key := id(output)) in wanted else grads.pop(key, None)
         for output in outputs
     ]
-    if len(incoming) == 1:
-        return incoming[0]
     return None if all(grad is None for grad in incoming) else incoming
 
 
@@ -89,10 +92,9 @@ def _as_result(grad: Any, source: Any) -> Any:
     return grad
 
 
-def _pull(record: Record, incoming: Any, needed: set[int], nested: bool) -> Sequence[Any]:
-    """Gradients of one record's inputs."""
-    operation, outputs = record.operation, record.outputs
-    inputs: Sequence[Any] = record.values
+def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Sequence[Any]:
+    """Gradients of one record's inputs, of those at least that are needed."""
+    operation, out, options = record.operation, record.outputs, record.options
     if nested:
         if operation.first_order_only:
             raise NotImplementedError(
@@ -101,26 +103,24 @@ def _pull(record: Record, incoming: Any, needed: set[int], nested: bool) -> Sequ
             )
         inputs = record.inputs
     else:
-        outputs = [output.value for output in outputs]
-    if len(outputs) == 1:
-        grad, out = incoming, outputs[0]
+        inputs, out = record.values, [output.value for output in out]
+    if len(out) == 1:
+        out = out[0]
     else:
-        grad = [
+        incoming = [
             np.zeros(output.shape, output.dtype) if one is None else one
-            for one, output in zip(incoming, outputs, strict=True)
+            for one, output in zip(incoming, out, strict=True)
         ]
-        out = outputs
-    options = record.options
     if operation.recording_forward is not None:
         options = {**options, "saved": record.saved}
-    if operation.joint_vjp is not None:
-        if operation.selective:
-            options = {**options, "wanted": [id(value) in needed for value in record.inputs]}
-        return operation.joint_vjp(grad, out, *inputs, **options)
-    return [
-        None if vjp is None or id(original) not in needed else vjp(grad, out, *inputs, **options)
-        for vjp, original in zip(operation.vjps, record.inputs, strict=True)
-    ]
+    if operation.joint_vjp is None:
+        return [
+            vjp(incoming, out, *inputs, **options) if need and vjp is not None else None
+            for vjp, need in zip(operation.vjps, needs, strict=True)
+        ]
+    if operation.selective:
+        options = {**options, "wanted": needs}
+    return operation.joint_vjp(incoming, out, *inputs, **options)
 
 
 def _unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:

@@ -145,9 +145,8 @@ class GradientTape:
             targets = list(target)
             seeds = list(output_gradients or [None] * len(targets))
         flat, pack = _flatten(sources)
-        return pack(
-            self._used(lambda records: backward(records, targets, self._visible(flat), seeds))
-        )
+        visible = self._visible(flat)
+        return pack(self._used(lambda records: backward(records, targets, visible, seeds)))
 
     def jacobian(self, target: Any, sources: Any) -> Any:
         """Differentiate every entry of `target` with respect to every entry of `sources`.

@@ -439,9 +439,16 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     @property
     def losses(self) -> list[Any]:
         """Penalties: those added in the last call, then those of the trainable weights."""
-        added = [loss for layer in self._flatten_layers() for loss in layer._losses]
-        if not is_recording():
+        added: list[Any] = []
+        regularized = False
+        for layer in self._flatten_layers():
+            added += layer._losses
+            for variable in layer._trainable_variables:
+                regularized = regularized or variable.regularizer is not None
+        if added and not is_recording():
             added = [getattr(loss, "value", loss) for loss in added]
+        if not regularized:
+            return added
         return added + [
             variable.regularizer(variable)
             for variable in self.trainable_weights

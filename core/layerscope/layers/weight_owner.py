@@ -128,9 +128,12 @@ class WeightOwner:
 
     def _sublayers(self) -> list[Any]:
         """Return the layers directly inside, in the order their attributes were set."""
-        if not self._tracked:
-            return []
-        return _unique(leaf for leaf in leaves(self._tracked) if isinstance(leaf, WeightOwner))
+        found: dict[int, WeightOwner] = {}
+        for value in self._tracked.values():
+            for leaf in leaves(value):
+                if isinstance(leaf, WeightOwner):
+                    found[id(leaf)] = leaf
+        return list(found.values())
 
     @property
     def _layers(self) -> list[Any]:
@@ -264,7 +267,7 @@ class WeightOwner:
         if not self._tracked:
             return found
         for layer in self._sublayers():
-            found.extend(layer.trainable_weights)
+            found += layer.trainable_weights
         return _unique(found)
 
     @property

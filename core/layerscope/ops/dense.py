@@ -56,20 +56,25 @@ def _dense_gradient(
     bias: Array,
     wanted: Sequence[bool],
     activation: str | None = None,
-) -> tuple[Array | None, Array | None, Array]:
+) -> tuple[Array | None, ...]:
     if activation is not None:
-        (slope,) = FUSED[activation].vjps
+        slope = FUSED[activation].vjps[0]
         assert slope is not None
         g = slope(g, out, None)
+    plain = type(g) is type(x) is type(kernel) is np.ndarray
+    if plain and 2 <= g.ndim and g.size > 0 and x.size > 0:
+        rows = g if g.ndim == 2 else g.reshape(-1, g.shape[-1])
+        entries = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+        return (
+            np.matmul(rows, kernel.T).reshape(x.shape) if wanted[0] else None,
+            np.matmul(entries.T, rows) if wanted[1] else None,
+            np.add.reduce(rows, 0) if wanted[2] else None,
+        )
     left, right = matmul.vjps
     assert left is not None
     assert right is not None
-    return (
-        left(g, out, x, kernel) if wanted[0] else None,
-        right(g, out, x, kernel) if wanted[1] else None,
-        # The tape sums it over the samples.
-        g,
-    )
+    # The tape sums what the bias gets over the samples.
+    return left(g, out, x, kernel), right(g, out, x, kernel), g
 
 
 # Written with operations.

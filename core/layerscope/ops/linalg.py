@@ -24,9 +24,9 @@ def matmul(x1: Array, x2: Array) -> Array:
     return np.matmul(x1, x2)
 
 
-def _are_matrices(*values: Array) -> bool:
-    """Tell whether all are plain arrays with two axes, which is what networks multiply most."""
-    return all(type(value) is np.ndarray and value.ndim == 2 for value in values)
+def _are_matrices(a: Array, b: Array) -> bool:
+    """Tell whether both are plain arrays with two axes, which is what networks multiply most."""
+    return type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2
 
 
 def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
