@@ -176,6 +176,8 @@ class GradientTape:
             return walk(records)
         # Asked inside the block, the walk is not recorded: nobody can ask this tape again.
         self._records = None
+        if self._token is None:
+            return walk(records)
         token = TAPES.set(tuple(tape for tape in TAPES.get() if tape is not records))
         try:
             return walk(records)

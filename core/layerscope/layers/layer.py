@@ -163,7 +163,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         return rest
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__["_known"] = None
+        if name in _DECISIVE:
+            self.__dict__["_known"] = None
         if name == "name":
             self.__dict__["_named_automatically"] = value is None
             value = snake_case(type(self).__name__) if value is None else value
@@ -533,6 +534,9 @@ _ABSENT = {
     "ragged": False,
     "optional": False,
 }
+
+#: Attributes that decide what is done to an input before `call`.
+_DECISIVE = ("built", "dtype", "input_spec", "supports_masking")
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
 

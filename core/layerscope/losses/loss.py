@@ -176,6 +176,9 @@ def _filled(structure: Any, values: list[Any]) -> Any:
 
 def as_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Return targets and predictions as tensors of the predictions' type."""
+    tensors = (np.ndarray, Tensor)
+    if isinstance(y_true, tensors) and isinstance(y_pred, tensors) and y_true.dtype == y_pred.dtype:
+        return y_true, y_pred
     y_pred = ops.convert_to_tensor(y_pred)
     return ops.convert_to_tensor(y_true, standardize_dtype(y_pred.dtype)), y_pred
 

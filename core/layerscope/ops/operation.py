@@ -103,10 +103,9 @@ class Operation(Generic[P]):
         return args[:inputs]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        return self.apply(args, kwargs)
-
-    def apply(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Compute on arrays, record on a tape, or follow shapes, by what `inputs` holds."""
+        """Compute on arrays, record on a tape, or follow shapes, by what the inputs hold."""
+        inputs: tuple[Any, ...] = args
+        options: dict[str, Any] = kwargs
         if len(inputs) != self.n_inputs:
             inputs = self._split(inputs, options)
         values = []
@@ -145,7 +144,10 @@ class Operation(Generic[P]):
         if self.output_dtype is None:
             out = _narrowed(out, inputs)
         several = isinstance(out, (tuple, list))
-        outputs = tuple([Tensor(np.asarray(value)) for value in (out if several else (out,))])
+        if several:
+            outputs = tuple([Tensor(np.asarray(value)) for value in out])
+        else:
+            outputs = (Tensor(out if type(out) is np.ndarray else np.asarray(out)),)
         if self.vjps or self.joint_vjp:
             record = Record(self, inputs, values, options, outputs, saved)
             for tape in tapes:
