@@ -111,5 +111,20 @@ class Dense(_LowRankAdapted):
         # Some take the activation away from a finished layer.
         return x if activation is None else activation(x)
 
+    def _product(self) -> tuple[Any, Any, str | None] | None:
+        """Return kernel, bias and activation if `ops.dense` of them is all a call does."""
+        activation = self.activation
+        fused = activations.fused_name(activation)
+        if (
+            type(self) is not Dense
+            or self._known is None
+            or self.bias is None
+            or self.lora_enabled
+            or self.activity_regularizer is not None
+            or (fused is None and activation not in (None, activations.linear))
+        ):
+            return None
+        return self._kernel, self.bias, fused
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

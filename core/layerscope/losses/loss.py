@@ -72,10 +72,28 @@ class Loss(Configurable):
         sample_weight : factor of each sample; must broadcast with the samples' losses.
         """
         mask = get_keras_mask(y_pred)
+        if sample_weight is None and mask is None and self._is_plain_mean(y_true, y_pred):
+            return self._mean_of_all(y_true, y_pred)
         y_pred, y_true = _as_tensors(y_pred, self.dtype), _as_tensors(y_true, self.dtype)
         values = self.call(y_true, y_pred)
         mask = _both(mask, get_keras_mask(values))
         return reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
+
+    #: What computes the mean over all entries at once, where there is such a function.
+    _mean_of_all: ClassVar[Callable[..., Any] | None] = None
+
+    def _is_plain_mean(self, y_true: Any, y_pred: Any) -> bool:
+        """Tell whether `_mean_of_all` gives what converting, `call` and reducing would."""
+        tensors = (np.ndarray, Tensor)
+        return (
+            self._mean_of_all is not None
+            and self.reduction in ("sum_over_batch_size", "mean")
+            and type(y_true) in tensors
+            and type(y_pred) in tensors
+            and y_true.dtype == y_pred.dtype == self.dtype
+            and y_true.shape == y_pred.shape != ()
+            and 0 not in y_pred.shape
+        )
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

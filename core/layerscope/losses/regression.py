@@ -97,6 +97,7 @@ class MeanSquaredError(_FunctionLoss):
     """Mean of squared differences. Source: Keras `MeanSquaredError`."""
 
     aliases: ClassVar[tuple[str, ...]] = ("mse", "MSE")
+    _mean_of_all: ClassVar[Callable[..., Any] | None] = staticmethod(ops.mean_squared_error)
     function: ClassVar[Callable[..., Any]] = staticmethod(mean_squared_error)
     _defaults: ClassVar[dict[str, Any]] = {"name": "mean_squared_error"}
 

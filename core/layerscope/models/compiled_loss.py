@@ -40,7 +40,10 @@ class RunningLoss:
     def update_state(self, values: Any, sample_weight: Any = 1) -> None:
         """Take in the mean loss of `sample_weight` samples."""
         self.last = float(getattr(values, "value", values))
-        for variable, more in zip(self.variables, (self.last * sample_weight, sample_weight)):
+        for variable, more in (
+            (self._total, self.last * sample_weight),
+            (self._count, sample_weight),
+        ):
             variable.value.fill(variable.value.item() + more)
 
     def result(self) -> float:

@@ -30,6 +30,7 @@ from layerscope.ops.ctc import (
 )
 from layerscope.ops.dense import (
     dense,
+    dense_stack,
 )
 from layerscope.ops.depthwise_conv import (
     depthwise_conv,
@@ -80,6 +81,7 @@ from layerscope.ops.elementwise import (
     where,
 )
 from layerscope.ops.errors import (
+    mean_squared_error,
     sparse_crossentropy,
     squared_error,
 )
@@ -222,6 +224,7 @@ __all__ = [
     "ctc_loss",
     "cumsum",
     "dense",
+    "dense_stack",
     "depthwise_conv",
     "divide",
     "dot",
@@ -272,6 +275,7 @@ __all__ = [
     "max_pool",
     "maximum",
     "mean",
+    "mean_squared_error",
     "min",
     "minimum",
     "mish",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,19 @@ def squared_error(x1: Array, x2: Array) -> Array:
 squared_error.gradients(
     lambda g, out, a, b: _column(g) * (2.0 / a.shape[-1]) * (a - b),
     lambda g, out, a, b: _column(g) * (2.0 / a.shape[-1]) * (b - a),
+)
+
+
+@operation(lambda *_: (), inputs=2)
+def mean_squared_error(x1: Array, x2: Array) -> Array:
+    """Mean of the squared differences of all entries of two arrays of one shape."""
+    difference = np.subtract(x1, x2).reshape(-1)
+    return np.dot(difference, difference) / difference.size
+
+
+mean_squared_error.gradients(
+    lambda g, out, a, b: (g * (2.0 / math.prod(a.shape))) * (a - b),
+    lambda g, out, a, b: (g * (2.0 / math.prod(a.shape))) * (b - a),
 )
 
 
