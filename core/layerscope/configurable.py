@@ -526,7 +526,7 @@ def _give_constructor(cls: type[Configurable]) -> None:
             if name in values:
                 raise TypeError(f"{type(self).__name__} got two values for argument `{name}`.")
             values[name] = value
-        unknown = {name: value for name, value in values.items() if name not in merged}
+        unknown = {name: values[name] for name in values.keys() - merged.keys()}
         if unknown:
             unknown = self._accept_legacy_arguments(unknown)
         if unknown:

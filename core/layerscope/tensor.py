@@ -327,7 +327,7 @@ class KerasTensor(Operators):
     def __init__(self, shape: Shape, dtype: str = "float32", name: str | None = None) -> None:
         self.static_shape: Shape = tuple(shape)
         # Text has no length of its own yet, and so no type of NumPy's.
-        self.dtype = dtype if dtype == "string" else str(np.dtype(dtype))
+        self.dtype = dtype if dtype == "string" else name_of(np.dtype(dtype))
         self.name = name or "keras_tensor"
         #: The `graph.Node` that made this tensor, and which of its outputs it is.
         self.history: tuple[Any, int] | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,6 +57,10 @@ def inside(owner: WeightOwner) -> Iterator[None]:
         SCOPE.reset(token)
 
 
+#: What most attributes are, and neither is nor holds a weight, a layer or a metric.
+_PLAIN = frozenset({bool, int, float, str, type(None), FunctionType})
+
+
 class WeightOwner:
     """Keeps track of variables and layers by watching which attributes are set."""
 
@@ -72,14 +78,21 @@ class WeightOwner:
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "trainable":
             self._set_trainable(bool(value))
-        elif isinstance(value, Variable):
+        elif type(value) in _PLAIN:
+            self._tracked.pop(name, None)
+            self._metrics.pop(name, None)
+        else:
+            self._track(name, value)
+        super().__setattr__(name, value)
+
+    def _track(self, name: str, value: Any) -> None:
+        if isinstance(value, Variable):
             self._track_variable(value)
         elif isinstance(value, (WeightOwner, list, tuple, dict)):
             self._track_layers(name, value)
         elif name in self._tracked:
             del self._tracked[name]
         self._track_metrics(name, value)
-        super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         self._tracked.pop(name, None)
@@ -361,7 +374,7 @@ class WeightOwner:
                 f"You tried to call `count_params` on layer '{self.name}', but the layer isn't "
                 "built. You can build it manually via: `layer.build(input_shape)`."
             )
-        return sum(int(np.prod(variable.shape, dtype=int)) for variable in self.weights)
+        return sum(math.prod(variable.shape) for variable in self.weights)
 
 
 def _assign_all(layer_name: str, variables: Sequence[Variable], values: Sequence[Any]) -> None:
