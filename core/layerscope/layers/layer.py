@@ -65,7 +65,7 @@ class _State:
     _losses: list[Any]
     _building: int
     #: Of the last input: type and shape, and the masks `call` was given, for calls on its like.
-    _known: tuple[np.dtype, Shape, dict[str, Any]] | None
+    _ordinary_input: tuple[np.dtype, Shape, dict[str, Any]] | None
     _legacy_input_shape: Shape | None
     _named_automatically: bool
     #: The argument `output_shape` of layers that have one; the name is that of what they compute.
@@ -141,7 +141,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _inbound_nodes=[],
             _build_shapes=None,
             _building=0,
-            _known=None,
+            _ordinary_input=None,
             _legacy_input_shape=None,
             _named_automatically=False,
             _neighbours=frozenset(),
@@ -164,7 +164,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _DECISIVE:
-            self.__dict__["_known"] = None
+            self.__dict__["_ordinary_input"] = None
         if name == "name":
             self.__dict__["_named_automatically"] = value is None
             value = snake_case(type(self).__name__) if value is None else value
@@ -254,21 +254,21 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             outputs = self._call_symbolically(args, kwargs, explicit)
         else:
             if not kwargs and len(args) == 1 and first is given[0]:
-                self._remember(first, previous_mask, masks)
+                self._remember_input(first, previous_mask, masks)
             if call_signature(type(self)).training:
                 kwargs["training"] = training
             outputs = self._call_eagerly(args, {**kwargs, **masks}, training)
         return self._with_mask(outputs, first, previous_mask)
 
-    def _remember(self, value: Any, mask: Any, masks: dict[str, Any]) -> None:
+    def _remember_input(self, value: Any, mask: Any, masks: dict[str, Any]) -> None:
         """Note an input there was nothing to do for before `call`; a mask is something to do."""
         own_mask = self.supports_masking and type(self).compute_mask is not Layer.compute_mask
         if mask is None and not own_mask and type(value) in (np.ndarray, Tensor):
-            self.__dict__["_known"] = value.dtype, value.shape, masks
+            self.__dict__["_ordinary_input"] = value.dtype, value.shape, masks
 
     def _masks_as_before(self, value: Any) -> dict[str, Any] | None:
         """Return the masks for `call` if a value is like the last input, None otherwise."""
-        known = self._known
+        known = self._ordinary_input
         array = value.value if type(value) is Tensor else value
         if (
             known is not None
