@@ -72,8 +72,10 @@ class Loss(Configurable):
         sample_weight : factor of each sample; must broadcast with the samples' losses.
         """
         mask = get_keras_mask(y_pred)
-        if sample_weight is None and mask is None and self._is_plain_mean(y_true, y_pred):
-            return self._mean_of_all(y_true, y_pred)
+        whole = self._mean_of_all
+        counts_all = mask is None and sample_weight is None
+        if whole is not None and counts_all and self._is_plain_mean(y_true, y_pred):
+            return whole(y_true, y_pred)
         y_pred, y_true = _as_tensors(y_pred, self.dtype), _as_tensors(y_true, self.dtype)
         values = self.call(y_true, y_pred)
         mask = _both(mask, get_keras_mask(values))
@@ -86,8 +88,7 @@ class Loss(Configurable):
         """Tell whether `_mean_of_all` gives what converting, `call` and reducing would."""
         tensors = (np.ndarray, Tensor)
         return (
-            self._mean_of_all is not None
-            and self.reduction in ("sum_over_batch_size", "mean")
+            self.reduction in ("sum_over_batch_size", "mean")
             and type(y_true) in tensors
             and type(y_pred) in tensors
             and y_true.dtype == y_pred.dtype == self.dtype

@@ -17,7 +17,7 @@ from layerscope.tensor import Shape
 Array = Any
 
 #: Activations of which the gradient needs no more than their output.
-FUSED: dict[str, Operation[Any]] = {
+FUSED: dict[str, Operation[...]] = {
     "relu": relu,
     "sigmoid": sigmoid,
     "softmax": softmax,

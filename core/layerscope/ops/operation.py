@@ -104,7 +104,7 @@ class Operation(Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Compute on arrays, record on a tape, or follow shapes, by what the inputs hold."""
-        inputs: tuple[Any, ...] = args
+        inputs: Any = args
         options: dict[str, Any] = kwargs
         if len(inputs) != self.n_inputs:
             inputs = self._split(inputs, options)
