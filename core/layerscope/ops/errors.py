@@ -60,22 +60,46 @@ def sparse_crossentropy(x: Array, labels: Array, epsilon: float) -> Array:
     labels : class numbers, (...).
     epsilon : distance that the share keeps from zero and one.
     """
-    rows = x.reshape(-1, x.shape[-1])
-    chosen = rows[np.arange(len(rows)), labels.reshape(-1)].reshape(x.shape[:-1])
-    total = np.add.reduce(x, -1)
+    total, share = _total_and_share(x, labels)
     # What is not finite anywhere in a row has to show.
-    share = chosen / total + (total - total)
+    share += total - total
     return -np.log(np.minimum(np.maximum(share, epsilon), 1.0 - epsilon))
 
 
 def _sparse_gradient(g: Array, out: Array, x: Array, labels: Array, epsilon: float) -> Array:
+    if type(g) is type(x) is np.ndarray:
+        return _plain_sparse_gradient(g, x, labels, epsilon)
     target = one_hot(labels, x.shape[-1], dtype=x.dtype)
     total = sum(x, axis=-1, keepdims=True)
     share = sum(target * x, axis=-1, keepdims=True) / total
-    value = getattr(share, "value", share)
-    inside = (value >= epsilon) & (value <= 1.0 - epsilon)
-    slope = where(inside, _column(g) / (where(inside, share, 1.0) * total), 0.0)
+    inside = _within(getattr(share, "value", share), epsilon)
+    slope = where(inside, _column(g) / where(inside, share * total, 1.0), 0.0)
     return slope * (share - target)
+
+
+def _plain_sparse_gradient(g: Array, x: Array, labels: Array, epsilon: float) -> Array:
+    total, share = _total_and_share(x, labels)
+    inside = _within(share, epsilon)
+    # Per class the same, but for the label's.
+    slope = np.where(inside, g / np.where(inside, share * total, 1), 0).astype(x.dtype)
+    gradient = np.empty(x.shape, x.dtype)
+    gradient[...] = (slope * share)[..., None]
+    gradient.reshape(-1, x.shape[-1])[_at(labels)] -= slope.reshape(-1)
+    return gradient
+
+
+def _at(labels: Array) -> tuple[Array, Array]:
+    return np.arange(labels.size), labels.reshape(-1)
+
+
+def _total_and_share(x: Array, labels: Array) -> tuple[Array, Array]:
+    chosen = x.reshape(-1, x.shape[-1])[_at(labels)].reshape(x.shape[:-1])
+    total = np.add.reduce(x, -1)
+    return total, chosen / total
+
+
+def _within(share: Array, epsilon: float) -> Array:
+    return (share >= epsilon) & (share <= 1.0 - epsilon)
 
 
 sparse_crossentropy.gradients(_sparse_gradient, None)

@@ -185,3 +185,22 @@ def test_the_mean_of_all_is_the_mean_of_the_samples() -> None:
     assert loss(y, p, np.ones(5)) == pytest.approx(float(expected), rel=1e-6)
     assert loss(y.tolist(), p) == pytest.approx(float(expected), rel=1e-6)
     assert np.isnan(loss(np.where(y == y[0, 0], np.nan, y), p))
+
+
+def test_crossentropy_of_class_numbers_is_that_of_their_one_hot_codes() -> None:
+    generator = np.random.default_rng(1)
+    x = generator.uniform(0, 1, (4, 5, 3)).astype("float32")
+    x[0, 0], x[1, 1, 2], x[2, 2] = [0, 0, 1], np.nan, [0, 0, 0]
+    labels = generator.integers(0, 3, (4, 5))
+    labels[0, 0] = 1
+    losses = ls.losses.SparseCategoricalCrossentropy(), ls.losses.CategoricalCrossentropy()
+    results = []
+    with np.errstate(invalid="ignore"):
+        for loss, target in zip(losses, (labels, np.eye(3, dtype="float32")[labels]), strict=True):
+            loss.reduction = "none"
+            with ls.GradientTape() as tape:
+                watched = tape.watch(x)
+                value = loss(target, watched)
+            results.append((value.value, tape.gradient(value, watched)))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
