@@ -23,7 +23,7 @@ from layerscope_explorer.formula import formula_pane, show_formula
 from layerscope_explorer.parts import NONE_CHOICE, PART_KINDS, RESET, updated
 from layerscope_explorer.session import NOTHING
 from layerscope_explorer.snapshot import LayerView
-from layerscope_explorer.strings import text
+from layerscope_explorer.strings import of_core, text
 from layerscope_explorer.theme import section_color
 from layerscope_explorer.thumbnails import thumbnails
 
@@ -100,9 +100,9 @@ class LayerForm(pn.viewable.Viewer):
         with pn.io.hold():
             if moved_on:
                 self._draw_head(view)
-            self.form.param.update(
+            self.form.fill(
+                groups,
                 owner=owner,
-                groups=groups,
                 notice=_notice(view, groups),
                 empty="" if groups else text("inspector.nothing"),
             )
@@ -121,7 +121,7 @@ class LayerForm(pn.viewable.Viewer):
         self.form.param.update(
             title=view.class_name if view else "",
             subtitle=view.name if view else "",
-            summary=summary_of(cls) if cls else "",
+            summary=of_core(summary_of(cls)) if cls else "",
             color=section_color(view.section) if view else "",
         )
 

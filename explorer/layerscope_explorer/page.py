@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, ClassVar, cast
@@ -14,8 +15,10 @@ from bokeh.document import Document
 from panel.theme import Design
 
 from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
+from layerscope_explorer.components.compare_bar import CompareBar
 from layerscope_explorer.components.lens_tabs import LensTabs
 from layerscope_explorer.components.palette import Palette
+from layerscope_explorer.components.seed_sweep import SeedSweep
 from layerscope_explorer.components.shortcuts import Shortcuts
 from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
@@ -24,7 +27,7 @@ from layerscope_explorer.forms import LayerForm
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
-from layerscope_explorer.strings import section, text
+from layerscope_explorer.strings import section, speaking, speaks, text
 from layerscope_explorer.training_panel import TrainingPanel
 
 __all__ = ["Workbench", "build_page"]
@@ -55,8 +58,12 @@ class Region(pn.Column):
         return properties
 
 
+@speaks
 class Workbench(pn.viewable.Viewer):
     """Everything of one session, usable in a served page or in a notebook cell.
+
+    When the session speaks another language the views are made anew: they are cheap, and hold
+    nothing that the session does not know.
 
     Parameters
     ----------
@@ -69,9 +76,45 @@ class Workbench(pn.viewable.Viewer):
     def __init__(self, session: Any, catalogue: Catalogue | None = None, **params: Any) -> None:
         super().__init__(**params)
         self.session = session
-        catalogue = catalogue or layerscope_catalogue()
-        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        self._catalogue = catalogue or layerscope_catalogue()
+        self._watchers: list[Any] = []
         self.top_bar = TopBar(session, margin=0)
+        with speaking(session.language), self._remembering():
+            self.body = Region("workbench", *self._parts())
+        # Once the page stands: the signal through the whole stack is the first thing to be seen.
+        pn.state.onload(self._open_first)
+        session.param.watch(self._speak, "language")
+
+    @property
+    def language(self) -> str:
+        """What the session speaks."""
+        return self.session.language
+
+    def _speak(self, *_: Any) -> None:
+        """Make all views anew, in the language that is spoken now."""
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
+        self._watchers.clear()
+        with self._remembering():
+            self.body.objects = self._parts()
+        if self.session.lens:
+            self._show_lens(self.session.lens)
+
+    @contextmanager
+    def _remembering(self) -> Iterator[None]:
+        """Remember how the views made inside follow the session: those that go must not."""
+        before = {id(watcher) for watcher in self._all_watchers()}
+        yield
+        new = [one for one in self._all_watchers() if id(one) not in before]
+        self._watchers += {id(one): one for one in new}.values()
+
+    def _all_watchers(self) -> list[Any]:
+        kinds = self.session.param.watchers.values()
+        return [watcher for kind in kinds for watchers in kind.values() for watcher in watchers]
+
+    def _parts(self) -> list[Any]:
+        session, catalogue = self.session, self._catalogue
+        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
         self.palette = Palette(session, catalogue.palette(), margin=0)
         self.stack = LayerStack(session, self.palette.open_at, **fill)
         self.inspector = LayerForm(session, catalogue)
@@ -84,17 +127,13 @@ class Workbench(pn.viewable.Viewer):
             ),
             "expanded",
         )
-        self.body = Region(
-            "workbench",
-            Region(
-                "columns",
-                Region("stack-column", self.stack, self.palette, label=text("page.stack")),
-                self._lenses(),
-                inspector,
-            ),
-            self.status,
-            self.shortcuts,
+        columns = Region(
+            "columns",
+            Region("stack-column", self.stack, self.palette, label=text("page.stack")),
+            self._lenses(),
+            inspector,
         )
+        return [columns, self.status, self.shortcuts]
 
     def _lenses(self) -> Region:
         """Return the signal through the whole stack, and one lens at a time on the layer."""
@@ -107,13 +146,31 @@ class Workbench(pn.viewable.Viewer):
         self._lens_place = Region("lens-place", tabs)
         session.param.watch(lambda event: self._show_lens(event.new), "lens")
         signal = Region("lens-card", SignalLens(session), label=text("page.signal_lens"))
-        # Once the page stands: the signal through the whole stack is the first thing to be seen.
-        pn.state.onload(partial(self._open_first, labels[0][0]))
-        return Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+        column = Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+        session.param.watch(partial(self._show_beside, column), ["pinned", "sweep"])
+        self._show_beside(column)
+        return column
 
-    def _open_first(self, name: str) -> None:
+    def _show_beside(self, column: Region, *_: Any) -> None:
+        """Show what differs from A above the lenses, and the sweep of seeds under the signal."""
+        session, cards = self.session, list(column)
+        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        for kind, wanted, place in (
+            (CompareBar, session.pinned is not None, 0),
+            (SeedSweep, session.sweep is not None, len(cards) - 1),
+        ):
+            shown = next((card for card in cards if isinstance(card, kind)), None)
+            if wanted and shown is None:
+                with self._remembering():
+                    cards.insert(place, kind(session, **fill))
+            elif shown is not None and not wanted:
+                cards.remove(shown)
+        if cards != list(column):
+            column.objects = cards
+
+    def _open_first(self) -> None:
         if not self.session.lens:
-            self.session.open_lens(name)
+            self.session.open_lens(next(iter(self._lens_makers())))
 
     def _lens_makers(self) -> dict[str, Callable[[], Any]]:
         """Return what makes each lens, by name, in the order of the tabs."""
@@ -128,7 +185,8 @@ class Workbench(pn.viewable.Viewer):
     def _show_lens(self, name: str) -> None:
         """Show one lens; it is made when it is first opened, so that the page opens quickly."""
         if name not in self._open:
-            made = self._lens_makers()[name]()
+            with self._remembering():
+                made = self._lens_makers()[name]()
             label = text(f"page.{name}_lens")
             self._open[name] = Region("lens-card", made, label=label)
             self._lens_place.append(self._open[name])
@@ -158,12 +216,19 @@ class Page:
 
     def server_doc(self, doc: Document | None = None) -> Document:
         """Put the page into a Bokeh document; by default that of the session."""
+        session = self.workbench.session
+        with speaking(session.language):
+            words = section("page")
         for part in (self.workbench.top_bar, self.workbench.body):
-            doc = part.server_doc(doc, text("page.title"), location=False)
+            doc = part.server_doc(doc, words["title"], location=False)
         assert doc is not None
         # Bokeh extends its own page by the blocks of a text; its types speak of templates only.
         doc.template = cast(Any, _TEMPLATE)
-        doc.template_variables.update(words=section("page"), style=_page_style(), script=_SCRIPT)
+        variables = doc.template_variables
+        variables.update(words=words, style=_page_style(), script=_SCRIPT)
+        # Also what speaks where an event begins at a view instead of the session.
+        variables["language"] = session.language
+        session.param.watch(lambda event: variables.update(language=event.new), "language")
         return doc
 
     def servable(self) -> None:

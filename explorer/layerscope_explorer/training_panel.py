@@ -78,7 +78,7 @@ class TrainingPanel(pn.viewable.Viewer):
             self._control(option, values.get(name, option.default))
             for name, option in OPTIONS.items()
         ]
-        self.form.groups = [{"label": "", "open": True, "fields": controls}]
+        self.form.fill([{"label": "", "open": True, "fields": controls}])
 
     def _control(self, option: Field, value: Any) -> dict[str, Any]:
         control = control_of(option, value)

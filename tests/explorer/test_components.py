@@ -303,7 +303,7 @@ class TestForm:
         inspector = form(session, CATALOGUE)
         session.document = Document()
         session.snapshot = replace(session.snapshot, layers=())
-        assert inspector.form.groups == []
+        assert not inspector.form.groups
         assert inspector.form.empty
 
 

@@ -1,6 +1,6 @@
 const POSITIONS = 200
 /* Milliseconds between the values of a drag: more would only keep the server from answering. */
-const ANSWERED_AFTER = 40
+const ANSWERED_AFTER = 25
 
 function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
@@ -437,6 +437,21 @@ export function render({model}) {
     expand.title = label
     if (model.color) root.style.setProperty("--c", model.color)
   }
+
+  /* Enter on a card goes to the first control of its layer, Escape back to the card. */
+  const edit = () => {
+    if (!model.title) return
+    if (expand.offsetParent) model.expanded = true
+    const parts = [...body.querySelectorAll("input, select, button, summary")]
+    parts.find(part => part.checkVisibility({visibilityProperty: true, opacityProperty: true}))?.focus()
+  }
+  document.addEventListener("ls-edit", edit)
+  model.on("remove", () => document.removeEventListener("ls-edit", edit))
+  body.addEventListener("keydown", event => {
+    if (event.key !== "Escape" || !model.title) return
+    document.dispatchEvent(new CustomEvent("ls-stack", {detail: "focus"}))
+    event.preventDefault()
+  })
 
   model.on(["title", "subtitle", "summary", "color", "expanded"], drawHead)
   model.on("content", draw)

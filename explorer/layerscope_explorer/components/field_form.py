@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,17 +44,14 @@ class FieldForm(pn.custom.JSComponent):
     notice = param.String(default="", doc="A problem that no single control is to blame for.")
     empty = param.String(default="", doc="Shown when there are no groups.")
     formula = Child(default=None, doc="Shown between summary and groups.")
-    groups = param.List(default=[], item_type=dict, doc="See `controls.groups_of`.")
     content = param.String(default="{}", doc="Owner, notice, empty and groups as JSON.")
     thumbnails = param.Dict(default={}, doc="Drawings of what can be picked, by kind and name.")
     expanded = param.Boolean(default=False, doc="Whether the form is open where it is a sheet.")
     inline = param.Boolean(default=False, doc="Whether controls sit side by side.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    # They reach the page as one text: Bokeh would visit every entry of the nested lists.
-    _rename: ClassVar[Mapping[str, str | None]] = dict.fromkeys(
-        ("owner", "notice", "empty", "groups")
-    )
+    # They reach the page with the groups, as one text.
+    _rename: ClassVar[Mapping[str, str | None]] = dict.fromkeys(("owner", "notice", "empty"))
     _esm = Path(__file__).with_name("field_form.js")
     _stylesheets = stylesheets("field_form")
 
@@ -72,11 +69,26 @@ class FieldForm(pn.custom.JSComponent):
         self._on_preview, self._on_everywhere = on_preview, on_everywhere
         self.heard: dict[str, int] = {}
         """Number of the last message per path; a control ignores values older than its own."""
+        self._groups: Sequence[Mapping[str, Any]] = ()
         self.param.watch(self._pack, list(self._rename))
         self._pack()
 
+    @property
+    def groups(self) -> Sequence[Mapping[str, Any]]:
+        """The groups shown; see `controls.groups_of`."""
+        return self._groups
+
+    def fill(self, groups: Sequence[Mapping[str, Any]], **words: str) -> None:
+        """Fill the form with these groups, and values for owner, notice and empty."""
+        # No param: Param and Bokeh would visit and compare every entry of the nested lists.
+        self._groups = groups
+        with param.parameterized.discard_events(self):
+            self.param.update(words)
+        self._pack()
+
     def _pack(self, *_: Any) -> None:
-        self.content = json.dumps({name: getattr(self, name) for name in self._rename})
+        words = {name: getattr(self, name) for name in self._rename}
+        self.content = json.dumps(words | {"groups": self._groups})
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
         path = str(data.get("path", ""))

@@ -10,7 +10,7 @@ import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
-from layerscope_explorer.strings import section
+from layerscope_explorer.strings import of_core, section
 from layerscope_explorer.theme import section_color
 
 __all__ = ["Palette", "groups_of"]
@@ -24,7 +24,7 @@ def groups_of(layers: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
         name = layer["section"]
         label = strings.get(f"section_{name}", name.replace("_", " ").capitalize())
         group = groups.setdefault(name, {"label": label, "color": section_color(name), "items": []})
-        group["items"].append({"name": layer["name"], "summary": layer["summary"]})
+        group["items"].append({"name": layer["name"], "summary": of_core(layer["summary"])})
     return list(groups.values())
 
 

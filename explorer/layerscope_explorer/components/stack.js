@@ -168,7 +168,10 @@ export function render({model}) {
     const back = ["ArrowUp", "ArrowLeft"].includes(event.key)
     const forth = ["ArrowDown", "ArrowRight"].includes(event.key)
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey
-    if (back || forth) {
+    if (event.key === "Enter") {
+      select(id)
+      document.dispatchEvent(new Event("ls-edit"))
+    } else if (back || forth) {
       const target = index + (forth ? 1 : -1)
       if (event.altKey) move(id, target)
       else if (rows[target]) { select(rows[target].id); focusCard(rows[target].id) }
@@ -394,6 +397,16 @@ export function render({model}) {
     window.addEventListener("pointercancel", onEnd)
     window.addEventListener("keydown", onEscape)
   }
+
+  /* Keys that come while nothing has the focus, and the way back out of the inspector. */
+  const onKeyElsewhere = ({detail: key}) => {
+    const row = rows.find(one => one.id === model.selected)
+    if (!row || key === "focus") return row ? focusCard(row.id) : input.focus()
+    focusCard(row.id)
+    cards.get(row.id).main.dispatchEvent(new KeyboardEvent("keydown", {key, cancelable: true}))
+  }
+  document.addEventListener("ls-stack", onKeyElsewhere)
+  model.on("remove", () => document.removeEventListener("ls-stack", onKeyElsewhere))
 
   model.on(["packed_rows", "total", "input_row"], draw)
   model.on("selected", () => { mark(model.selected); cards.get(model.selected)?.slot.scrollIntoView({block: "nearest", inline: "nearest"}) })

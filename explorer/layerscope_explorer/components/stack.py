@@ -30,11 +30,13 @@ def format_shape(shape: tuple[int | None, ...] | None) -> str:
     >>> format_shape((None, 8, 8, 16))
     '8 × 8 × 16'
     >>> format_shape((None,))
-    'scalar'
+    'a single number'
     """
     if shape is None:
         return "—"
-    return " × ".join("?" if size is None else str(size) for size in shape[1:]) or "scalar"
+    return " × ".join("?" if size is None else str(size) for size in shape[1:]) or text(
+        "diagnosis.scalar"
+    )
 
 
 def format_count(count: int) -> str:

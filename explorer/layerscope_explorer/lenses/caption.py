@@ -20,7 +20,8 @@ def legend_entry(mark: str, color: str, label: str, value: str = "") -> dict[str
     Parameters
     ----------
     mark
-        How the picture draws it: "fill", "line", "dash", "upright", "span" or "dot".
+        How the picture draws it: "fill", "outline", "line", "dash", "upright", "span" or
+        "dot".
     color
         A CSS colour, the same as in the picture.
     label, value

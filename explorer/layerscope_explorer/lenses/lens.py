@@ -10,7 +10,7 @@ import panel as pn
 
 from layerscope_explorer.lenses.caption import Caption, NumbersTable
 from layerscope_explorer.lenses.figure import redraw
-from layerscope_explorer.snapshot import LayerView, Study
+from layerscope_explorer.snapshot import LayerView, Snapshot, Study
 from layerscope_explorer.strings import text
 
 __all__ = ["LayerLens", "Words"]
@@ -184,11 +184,17 @@ class LayerLens(Viewed):
     study: ClassVar[Callable[[Any, str, Mapping[str, Any]], Any] | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
 
+    #: The same layer in A, and what the study found of it; None while nothing is pinned, or A has
+    #: no such layer.
+    other: LayerView | None = None
+    found_other: Any = None
+
     def __init__(self, session: Any, body: LensBody) -> None:
         self._shown: str = ""
         if self.study is not None:
             session.register_study(self.key, self.study, **self.options)
-        super().__init__(session, body, ["snapshot", "selected", "study", "lens", "stale"])
+        followed = ["snapshot", "selected", "study", "lens", "stale", "compared"]
+        super().__init__(session, body, followed)
 
     def refresh(self) -> None:
         """Draw the selected layer as it is now."""
@@ -212,6 +218,7 @@ class LayerLens(Viewed):
 
     def _draw(self, layer: LayerView) -> None:
         """Draw a layer that works, as soon as what the study found of it is there."""
+        self._look_at_a(layer)
         if self.study is None:
             self._shown = layer.id
             self._show(layer, None)
@@ -224,7 +231,15 @@ class LayerLens(Viewed):
             words = Words(self.title(layer), sentence=study.error, tone="bad")
             self._show_nothing(words)
         else:
+            self.found_other = None if self.other is None else study.other
             self._show(layer, study.found)
+
+    def _look_at_a(self, layer: LayerView) -> None:
+        """Find the layer in A that this one is compared with."""
+        compared: Snapshot | None = getattr(self.session, "compared", None)
+        other = None if compared is None else compared.layer(layer.id)
+        computes = other is not None and other.problem is None and other.output_shape is not None
+        self.other = other if computes else None
 
     def _show_problem(self, layer: LayerView) -> None:
         problem = layer.problem
