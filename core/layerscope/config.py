@@ -28,6 +28,7 @@ DataFormat = Literal["channels_last", "channels_first"]
 Compilation = Literal["wait", "background"]
 
 FLOAT_TYPES = ("float32", "float64")
+_TYPES = (*FLOAT_TYPES, "int8", "int16", "int32", "int64", "uint8", "uint16", "bool")
 
 
 def floatx() -> str:
@@ -191,9 +192,16 @@ def is_flash_attention_enabled() -> bool | None:
     return _FLASH_ATTENTION.get()
 
 
+@cache
+def name_of(dtype: np.dtype) -> str:
+    """Return the name of a type; NumPy puts it together anew each time, which takes long."""
+    return dtype.name
+
+
 def float_type_for(dtype: Any) -> str:
     """Return the float type to compute in, given numbers of a type: that type, or `floatx`."""
-    return str(dtype) if str(dtype) in FLOAT_TYPES else floatx()
+    name = name_of(dtype) if isinstance(dtype, np.dtype) else str(dtype)
+    return name if name in FLOAT_TYPES else floatx()
 
 
 def standardize_dtype(value: Any) -> str:
@@ -209,18 +217,20 @@ def standardize_dtype(value: Any) -> str:
     """
     if value is None:
         return floatx()
+    if isinstance(value, str) and value in _TYPES:
+        return value
     if isinstance(value, dict):
         value = value.get("config", {}).get("name")
     # Python's own types mean what Keras takes them for, not NumPy's 64 bits.
     if value is float or value is int:
         return floatx() if value is float else "int32"
     try:
-        name = np.dtype(getattr(value, "dtype", value)).name
+        name = name_of(np.dtype(getattr(value, "dtype", value)))
     except TypeError:
         name = str(value)
     if name == "string" or name.startswith(("str", "bytes")):
         return "string"
-    if name not in (*FLOAT_TYPES, "int8", "int16", "int32", "int64", "uint8", "uint16", "bool"):
+    if name not in _TYPES:
         raise ValueError(
             f"Argument `dtype` must be one of {', '.join(FLOAT_TYPES)} or an integer type. "
             f"Received: dtype={value!r}"

@@ -30,6 +30,10 @@ from layerscope.ops.creation import (
 from layerscope.ops.ctc import (
     ctc_loss,
 )
+from layerscope.ops.dense import (
+    dense,
+    dense_stack,
+)
 from layerscope.ops.depthwise_conv import (
     biased_depthwise_conv,
     depthwise_conv,
@@ -78,6 +82,11 @@ from layerscope.ops.elementwise import (
     subtract,
     tanh,
     where,
+)
+from layerscope.ops.errors import (
+    mean_squared_error,
+    sparse_crossentropy,
+    squared_error,
 )
 from layerscope.ops.linalg import (
     dot,
@@ -220,6 +229,8 @@ __all__ = [
     "count_nonzero",
     "ctc_loss",
     "cumsum",
+    "dense",
+    "dense_stack",
     "depthwise_conv",
     "divide",
     "dot",
@@ -270,6 +281,7 @@ __all__ = [
     "max_pool",
     "maximum",
     "mean",
+    "mean_squared_error",
     "min",
     "minimum",
     "mish",
@@ -314,12 +326,14 @@ __all__ = [
     "softplus",
     "softsign",
     "sort",
+    "sparse_crossentropy",
     "sparse_plus",
     "sparse_sigmoid",
     "sparsemax",
     "split",
     "sqrt",
     "square",
+    "squared_error",
     "squareplus",
     "squeeze",
     "stack",

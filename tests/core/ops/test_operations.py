@@ -138,6 +138,14 @@ for order in (1, 2):
 for axis in (-1, 0, (0, 1)):
     case("softmax", (3, 4), axis=axis)
     case("log_softmax", (3, 4), axis=axis)
+for shape in ((3, 4), (2, 3, 4)):
+    case("squared_error", shape, shape, batched=(0, 1))
+    case("mean_squared_error", shape, shape, batched=())
+case("squared_error", (4,), (4,), batched=())
+LABELS = np.array([[0, 3], [1, 1], [3, 2]])
+for shape, labels, near in (((3, 4), LABELS[:, 0], 1e-7), ((3, 2, 4), LABELS, 0.2)):
+    case("sparse_crossentropy", shape, within=(0.1, 1.0), batched=(),
+         call=functools.partial(ops.sparse_crossentropy, labels=labels, epsilon=near))  # fmt: skip
 
 # --- activations -----------------------------------------------------------------------------
 
@@ -281,6 +289,12 @@ for a, b in PRODUCTS:
 case("matmul", (4,), (3, 4, 2), batched=(1,))
 case("matmul", (4,), (4, 2), batched=())
 case("matmul", (4,), (4,), batched=())
+for shape in ((3, 4), (2, 3, 4), (4,)):
+    for activation in (None, "relu", "sigmoid", "softmax", "tanh"):
+        case("dense", shape, (4, 2), (2,), batched=(0,) if len(shape) > 1 else (),
+             activation=activation)  # fmt: skip
+    case("dense_stack", shape, (4, 3), (3,), (3, 2), (2,),
+         batched=(0,) if len(shape) > 1 else (), activations=("tanh", None))  # fmt: skip
 case("dot", (3, 4), (4, 2))
 case("dot", (3, 4), ())
 case("dot", (3, 4), (2, 4, 5))
