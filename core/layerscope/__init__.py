@@ -34,13 +34,10 @@ from layerscope.autodiff import (
     vjp,
 )
 from layerscope.layers import Input, Layer
-from layerscope.memory import expect_large_arrays
 from layerscope.models import Model, Sequential
 from layerscope.tensor import KerasTensor, Tensor, Variable
 
 __version__ = "0.1.0"
-
-expect_large_arrays()
 
 __all__ = [
     "GradientTape",

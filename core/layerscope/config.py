@@ -1,7 +1,7 @@
-"""Ambient settings: default float type, epsilon, image layout, threads, compilation.
+"""Ambient settings: default float type, epsilon, image layout, threads, compilation, memory.
 
 Each lives in a context variable, so two sessions in one process never see each other's; only
-compilation is everybody's in a process, as machine code is.
+compilation and memory are everybody's in a process, as machine code is.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ _compilation: list[Compilation | None] = [None]
 
 DataFormat = Literal["channels_last", "channels_first"]
 Compilation = Literal["wait", "background"]
+
+#: The largest block by which glibc still learns, but for what it adds to a block.
+_LARGEST_BLOCK = 32 * 2**20 - 2**16
 
 FLOAT_TYPES = ("float32", "float64")
 _TYPES = (*FLOAT_TYPES, "int8", "int16", "int32", "int64", "uint8", "uint16", "bool")
@@ -175,6 +178,21 @@ def _standardize_compilation(value: str, name: str) -> Compilation:
     if value not in ("wait", "background"):
         raise ValueError(f"`{name}` must be one of 'wait', 'background'. Received: {value!r}")
     return value
+
+
+def keep_large_arrays() -> None:
+    """Let the process keep the memory of large arrays, for the next ones.
+
+    Where Python runs on glibc, a freed block beyond a threshold goes back to the system at once,
+    and the next array of its size is new memory, of which every page must be mapped and cleared
+    first. That takes several times as long as most operations. glibc raises the threshold, up to
+    32 MB, to the size of the largest block it ever saw freed: so one is freed here, which nothing
+    was written to and which therefore never was in memory. The process then keeps up to 64 MB that
+    it does not use, whatever they were used for: Layerscope does not call this when it is imported.
+    A threshold that ``MALLOC_MMAP_THRESHOLD_`` or `mallopt` set stays as it is, and other
+    allocators do not care.
+    """
+    np.empty(_LARGEST_BLOCK, np.uint8)
 
 
 def enable_flash_attention() -> None:

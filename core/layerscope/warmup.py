@@ -18,6 +18,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -35,6 +36,20 @@ from layerscope.layers.signature import as_arguments, call_signature
 from layerscope.structure import leaves, map_shapes, map_structure
 from layerscope.tensor import Tensor, Variable
 
+_LARGE = (1024, 128)
+#: Layers that leave small arrays to NumPy, with an example that is not.
+LARGE_EXAMPLES: tuple[tuple[type[layers.Layer], Example], ...] = (
+    *(
+        (layers.Dense, Example({"units": 128, "activation": name}, _LARGE))
+        for name in (None, "relu", "sigmoid", "tanh")
+    ),
+    (layers.Dense, Example({"units": 8}, (16384, 8))),
+    (layers.BatchNormalization, Example({}, _LARGE)),
+    (layers.BatchNormalization, Example({"trainable": False}, _LARGE)),
+    (layers.Add, Example({}, [_LARGE, _LARGE])),
+    (layers.Concatenate, Example({}, [_LARGE, _LARGE])),
+)
+
 #: A process that nobody asks for anything ends after so many seconds.
 PATIENCE = 120.0
 
@@ -46,7 +61,9 @@ def walk(dtype: str = "float32") -> Iterator[None]:
         for example in cls.examples:
             for wide in (False, True):
                 yield _tried(use_layer, cls, example, wide)
-    for activation in activations.ACTIVATIONS.values():
+    for cls, example in LARGE_EXAMPLES:
+        yield _tried(use_layer, cls, example)
+    for activation in (*activations.ACTIVATIONS.values(), partial(ops.gelu, approximate=True)):
         for shape in ((8,), (512, 1024)):
             yield _tried(use_activation, activation, shape)
     for loss in registry.subclasses(losses.Loss):

@@ -14,6 +14,7 @@ from bokeh.document import Document as BokehDocument
 from bokeh.settings import settings
 from threadpoolctl import threadpool_limits
 
+from layerscope import config
 from layerscope.compiled.jit import compile_everything_meanwhile
 from layerscope_explorer.data import digits_data
 from layerscope_explorer.document import Document
@@ -34,6 +35,7 @@ def warm_up() -> None:
     """
     if "LAYERSCOPE_COMPILATION" not in os.environ:
         compile_everything_meanwhile()
+    config.keep_large_arrays()
     # A worker gives the interpreter back after half a millisecond instead of five: the event loop
     # answers that much sooner while something is computed.
     sys.setswitchinterval(0.0005)

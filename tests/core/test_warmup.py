@@ -19,6 +19,10 @@ EXAMPLES = [
     for cls in registry.subclasses(layers.Layer)
     for number, example in enumerate(cls.examples)
 ]
+LARGE_EXAMPLES = [
+    pytest.param(cls, example, id=f"{cls.__name__}-large-{number}")
+    for number, (cls, example) in enumerate(warmup.LARGE_EXAMPLES)
+]
 
 
 def request(name: str) -> Any:
@@ -27,7 +31,7 @@ def request(name: str) -> Any:
     return Request("layerscope.compiled.pooling", name, ())
 
 
-@pytest.mark.parametrize(("cls", "example"), EXAMPLES)
+@pytest.mark.parametrize(("cls", "example"), EXAMPLES + LARGE_EXAMPLES)
 def test_every_example_of_a_layer_can_be_used(cls: Any, example: Any) -> None:
     warmup.use_layer(cls, example)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.jit import native
+from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.microkernel import copy_wide, multiply_block
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.compiled.team import claim, shared
@@ -51,7 +51,7 @@ _DEPTH = 192
 _GRADIENT_DEPTH = 384
 
 
-@native(inline="never")
+@callable_from_loops()
 def panel_width(columns: int) -> int:
     """Return how wide the panel is that holds the first of so many columns."""
     return WIDE if columns > NARROW else NARROW
@@ -312,7 +312,7 @@ def _kernel_gradient_reference(
                 out[task, group, :, :columns] += product
 
 
-@native(inline="never")
+@callable_from_loops()
 def _covered(lines: int, count: int, n_runs: int, steps: int) -> tuple[int, int]:
     """Return runs and steps of so many lines, of the `count` for which there are `n_runs`.
 

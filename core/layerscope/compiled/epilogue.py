@@ -58,7 +58,8 @@ def _finisher(function: Formula, formula: Formula) -> Any:
                     row[c] = function(row[c] + bias[c])
             task = claim(board, task, tasks)
 
-    return shared(reference)(named(loop, f"{function.__name__}_epilogue"))
+    doc = "Overwrite a product by the activation of what it is with the bias."
+    return shared(reference)(named(loop, f"{function.__name__}_epilogue", __name__, doc))
 
 
 def _back(function: Formula, formula: Formula) -> Any:
@@ -94,7 +95,8 @@ def _back(function: Formula, formula: Formula) -> Any:
                         partial[k, c] += sums[c]
             task = claim(board, task, tasks)
 
-    return shared(reference)(named(loop, f"{function.__name__}_epilogue"))
+    doc = "Write the gradient of a product, and that of the bias as sums of parts of the rows."
+    return shared(reference)(named(loop, f"{function.__name__}_epilogue", __name__, doc))
 
 
 @of_one_number

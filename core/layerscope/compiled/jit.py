@@ -53,6 +53,19 @@ def native(**options: Any) -> Callable[[F], F]:
     return decorate
 
 
+def callable_from_loops(**options: Any) -> Callable[[F], F]:
+    """Let compiled loops call a function that is plain Python for everybody else."""
+
+    def decorate(function: F) -> F:
+        if not ENABLED:
+            return function
+        from numba.extending import register_jitable
+
+        return register_jitable(error_model="numpy", **options)(function)
+
+    return decorate
+
+
 def compiled(
     reference: F, types: Sequence[str] = (), **options: Any
 ) -> Callable[[Callable[..., Any]], F]:

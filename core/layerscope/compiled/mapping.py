@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.jit import ENABLED, native
+from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.tasks import tasks_of
 from layerscope.compiled.team import claim, shared
 
 Formula = Callable[..., Any]
+Parameters = tuple[np.float32, ...]
 
 _SINGLE = np.dtype(np.float32)
 
@@ -26,19 +27,20 @@ def start(length: int, task: int, tasks: int) -> int:
     return length * task // tasks
 
 
-def of_one_number(function: Formula) -> Formula:
-    """Let compiled loops call `function`, inlined."""
-    if not ENABLED:
-        return function
-    from numba.extending import register_jitable
-
-    return register_jitable(error_model="numpy", fastmath={"contract", "nsz"})(function)
+#: Let compiled loops call a function of one number, inlined.
+of_one_number = callable_from_loops(fastmath={"contract", "nsz"})
 
 
-def named(loop: Formula, name: str) -> Formula:
-    """Give a loop a name, under which its machine code is kept, too."""
+def named(loop: Formula, name: str, module: str, doc: str) -> Formula:
+    """Give a loop a name and the file that makes it, under which its machine code is kept, too."""
     loop.__name__ = loop.__qualname__ = name.strip("_")
+    loop.__module__, loop.__doc__ = module, doc
     return loop
+
+
+def _shared(loop: Formula, reference: Formula, function: Formula) -> Any:
+    doc = f"Write `{function.__name__}` of every entry to `out`; arrays are flat."
+    return shared(reference)(named(loop, function.__name__, function.__module__, doc))
 
 
 def _contiguous(x: np.ndarray) -> np.ndarray:
@@ -57,10 +59,12 @@ class Mapped:
     def __init__(self, function: Formula, formula: Formula) -> None:
         self.function, self.formula = function, formula
 
-        def reference(x: np.ndarray, out: np.ndarray, *parameters: Any) -> None:
+        def reference(x: np.ndarray, out: np.ndarray, parameters: Parameters) -> None:
             out[...] = formula(x, *parameters)
 
-        def loop(board: int, tasks: int, x: np.ndarray, out: np.ndarray, *parameters: Any) -> None:
+        def loop(
+            board: int, tasks: int, x: np.ndarray, out: np.ndarray, parameters: Parameters
+        ) -> None:
             task = claim(board, -1, tasks)
             while task >= 0:
                 first, last = start(x.size, task, tasks), start(x.size, task + 1, tasks)
@@ -69,13 +73,14 @@ class Mapped:
                     results[k] = function(values[k], *parameters)
                 task = claim(board, task, tasks)
 
-        self.loop = shared(reference)(named(loop, function.__name__))
+        self.loop = _shared(loop, reference, function)
 
     def __call__(self, x: Any, *parameters: float) -> Any:
         if type(x) is not np.ndarray or x.dtype != _SINGLE:
             return self.formula(x, *parameters)
         out = np.empty(x.shape, _SINGLE)
-        self.loop(tasks_of(x.size), _contiguous(x), out.reshape(-1), *map(np.float32, parameters))
+        given = tuple(map(np.float32, parameters))
+        self.loop(tasks_of(x.size), _contiguous(x), out.reshape(-1), given)
         return out
 
 
@@ -93,7 +98,9 @@ class MappedPair:
     def __init__(self, function: Formula, formula: Formula) -> None:
         self.function, self.formula = function, formula
 
-        def reference(g: np.ndarray, x: np.ndarray, out: np.ndarray, *parameters: Any) -> None:
+        def reference(
+            g: np.ndarray, x: np.ndarray, out: np.ndarray, parameters: Parameters
+        ) -> None:
             out[...] = formula(g, x, *parameters)
 
         def loop(
@@ -102,7 +109,7 @@ class MappedPair:
             g: np.ndarray,
             x: np.ndarray,
             out: np.ndarray,
-            *parameters: Any,
+            parameters: Parameters,
         ) -> None:
             task = claim(board, -1, tasks)
             while task >= 0:
@@ -112,17 +119,12 @@ class MappedPair:
                     results[k] = function(grads[k], values[k], *parameters)
                 task = claim(board, task, tasks)
 
-        self.loop = shared(reference)(named(loop, function.__name__))
+        self.loop = _shared(loop, reference, function)
 
     def __call__(self, a: np.ndarray, b: np.ndarray, *parameters: float) -> np.ndarray:
         if a.dtype != _SINGLE or b.dtype != _SINGLE or a.shape != b.shape:
             return self.formula(a, b, *parameters)
         out = np.empty(a.shape, _SINGLE)
-        self.loop(
-            tasks_of(a.size),
-            _contiguous(a),
-            _contiguous(b),
-            out.reshape(-1),
-            *map(np.float32, parameters),
-        )
+        given = tuple(map(np.float32, parameters))
+        self.loop(tasks_of(a.size), _contiguous(a), _contiguous(b), out.reshape(-1), given)
         return out

@@ -8,6 +8,8 @@ has entries, however many tasks there are, so that results do not depend on thes
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from layerscope.compiled.mapping import start
@@ -17,8 +19,8 @@ from layerscope.compiled.team import claim, shared
 _BLOCK = 8
 
 #: What may be done to sums.
-_SUMS = {"fastmath": {"contract", "nsz", "reassoc"}}
-_EACH = {"fastmath": {"contract", "nsz"}}
+_SUMS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc"}}
+_EACH: dict[str, Any] = {"fastmath": {"contract", "nsz"}}
 
 
 def _parts(x: np.ndarray, count: int) -> list[slice]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.jit import native
+from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.microkernel import multiply_block
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 
@@ -19,7 +19,7 @@ TOGETHER = 2 * ROWS
 _DEPTH = 256
 
 
-@native(inline="always")
+@callable_from_loops()
 def panel_columns(columns: int) -> int:
     """Return how many columns the panels have that hold so many."""
     rest = columns % WIDE

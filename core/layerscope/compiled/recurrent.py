@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.jit import native
+from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.products import TOGETHER
 from layerscope.compiled.registers import ROWS
 
 
-@native(inline="always")
+@callable_from_loops()
 def together_of(samples: int) -> int:
     """Return how many samples advance together: fewer of few, for more threads to have some."""
     return TOGETHER if samples >= 2 * TOGETHER else ROWS
 
 
-@native(inline="always")
+@callable_from_loops()
 def parts_of(samples: int) -> int:
     """Return how many groups of samples there are."""
     together = together_of(samples)

@@ -37,7 +37,7 @@ def _combined(x: np.ndarray, taps: Taps) -> np.ndarray:
 
 
 def _resize_reference(x: np.ndarray, out: np.ndarray, rows: Taps, columns: Taps) -> None:
-    n_batch, height, width, channels = out.shape
+    n_batch, height, _width, channels = out.shape
     lines = _combined(x.reshape(n_batch, x.shape[1], -1), rows)
     lines = lines.reshape(n_batch * height, x.shape[2], channels)
     out[...] = _combined(lines, columns).reshape(out.shape)

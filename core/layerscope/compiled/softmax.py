@@ -14,7 +14,7 @@ from layerscope.compiled.team import claim, shared
 _F, _I = np.float32, np.int32
 
 #: What may be done to sums.
-_SUMS = {"fastmath": {"contract", "nsz", "reassoc"}}
+_SUMS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc"}}
 
 
 @native()

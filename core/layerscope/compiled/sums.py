@@ -1,4 +1,4 @@
-"""Sums over rows, with an error that does not grow with their number as a plain sum's does."""
+"""Sums of columns, with an error that does not grow with their number as a plain sum's does."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _add_rows(total: np.ndarray, x: np.ndarray, begin: int, end: int) -> None:
 
 
 @shared(_reference)
-def sum_rows(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
-    """Sum `tasks` parts of the rows.
+def sum_columns(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
+    """Sum each column over `tasks` parts of the rows.
 
     Shapes: x (n, columns), C-contiguous; out (tasks, columns), written.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.sums import sum_rows
+from layerscope.compiled import sums as loops
 from layerscope.ops import layout
 from layerscope.ops.operation import Operation, operation
 from layerscope.tensor import Shape
@@ -57,5 +57,5 @@ def _bias_gradient(
     g = layout.channels_last(g, data_format)
     rows = np.ascontiguousarray(g).reshape(-1, g.shape[-1])
     sums = np.empty((min(max(rows.size // _PART, 1), 16), rows.shape[1]), rows.dtype)
-    sum_rows(len(sums), rows, sums)
+    loops.sum_columns(len(sums), rows, sums)
     return np.add.reduce(sums, 0)

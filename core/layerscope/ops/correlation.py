@@ -16,15 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.correlation import (
-    PRODUCT,
-    Lines,
-    correlate,
-    correlate_kernel_gradient,
-    panel_width,
-)
-from layerscope.compiled.jit import ENABLED
-from layerscope.compiled.registers import NARROW, ROWS, WIDE
+from layerscope.compiled import correlation as loops
+from layerscope.compiled import jit, registers
+from layerscope.compiled import products as compiled_products
 from layerscope.ops.windows import Windows
 
 Array = Any
@@ -141,17 +135,17 @@ class _Axis:
     def cost(self, columns: int) -> float:
         """Return a measure of the time that products along this axis take."""
         slots = max(phase.slots for phase in self.phases)
-        wide, rest = divmod(columns * slots, WIDE)
-        vectors = wide + (_NARROW_COST if 0 < rest <= NARROW else rest > 0)
+        wide, rest = divmod(columns * slots, registers.WIDE)
+        vectors = wide + (_NARROW_COST if 0 < rest <= registers.NARROW else rest > 0)
         return vectors * sum(len(phase.places) * len(phase.taps) for phase in self.phases)
 
 
 def _last_axis(windows: Windows, axis: int, transposed: bool, columns: int, fill: bool) -> _Axis:
     """Return the last axis; few columns are filled up with those of adjacent places."""
     found = _Axis.of(windows, axis, transposed)
-    if not fill or columns > NARROW // 2:
+    if not fill or columns > registers.NARROW // 2:
         return found
-    for slots in range(found.spread, WIDE // columns + 1, found.spread):
+    for slots in range(found.spread, registers.WIDE // columns + 1, found.spread):
         if 1 < slots <= found.written and (found.written - slots) % found.spread == 0:
             other = _Axis.of(windows, axis, transposed, slots)
             found = min(found, other, key=lambda axis: axis.cost(columns))
@@ -189,7 +183,7 @@ class Plan:
     """
 
     image: tuple[int, int, int]
-    lines: Lines
+    lines: loops.Lines
     products: Array
     rows: Array
     runs: Array
@@ -219,7 +213,7 @@ def plan(
     With `each` every channel is correlated by itself.
     """
     order, axes = _axes(windows, transposed, written, fill and groups == 1)
-    lines = _lines(axes, batch, channels, each and channels % NARROW > 0)
+    lines = _lines(axes, batch, channels, each and channels % registers.NARROW > 0)
     first, second, third = axes
     units = second.length * third.length * channels, third.length * channels, channels
     units_out = second.written * third.written * written, third.written * written, written
@@ -244,13 +238,13 @@ def plan(
                     *(panel, columns, group * inputs, group * outputs, third.overlapping),
                 )
             )
-            panel += len(met) * inputs * panel_columns(columns)
+            panel += len(met) * inputs * compiled_products.panel_columns(columns)
             multiplications += len(phases[0].places) * per_line * len(met) * inputs * columns
         row, run = row + len(rows[-1]), run + len(found)
     return Plan(
         (first.read, second.read, third.read * channels),
         lines,
-        np.array(products, PRODUCT),
+        np.array(products, loops.PRODUCT),
         np.concatenate(rows),
         np.concatenate(runs),
         np.concatenate(places),
@@ -262,7 +256,7 @@ def plan(
     )
 
 
-def _lines(axes: list[_Axis], batch: int, channels: int, beyond: bool) -> Lines:
+def _lines(axes: list[_Axis], batch: int, channels: int, beyond: bool) -> loops.Lines:
     """Cut the first axis into chunks, for their zeros to fit in and everybody to get some.
 
     An image is copied even if it needs no zeros where what lies beyond its end will be read.
@@ -273,7 +267,7 @@ def _lines(axes: list[_Axis], batch: int, channels: int, beyond: bool) -> Lines:
     line = second.length * third.length * channels
     fitting = max(1, _CHUNK_BYTES // (4 * line * first.step))
     # A chunk has some rows, for few blocks to lack some.
-    few = -(-8 * ROWS // per_line)
+    few = -(-8 * registers.ROWS // per_line)
     count = min(max(min(fitting, -(-total * batch // 8)), few), total)
     chunks = -(-total // count)
     count = -(-total // chunks)
@@ -321,19 +315,13 @@ def _order(order: list[int], phases: Sequence[_Phase], size: Sequence[int]) -> A
     return np.array(found, np.int64).reshape(-1, phases[2].slots)
 
 
-def panel_columns(columns: int) -> int:
-    """Return how many columns whole panels have that hold so many."""
-    rest = columns % WIDE
-    return columns - rest + (panel_width(rest) if rest else 0)
-
-
 def _panels(matrices: Iterator[Array], entries: int) -> Array:
     """Lay matrices (taps, entries read, columns) out as panels, one after the other."""
     panels, begin = np.zeros(entries, np.float32), 0
     for matrix in matrices:
         *depth, columns = matrix.shape
-        for n in range(0, columns, WIDE):
-            width = panel_width(columns - n)
+        for n in range(0, columns, registers.WIDE):
+            width = loops.panel_width(columns - n)
             end = begin + math.prod(depth) * width
             shown = matrix[..., n : n + width]
             panels[begin:end].reshape(*depth, width)[..., : shown.shape[-1]] = shown
@@ -344,9 +332,9 @@ def _panels(matrices: Iterator[Array], entries: int) -> Array:
 def direct(windows: Windows, *arrays: Array) -> bool:
     """Return whether the blocks here are for such arrays: float32, and enough windows a sample."""
     return (
-        ENABLED
+        jit.ENABLED
         and all(array.dtype == np.float32 and array.size for array in arrays)
-        and math.prod(windows.out) >= ROWS
+        and math.prod(windows.out) >= registers.ROWS
     )
 
 
@@ -416,16 +404,16 @@ class _Product:
     def _run(self, found: Plan, x: Array, kernel: Array, out: Array, bias: Array | None) -> None:
         shared = len(x) * found.multiplications >= _SHARED
         tasks = len(x) * found.lines[1] if shared else 1
-        correlate(tasks, *self.arguments(found, x, kernel, out, bias))
+        loops.correlate(tasks, *self.arguments(found, x, kernel, out, bias))
 
     def arguments(
         self, found: Plan, x: Array, kernel: Array, out: Array, bias: Array | None
     ) -> tuple[Any, ...]:
         """Return what `correlate` takes."""
         slots = found.orders[0].shape[1]
-        first = np.zeros(out.shape[-1] * slots + WIDE, np.float32)
+        first = np.zeros(out.shape[-1] * slots + registers.WIDE, np.float32)
         if bias is not None:
-            first[:-WIDE] = np.tile(bias, slots) if slots > 1 else bias
+            first[: -registers.WIDE] = np.tile(bias, slots) if slots > 1 else bias
         return (
             np.ascontiguousarray(x).reshape(len(x), *found.image),
             found.lines,
@@ -471,9 +459,11 @@ def _kernel_gradient(
     rows, runs, steps, stride = _gradient_tables(windows, batch, channels, groups, each)
     columns, inputs = filters // groups, 1 if each else channels // groups
     parts = min(batch * found.multiplications // _PART, batch * found.lines[1], 16)
-    sums = np.empty((max(parts, 1), groups, len(rows), panel_columns(columns)), np.float32)
+    sums = np.empty(
+        (max(parts, 1), groups, len(rows), compiled_products.panel_columns(columns)), np.float32
+    )
     _, (first, *_) = _axes(windows, False)
-    correlate_kernel_gradient(
+    loops.correlate_kernel_gradient(
         len(sums),
         np.ascontiguousarray(image).reshape(batch, *found.image),
         found.lines,
@@ -503,7 +493,7 @@ def _gradient_tables(
     _, (first, second, third) = _axes(windows, False)
     line = third.length * channels
     entries = (found.runs[:, None] + np.arange(found.products[0]["steps"])).reshape(-1)
-    rows = np.concatenate([entries, np.full(-len(entries) % ROWS, entries[-1])])
+    rows = np.concatenate([entries, np.full(-len(entries) % registers.ROWS, entries[-1])])
     if third.written == 1 and second.written == 1:
         return rows, np.zeros(1, np.int64), 0, first.step * second.length * line
     reads = [first.phases[0].reads[: found.lines[0]], second.phases[0].reads, [0]]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from layerscope.ops import shapes
+from layerscope.compiled.tasks import WORTH_SHARING
+from layerscope.ops import epilogue, shapes
 from layerscope.ops.elementwise import tanh
 from layerscope.ops.linalg import matmul
 from layerscope.ops.nn import relu, sigmoid, softmax
@@ -23,11 +24,9 @@ FUSED: dict[str, Operation[...]] = {
     "softmax": softmax,
     "tanh": tanh,
 }
-#: Those that NumPy computes in place.
-_IN_PLACE: dict[str, Callable[..., Any]] = {
-    "relu": lambda x: np.maximum(x, 0, out=x),
-    "tanh": lambda x: np.tanh(x, out=x),
-}
+_SINGLE = np.dtype(np.float32)
+#: So many entries get a bias sooner from NumPy, and so wide rows are summed sooner by it.
+_FEW, _WIDE = 1 << 13, 64
 
 
 @operation(shapes.dense, inputs=3)
@@ -43,14 +42,25 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     flat = x.ndim > 2 and x.size > 0
     # One large product instead of a batch of small ones.
     out = np.matmul(x.reshape(-1, x.shape[-1]) if flat else x, kernel)
-    if out.dtype == bias.dtype:
+    out = _finished(out, bias, activation)
+    return out.reshape(*x.shape[:-1], -1) if flat else out
+
+
+def _finished(out: Array, bias: Array, activation: str | None) -> Array:
+    """Return ``activation(out + bias)``, in the memory of `out` where that is possible."""
+    same = out.dtype == bias.dtype
+    if (
+        same
+        and out.dtype == _SINGLE
+        and activation in epilogue.ACTIVATIONS
+        and (activation is not None or out.size >= _FEW)
+    ):
+        return epilogue.finish(out, bias, activation)
+    if same:
         out += bias
     else:
         out = out + bias
-    if activation is not None:
-        function = _IN_PLACE.get(activation)
-        out = FUSED[activation].forward(out) if function is None else function(out)
-    return out.reshape(*x.shape[:-1], -1) if flat else out
+    return out if activation is None else FUSED[activation].forward(out)
 
 
 @dense.joint_gradient
@@ -69,11 +79,20 @@ def _dense_gradient(
 def _gradients(
     g: Array, out: Array, x: Array, kernel: Array, activation: str | None, wanted: Sequence[bool]
 ) -> tuple[Array | None, Array | None, Array | None]:
-    if activation is not None:
+    plain = type(g) is type(x) is type(kernel) is np.ndarray
+    grad_bias = None
+    if (
+        plain
+        and out.size >= WORTH_SHARING
+        and g.dtype == out.dtype == _SINGLE
+        and activation in epilogue.ACTIVATIONS
+        and (activation is not None or out.shape[-1] < _WIDE)
+    ):
+        g, grad_bias = epilogue.finish_gradient(g, out, activation)
+    elif activation is not None:
         slope = FUSED[activation].vjps[0]
         assert slope is not None
         g = slope(g, out, None)
-    plain = type(g) is type(x) is type(kernel) is np.ndarray
     if not plain or g.ndim < 2 or not x.size or not g.size:
         left, right = matmul.vjps
         assert left is not None
@@ -84,10 +103,12 @@ def _gradients(
     if g.ndim > 2:
         rows, entries = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
     for_x, for_kernel, for_bias = wanted
+    if for_bias and grad_bias is None:
+        grad_bias = np.add.reduce(rows, 0)
     return (
         np.matmul(rows, kernel.T).reshape(x.shape) if for_x else None,
         np.matmul(entries.T, rows) if for_kernel else None,
-        np.add.reduce(rows, 0) if for_bias else None,
+        grad_bias,
     )
 
 

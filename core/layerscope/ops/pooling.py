@@ -144,9 +144,7 @@ def _max_pool_gradient(
     grad_out, best, volume = (_volume(one, data_format) for one in (g, out, x))
     windows = _Windows(volume.shape, x.ndim - 2, pool_size, strides, padding)
     grad = windows.empty_volume(grad_out.dtype)
-    compiled_pooling.max_pool_gradient(
-        windows.tasks, grad_out, best, volume, grad, *windows.places
-    )
+    compiled_pooling.max_pool_gradient(windows.tasks, grad_out, best, volume, grad, *windows.places)
     return (_restored(grad, x.ndim, data_format),)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from layerscope.compiled import gru as gru_loops
 from layerscope.compiled import lstm as lstm_loops
+from layerscope.compiled import products
+from layerscope.compiled import recurrent as recurrent_loops
 from layerscope.compiled import simple_rnn as simple_rnn_loops
-from layerscope.compiled.products import panels_of
-from layerscope.compiled.recurrent import parts_of
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
 from layerscope.tensor import Shape
@@ -105,7 +105,7 @@ def _run(loop: Any, rows: Array, *arguments: Any) -> None:
         loop.reference(rows, *arguments)
         return
     shared = rows.size * rows.shape[-1] >= _WORTH_SHARING
-    loop(parts_of(len(rows)) if shared else 1, rows, *arguments)
+    loop(recurrent_loops.parts_of(len(rows)) if shared else 1, rows, *arguments)
 
 
 def _kernel_gradients(rows: Array, grad_sums: Array) -> Array:
@@ -163,7 +163,7 @@ def _simple_rnn(
 ) -> tuple[tuple[Array, Array], _Saved]:
     _simple_rnn_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape)
     rows, counts = _rows(x, len(recurrent_kernel), kernel.dtype), _counts(mask, x)
-    panels = panels_of(_stacked(recurrent_kernel, bias, kernel))
+    panels = products.panels_of(_stacked(recurrent_kernel, bias, kernel))
     outputs = np.empty((*x.shape[:2], len(recurrent_kernel)), kernel.dtype)
     first = _owned(state, kernel.dtype)
     _run(simple_rnn_loops.simple_rnn, rows, first, panels, counts, go_backwards, outputs)
@@ -187,7 +187,7 @@ def _simple_rnn_gradient(
     grad_outputs, grad_state = (_owned(grad, kernel.dtype) for grad in grads)
     grad_sums = np.empty_like(saved.gates)
     grad_x = np.empty(x.shape, kernel.dtype)
-    panels = panels_of(recurrent_kernel.T, kernel.T)
+    panels = products.panels_of(recurrent_kernel.T, kernel.T)
     _run(
         simple_rnn_loops.simple_rnn_gradient,
         grad_outputs,
@@ -264,7 +264,7 @@ def _lstm(
     _lstm_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape, carry.shape)
     (batch, steps, _), units, dtype = x.shape, len(recurrent_kernel), kernel.dtype
     rows, counts = _rows(x, units, dtype), _counts(mask, x)
-    panels = panels_of(*np.split(_stacked(recurrent_kernel, bias, kernel), 4, 1))
+    panels = products.panels_of(*np.split(_stacked(recurrent_kernel, bias, kernel), 4, 1))
     kept = steps if recorded else min(steps, 1)
     gates = np.empty((batch, kept, 4, units), dtype)
     carries, shown = np.empty((2, batch, kept, units), dtype)
@@ -314,7 +314,7 @@ def _lstm_gradient(
         saved.gates,
         carries,
         shown,
-        panels_of(recurrent_kernel.T, kernel.T),
+        products.panels_of(recurrent_kernel.T, kernel.T),
         saved.counts,
         go_backwards,
         grad_sums,
@@ -382,7 +382,9 @@ def _gru(
     (batch, steps, _), units, dtype = x.shape, len(recurrent_kernel), kernel.dtype
     rows, counts = _rows(x, units, dtype), _counts(mask, x)
     kept = steps if recorded else min(steps, 1)
-    gates, hidden = np.empty((batch, kept, 3, units), dtype), np.empty((batch, kept, units), dtype)
+    gates = np.empty((batch, kept, 3, units), dtype)
+    # Where a step does not count, a gradient of 0 is multiplied with it.
+    hidden = np.zeros((batch, kept, units), dtype)
     outputs = np.empty((batch, steps, units), dtype)
     _run(
         gru_loops.gru,
@@ -408,7 +410,7 @@ def _gru_panels(kernel: Array, recurrent_kernel: Array, bias: Array, reset_after
     hidden = recurrent_kernel[:, both:]
     if reset_after:
         hidden = np.concatenate([hidden, of_state[None, both:]])
-    return panels_of(*np.split(gates, 2, 1), candidate, hidden)
+    return products.panels_of(*np.split(gates, 2, 1), candidate, hidden)
 
 
 @gru.joint_gradient
@@ -461,5 +463,5 @@ def _transposed_gru_panels(kernel: Array, recurrent_kernel: Array, reset_after: 
     both = 2 * len(recurrent_kernel)
     gates, candidate = recurrent_kernel[:, :both].T, recurrent_kernel[:, both:].T
     if reset_after:
-        return panels_of(np.concatenate([candidate, gates]), kernel.T)
-    return panels_of(gates, kernel.T, candidate)
+        return products.panels_of(np.concatenate([candidate, gates]), kernel.T)
+    return products.panels_of(gates, kernel.T, candidate)

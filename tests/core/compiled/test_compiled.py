@@ -147,7 +147,7 @@ def pool(generator: np.random.Generator, dtype: str) -> Arguments:
 
 def pool_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
     x, out, *places = pooled(generator, dtype)
-    pooling.max_pool.reference(x, out, *places)
+    pooling.max_pool(1, x, out, *places)
     grad = special(generator.normal(size=out.shape), generator, 0.05).astype(dtype)
     return Arguments([grad, out, x, np.full_like(x, 7 if out.size else 0), *places], [3])
 
@@ -354,7 +354,9 @@ def entries(name: str) -> Callable[[np.random.Generator, str], Arguments]:
         arrays = [special(generator.normal(0, 3, n), generator, 0.1) for _ in range(count)]
         kind = np.dtype(dtype).type
         given = [kind(value) for value in PARAMETERS.get(name.removesuffix("_gradient"), ())]
-        return Arguments([*(a.astype(dtype) for a in arrays), np.empty(n, dtype), *given], [count])
+        return Arguments(
+            [*(a.astype(dtype) for a in arrays), np.empty(n, dtype), tuple(given)], [count]
+        )
 
     return make
 
@@ -380,7 +382,7 @@ TRIED_ELSEWHERE = {
     "lstm_gradient",
     "simple_rnn",
     "simple_rnn_gradient",
-    "sum_rows",
+    "sum_columns",
 }
 #: Loops that only take in what is finite.
 FINITE_ONLY = ("summary", "count")

@@ -109,7 +109,7 @@ def test_kernel_gradient_equals_its_reference(
         given[-2][...] = 0
 
     loop = correlation.correlate_kernel_gradient
-    monkeypatch.setattr(tables, "correlate_kernel_gradient", recorded)
+    monkeypatch.setattr(correlation, "correlate_kernel_gradient", recorded)
     if each:
         tables.kernel_gradient_each(image, values, kernel, found)
     else:
@@ -223,11 +223,11 @@ def test_sums_of_rows_equal_their_reference(n: int, dtype: str, tasks: int) -> N
     for way in ("compiled", "python", "reference"):
         out = np.full((tasks, 5), 7, dtype)
         if way == "compiled":
-            sums.sum_rows(tasks, x, out)
+            sums.sum_columns(tasks, x, out)
         elif way == "python":
-            sums.sum_rows.loop.py_func(0, tasks, x, out)
+            sums.sum_columns.loop.py_func(0, tasks, x, out)
         else:
-            sums.sum_rows.reference(x, out)
+            sums.sum_columns.reference(x, out)
         results.append(out)
     close(results[0], results[2])
     close(results[1], results[2])

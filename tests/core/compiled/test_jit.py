@@ -28,7 +28,7 @@ import numpy as np
 from layerscope.compiled import every_loop, pooling
 x = np.arange(4.0).reshape(1, 1, 2, 2, 1)
 out = np.empty((1, 1, 1, 1, 1))
-pooling.average_pool(x, out, (1, 2, 2), (1, 2, 2), (0, 0, 0))
+pooling.average_pool(1, x, out, (1, 2, 2), (1, 2, 2), (0, 0, 0))
 assert out.item() == 1.5
 assert every_loop() and not any(getattr(loop, "signatures", []) for loop in every_loop())
 """
@@ -42,7 +42,7 @@ sys.setswitchinterval(1e-6)
 from layerscope import compiled
 def use():
     compiled.pooling.max_pool, compiled.team.claim
-    from layerscope.compiled.rows import add_rows
+    from layerscope.compiled.rows import take_rows
 threads = [threading.Thread(target=use) for _ in range(8)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()

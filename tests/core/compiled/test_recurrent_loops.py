@@ -175,3 +175,33 @@ def test_single_precision_is_near_double(kind: str, seed: int) -> None:
     for found, expected in zip(results[1], results[0], strict=True):
         assert np.asarray(found).dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
+def test_what_was_not_written_is_not_read(
+    kind: str, reset_after: bool, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps that do not count leave room that holds whatever was in memory before."""
+    options: dict[str, Any] = {"reset_after": reset_after} if kind == "GRU" else {}
+    layer = getattr(ls.layers, kind)(4, **options, dtype=dtype)
+    x = np.random.default_rng(0).normal(size=(5, 6, 3)).astype(dtype)
+    mask = np.random.default_rng(1).random((5, 6)) < 0.6
+
+    def gradients() -> list[Any]:
+        with ls.GradientTape() as tape:
+            loss = ls.ops.sum(layer(x, mask=mask))
+        return [loss, *tape.gradient(loss, layer.trainable_variables)]
+
+    expected = gradients()
+    empty = np.empty
+
+    def filled(*arguments: Any, **more: Any) -> np.ndarray:
+        array = empty(*arguments, **more)
+        array.fill(np.nan if array.dtype.kind == "f" else 1)
+        return array
+
+    monkeypatch.setattr(np, "empty", filled)
+    for found, wanted in zip(gradients(), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
