@@ -100,6 +100,23 @@ def _matmul(inputs: Shapes, outputs: Shapes, options: Any) -> int:
     return 2 * _size(outputs[0]) * inputs[0][-1]
 
 
+def _dense(inputs: Shapes, outputs: Shapes, options: Any) -> int:
+    activation = _COUNTS.get(options.get("activation"), _one_each)
+    further = activation(inputs, outputs, {}) if options.get("activation") else 0
+    return _matmul(inputs, outputs, options) + _size(outputs[0]) + further
+
+
+def _dense_stack(inputs: Shapes, outputs: Shapes, options: Any) -> int:
+    x, *weights = inputs
+    count = 0
+    for place, activation in enumerate(options["activations"]):
+        kernel, bias = weights[2 * place : 2 * place + 2]
+        after = (*x[:-1], kernel[-1])
+        count += _dense([x, kernel, bias], [after], {"activation": activation})
+        x = after
+    return count
+
+
 def _einsum(inputs: Shapes, outputs: Shapes, options: Any) -> int:
     letters: dict[str, int] = {}
     sides = options["subscripts"].replace(" ", "").split("->")[0].split(",")
@@ -152,6 +169,8 @@ _COUNTS: dict[str, Callable[[Shapes, Shapes, Any], int]] = {
     **dict.fromkeys(("gru", "lstm", "simple_rnn"), _recurrent),
     **dict.fromkeys(("normalize_batch", "standardize"), _several_each(5)),
     **dict.fromkeys(("max_pool", "average_pool"), _pool),
+    "dense": _dense,
+    "dense_stack": _dense_stack,
     "matmul": _matmul,
     "einsum": _einsum,
     "conv": _conv,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import param
 
+from layerscope.compiled.jit import compiling_progress
 from layerscope.configurable import fields_of
 from layerscope_explorer import edits, own_code
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
@@ -47,6 +48,8 @@ _LOG = logging.getLogger(__name__)
 TICK, FRAME, LATE = 20, 50, 200
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 250
+#: How far compiling is, is looked at this often, in milliseconds.
+LOOK_AGAIN = 1000
 
 #: Stands for no value at all, where None is one.
 NOTHING: Any = object()
@@ -115,6 +118,7 @@ class Session(param.Parameterized):
     pinned: Any = param.Parameter(doc="The stack A to compare with, a Document; None without.")
     compared: Any = param.Parameter(doc="Pictures of A on the seed and data of B, a Snapshot.")
     sweep: Any = param.Parameter(doc="How the stack fares with other seeds, a Sweep; or None.")
+    compiling = param.Tuple(default=(0, 0), doc="How many loops are compiled, and of how many.")
     language: Any = param.Selector(default=FIRST, objects=list(LANGUAGES), doc="What is spoken.")
 
     def __init__(
@@ -156,6 +160,11 @@ class Session(param.Parameterized):
         else:
             self._refresh()
         self.selected = _worth_a_look(document, self.snapshot)
+        self._look_at_compiling()
+        self._scheduler.every(LOOK_AGAIN, self._look_at_compiling)
+
+    def _look_at_compiling(self) -> None:
+        self.compiling = compiling_progress()
 
     # --- edits ---------------------------------------------------------------------------
 
