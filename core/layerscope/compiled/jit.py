@@ -104,6 +104,9 @@ def answer_until_compiled(kernel: Any, reference: Callable[..., Any]) -> None:
 
 
 def _what_to_call(kernel: Any, reference: Callable[..., Any], *arguments: Any) -> Any:
+    if any(map(_is_frozen, arguments)):
+        # Loops do not write to what they are given to read: no machine code of its own for that.
+        return lambda *given: kernel(*map(_thawed, given))
     if is_ready(kernel, *arguments):
         # The class's own, not the one that `answer_until_compiled` set.
         return type(kernel)._compile_for_args(kernel, *arguments)
@@ -114,6 +117,28 @@ def _what_to_call(kernel: Any, reference: Callable[..., Any], *arguments: Any) -
             return reference(*given)
 
     return answer
+
+
+def _is_frozen(argument: Any) -> bool:
+    return (
+        isinstance(argument, np.ndarray)
+        and not argument.flags.writeable
+        and argument.dtype.fields is None
+    )
+
+
+class _Thawed:
+    """An array as if it could be written to; what `numpy.asarray` makes of it keeps it alive."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        address, _ = array.__array_interface__["data"]
+        self.array = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+
+
+def _thawed(argument: Any) -> Any:
+    """Return a view of the same memory that Numba gives the usual type; only to be read."""
+    return np.asarray(_Thawed(argument)) if _is_frozen(argument) else argument
 
 
 def ask_for_types(kernel: Any, types: Sequence[str]) -> None:
@@ -130,7 +155,9 @@ def is_ready(kernel: Any, *arguments: Any) -> bool:
     If the process waits for compilation (see `layerscope.config.set_compilation`), that is now so;
     if not, another process is asked to compile it unless there is machine code on disk.
     """
-    return not MACHINE_CODE or _is_ready(kernel, tuple(numba.typeof(one) for one in arguments))
+    if not MACHINE_CODE:
+        return True
+    return _is_ready(kernel, tuple(numba.typeof(_thawed(one)) for one in arguments))
 
 
 def _is_ready(kernel: Any, signature: tuple[Any, ...]) -> bool:

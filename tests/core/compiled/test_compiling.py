@@ -6,9 +6,11 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from layerscope import config
+from layerscope import config, ops
+from layerscope.compiled import jit
 from layerscope.compiled.jit import MACHINE_CODE
 from processes import run
 
@@ -18,7 +20,7 @@ machine_code = pytest.mark.skipif(not MACHINE_CODE, reason="there is machine cod
 UNTIL_READY = """
 import time
 import numpy as np
-from layerscope import config
+from layerscope import config, ops
 from layerscope.compiled import compiling, updates
 
 update = updates.momentum_update
@@ -201,7 +203,7 @@ def test_setting_in_the_environment() -> None:
     found = run(code, LAYERSCOPE_COMPILATION="background", LAYERSCOPE_NUM_THREADS="3")
     assert found == ["background", "3"]
     refused = """
-from layerscope import config
+from layerscope import config, ops
 for read in (config.compilation, config.num_threads):
     try:
         read()
@@ -222,3 +224,23 @@ def test_number_of_threads() -> None:
     for wrong in (0, -1, "many"):
         with pytest.raises(ValueError, match="`num_threads` must be a whole number of at least 1"):
             config.set_num_threads(wrong)  # type: ignore[arg-type]
+
+
+def test_arrays_that_may_only_be_read_need_no_machine_code_of_their_own() -> None:
+    x = np.linspace(-1.0, 1.0, 24, dtype=np.float32)
+    expected = ops.convert_to_numpy(ops.relu(x))
+    x.flags.writeable = False
+    before = [len(kernel.signatures) for kernel in jit.COMPILED]
+    np.testing.assert_array_equal(ops.convert_to_numpy(ops.relu(x)), expected)
+    assert [len(kernel.signatures) for kernel in jit.COMPILED] == before
+    assert not x.flags.writeable
+
+
+def test_a_thawed_array_is_the_same_memory() -> None:
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::2]
+    x.flags.writeable = False
+    thawed = jit._thawed(x)
+    assert thawed.flags.writeable
+    assert np.shares_memory(thawed, x)
+    assert thawed.strides == x.strides
+    np.testing.assert_array_equal(thawed, x)
