@@ -203,7 +203,7 @@ def test_setting_in_the_environment() -> None:
     found = run(code, LAYERSCOPE_COMPILATION="background", LAYERSCOPE_NUM_THREADS="3")
     assert found == ["background", "3"]
     refused = """
-from layerscope import config, ops
+from layerscope import config
 for read in (config.compilation, config.num_threads):
     try:
         read()
