@@ -58,6 +58,10 @@ def _cost_of(step: Step) -> Cost:
     )
 
 
+#: Begins the name of what adds a bias in the same step.
+_BIASED = "biased_"
+
+
 def flops_of(step: Step) -> int:
     """Return the floating-point operations of a forward pass, per sample.
 
@@ -71,8 +75,10 @@ def flops_of(step: Step) -> int:
 def _flops_of_record(record: Any) -> int:
     inputs = [np.shape(getattr(value, "value", value)) for value in record.inputs]
     outputs = [tuple(value.shape) for value in record.outputs]
-    count = _COUNTS.get(record.operation.name, _one_each)
-    return int(count(inputs, outputs, record.options))
+    name = record.operation.name
+    count = _COUNTS.get(name.removeprefix(_BIASED), _one_each)
+    bias = _one_each(inputs, outputs, record.options) if name.startswith(_BIASED) else 0
+    return int(count(inputs, outputs, record.options)) + bias
 
 
 def _size(shape: Sequence[int]) -> int:

@@ -20,7 +20,7 @@ machine_code = pytest.mark.skipif(not MACHINE_CODE, reason="there is machine cod
 UNTIL_READY = """
 import time
 import numpy as np
-from layerscope import config, ops
+from layerscope import config
 from layerscope.compiled import compiling, updates
 
 update = updates.momentum_update
