@@ -13,7 +13,6 @@ from layerscope_explorer.theme import PLOT_COLORS
 
 __all__ = [
     "ACCENT",
-    "DANGER",
     "MEASURED",
     "MUTED",
     "bars",
