@@ -1,15 +1,9 @@
-"""The served explorer: ``panel serve apps/``; ``/apps?demo=digits`` opens with another stack."""
+"""The served explorer: ``panel serve apps/``; ``/apps?demo=digits&lang=zh`` opens otherwise."""
 
 import panel as pn
 
-from layerscope_explorer.page import build_page
-from layerscope_explorer.presets import OPENING, PRESETS
-from layerscope_explorer.session import Session, opening_snapshot
-from layerscope_explorer.workers import DocumentScheduler
+from layerscope_explorer.page import open_page
 
-wanted = (pn.state.session_args or {}).get("demo", [b""])[0].decode(errors="replace")
-pictures = opening_snapshot(wanted if wanted in PRESETS else OPENING)
-session = Session(DocumentScheduler(pn.state.curdoc), pictures)
-build_page(session).servable()
-# The module's names are gone when the page closes; the bound method keeps its session.
-pn.state.on_session_destroyed(lambda context, close=session.close: close())
+accepts = str((pn.state.headers or {}).get("Accept-Language", ""))
+# The module's names are gone when the page closes; the session is kept by what it returns.
+pn.state.on_session_destroyed(open_page(pn.state.curdoc, pn.state.session_args or {}, accepts))

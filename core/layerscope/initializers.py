@@ -6,6 +6,7 @@ returns the same values at every call, and one without draws a seed when it is c
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
@@ -46,11 +47,15 @@ class Initializer(Configurable):
 
     def _repr_html_(self) -> str:
         """Return a notebook's view: what it draws for a square weight."""
+        # Looking at one must not change what it draws later.
+        state = random.ambient_state()
         try:
-            drawn = sparkline(self(_SHOWN))
+            drawn = sparkline(copy.deepcopy(self)(_SHOWN))
         except Exception:
             # Anybody's initializer, which may be made for some shapes only.
             drawn = ""
+        finally:
+            random.restore_ambient_state(state)
         return html_table(repr(self), ["shape", "values"], [[str(_SHOWN), drawn]])
 
 

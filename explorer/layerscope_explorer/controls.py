@@ -9,7 +9,7 @@ from typing import Any
 from layerscope.configurable import REQUIRED, Field
 from layerscope_explorer.catalogue import Catalogue
 from layerscope_explorer.parts import ADD, NONE_CHOICE, PART_KINDS, Part
-from layerscope_explorer.strings import text
+from layerscope_explorer.strings import of_core, text
 
 __all__ = ["control_of", "groups_of"]
 
@@ -114,7 +114,7 @@ def control_of(
     described: dict[str, Any] = {
         "path": path or field.name,
         "name": field.name,
-        "help": field.help,
+        "help": of_core(field.help),
         "optional": field.optional,
         "value": _shown(field, value),
         "changed": field.default is not REQUIRED and _shown(field, value) != _shown_default(field),

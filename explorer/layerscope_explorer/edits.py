@@ -59,7 +59,8 @@ def add_layer(
     ValueError
         If there is no such layer, or the stack is full.
     """
-    given = starting_values(_layer_class(class_name)) if arguments is None else arguments
+    cls = _layer_class(class_name)
+    given = starting_values(cls) if arguments is None else arguments
     return _insert(document, LayerSpec("", class_name, frozen(given), tuple(sources)), index)
 
 
@@ -96,7 +97,7 @@ def share_layer(document: Document, layer_id: str, index: int | None = None) -> 
 def unshare_layer(document: Document, layer_id: str) -> Document:
     """Give a layer that shares another's weights its own."""
     layer, owner = document.layer(layer_id), document.owner(layer_id)
-    return _with_layer(document, replace(layer, arguments=owner.arguments, shares=""))
+    return with_layer(document, replace(layer, arguments=owner.arguments, shares=""))
 
 
 def move_layer(document: Document, layer_id: str, index: int) -> Document:
@@ -125,7 +126,8 @@ def _tidied(document: Document, before: Document) -> Document:
     return replace(document, layers=tuple(layers))
 
 
-def _with_layer(document: Document, layer: LayerSpec) -> Document:
+def with_layer(document: Document, layer: LayerSpec) -> Document:
+    """Return the document with a layer, or the input's card, in place of the one with its id."""
     if layer.id == INPUT:
         return replace(document, input=layer)
     return replace(
@@ -157,7 +159,7 @@ def set_argument(document: Document, layer_id: str, argument: str, value: Any) -
         arguments[argument] = list(value) if isinstance(value, tuple) else value
     if layer_id == INPUT:
         arguments = _input_arguments(arguments, argument)
-    return _with_layer(document, replace(layer, arguments=frozen(arguments)))
+    return with_layer(document, replace(layer, arguments=frozen(arguments)))
 
 
 def set_input(document: Document, arguments: Mapping[str, Any]) -> Document:
@@ -214,7 +216,7 @@ def set_everywhere(document: Document, layer_id: str, argument: str) -> Document
         arguments.pop(argument, None)
         if argument in owner.arguments:
             arguments[argument] = owner.arguments[argument]
-        document = _with_layer(document, replace(other, arguments=frozen(arguments)))
+        document = with_layer(document, replace(other, arguments=frozen(arguments)))
     return document
 
 
@@ -228,7 +230,7 @@ def reset_argument(document: Document, layer_id: str, argument: str) -> Document
         arguments[argument] = starting[argument]
     if layer_id == INPUT:
         arguments = _input_arguments(arguments, argument)
-    return _with_layer(document, replace(layer, arguments=frozen(arguments)))
+    return with_layer(document, replace(layer, arguments=frozen(arguments)))
 
 
 def set_sources(document: Document, layer_id: str, sources: Sequence[str]) -> Document:
@@ -247,18 +249,18 @@ def set_sources(document: Document, layer_id: str, sources: Sequence[str]) -> Do
         if source not in above:
             name = document.names().get(source, source)
             raise ValueError(text("session.not_above", name=name))
-    return _with_layer(document, replace(layer, sources=tuple(sources)))
+    return with_layer(document, replace(layer, sources=tuple(sources)))
 
 
 def set_bypassed(document: Document, layer_id: str, bypassed: bool) -> Document:
     """Let values pass a layer by, or through it again."""
-    return _with_layer(document, replace(document.layer(layer_id), bypassed=bool(bypassed)))
+    return with_layer(document, replace(document.layer(layer_id), bypassed=bool(bypassed)))
 
 
 def reroll_layer(document: Document, layer_id: str) -> Document:
     """Draw the weights of one layer anew; the others keep theirs."""
     owner = document.owner(layer_id)
-    return _with_layer(document, replace(owner, roll=owner.roll + 1))
+    return with_layer(document, replace(owner, roll=owner.roll + 1))
 
 
 # --- the whole stack ----------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from layerscope_explorer.second_thread import Meanwhile
 from layerscope_explorer.sentence import status
 from layerscope_explorer.snapshot import Histogram, LayerView, Problem, Snapshot, WeightView
 from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
-from layerscope_explorer.strings import text
+from layerscope_explorer.strings import language, text
 
 _LOG = logging.getLogger(__name__)
 
@@ -187,7 +187,9 @@ class _Run:
         self.done: dict[str, _Done] = {}
         self.params = 0
         self.problem: Problem | None = None
-        start = f"{document.seed}|{document.phase}|{dict(document.input.arguments)}"
+        # How a layer looks has words to it.
+        shown = dict(document.input.arguments)
+        start = f"{document.seed}|{document.phase}|{shown}|{language()}"
         first = _Value(start, (None, *data.shape), data.sample)
         self._values: dict[str, _Value] = {INPUT: first}
         self._last = first

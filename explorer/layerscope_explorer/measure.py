@@ -173,7 +173,7 @@ def _words(name: str, kind: str, value: Any) -> str:
     if kind in ("activation", "choice"):
         return str(value)
     if name in _COUNTED:
-        return f"{value} {name if value != 1 else name[:-1]}"
+        return text(f"stack.{name}" if value != 1 else f"stack.{name}_one", count=value)
     if kind == "ints":
         lengths = value if isinstance(value, (list, tuple)) else [value]
         return sizes(lengths) if name in _SIZES else f"{name} {sizes(lengths)}"

@@ -15,6 +15,17 @@ function toggleTheme() {
   for (const view of Bokeh.index.query(view => view.model.type === "Figure")) view.request_repaint()
 }
 
+// What stands outside of the components follows the language, and so does the address.
+function speak(language, words) {
+  document.documentElement.lang = language
+  const button = document.querySelector(".ls-theme")
+  button?.setAttribute("aria-label", words.theme)
+  button?.setAttribute("title", words.theme)
+  const address = new URL(location)
+  address.searchParams.set("lang", language)
+  history.replaceState(history.state, "", address)
+}
+
 // Whenever Bokeh paints a part of a picture, it places an empty element where that is, by writing a
 // style sheet anew. The browser would lay out the page again before the next text is drawn, a dozen
 // times for every edit: so what says the same is not written, and glyphs, which move with every

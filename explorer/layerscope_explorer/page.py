@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, ClassVar, cast
@@ -13,9 +14,16 @@ import param
 from bokeh.document import Document
 from panel.theme import Design
 
+from layerscope_explorer.address import Opening, read_query
 from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
+from layerscope_explorer.components.address_bar import AddressBar
+from layerscope_explorer.components.compare_bar import CompareBar
 from layerscope_explorer.components.lens_tabs import LensTabs
+from layerscope_explorer.components.lesson_card import LessonCard
+from layerscope_explorer.components.notice import Notice
 from layerscope_explorer.components.palette import Palette
+from layerscope_explorer.components.seed_sweep import SeedSweep
+from layerscope_explorer.components.sharing import SharingMenus
 from layerscope_explorer.components.shortcuts import Shortcuts
 from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
@@ -24,10 +32,16 @@ from layerscope_explorer.forms import LayerForm
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
-from layerscope_explorer.strings import section, text
+from layerscope_explorer.lesson import lesson_of
+from layerscope_explorer.lessons import lesson
+from layerscope_explorer.report import Exhibit
+from layerscope_explorer.session import Session, opening_snapshot
+from layerscope_explorer.strings import LANGUAGES, preferred, section, speaking, speaks, text
 from layerscope_explorer.training_panel import TrainingPanel
+from layerscope_explorer.tutor import Tutor
+from layerscope_explorer.workers import DocumentScheduler
 
-__all__ = ["Workbench", "build_page"]
+__all__ = ["Workbench", "build_page", "open_page"]
 
 _HERE = files(__package__ or "layerscope_explorer")
 _CSS = (_HERE / "page.css").read_text("utf-8")
@@ -43,9 +57,8 @@ class Region(pn.Column):
     _rename: ClassVar[Mapping[str, str | None]] = {"label": None}
 
     def __init__(self, name: str, *objects: Any, label: str = "") -> None:
-        super().__init__(
-            *objects, label=label, css_classes=[f"ls-{name}"], stylesheets=[_CSS], margin=0
-        )
+        classes = [f"ls-{one}" for one in name.split()]
+        super().__init__(*objects, label=label, css_classes=classes, stylesheets=[_CSS], margin=0)
 
     def _get_properties(self, doc: Any) -> dict[str, Any]:
         properties = super()._get_properties(doc)
@@ -55,8 +68,12 @@ class Region(pn.Column):
         return properties
 
 
+@speaks
 class Workbench(pn.viewable.Viewer):
     """Everything of one session, usable in a served page or in a notebook cell.
+
+    When the session speaks another language the views are made anew: they are cheap, and hold
+    nothing that the session does not know.
 
     Parameters
     ----------
@@ -64,14 +81,62 @@ class Workbench(pn.viewable.Viewer):
         The session whose snapshot is drawn and whose commands are called.
     catalogue
         What can be added and picked; by default everything `layerscope` offers.
+    served
+        Whether it is a page with an address of its own.
     """
 
-    def __init__(self, session: Any, catalogue: Catalogue | None = None, **params: Any) -> None:
+    def __init__(
+        self,
+        session: Any,
+        catalogue: Catalogue | None = None,
+        *,
+        served: bool = False,
+        **params: Any,
+    ) -> None:
         super().__init__(**params)
         self.session = session
-        catalogue = catalogue or layerscope_catalogue()
-        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        self._catalogue = catalogue or layerscope_catalogue()
+        self._watchers: list[Any] = []
+        self._served = served
+        self.tutor = Tutor(session)
         self.top_bar = TopBar(session, margin=0)
+        self.sharing = SharingMenus(session, self.tutor, self._exhibit, served=served, margin=0)
+        with speaking(session.language), self._remembering():
+            self.body = Region("workbench", *self._parts())
+        # Once the page stands: the signal through the whole stack is the first thing to be seen.
+        pn.state.onload(self._open_first)
+        session.param.watch(self._speak, "language")
+
+    @property
+    def language(self) -> str:
+        """What the session speaks."""
+        return self.session.language
+
+    def _speak(self, *_: Any) -> None:
+        """Make all views anew, in the language that is spoken now."""
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
+        self._watchers.clear()
+        with self._remembering():
+            self.body.objects = self._parts()
+        if self.session.lens:
+            self._show_lens(self.session.lens)
+
+    @contextmanager
+    def _remembering(self) -> Iterator[None]:
+        """Remember how the views made inside follow the session: those that go must not."""
+        before = {id(watcher) for watcher in self._all_watchers()}
+        yield
+        new = [one for one in self._all_watchers() if id(one) not in before]
+        self._watchers += {id(one): one for one in new}.values()
+
+    def _all_watchers(self) -> list[Any]:
+        kinds = self.session.param.watchers.values()
+        return [watcher for kind in kinds for watchers in kind.values() for watcher in watchers]
+
+    def _parts(self) -> list[Any]:
+        session, catalogue = self.session, self._catalogue
+        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
         self.palette = Palette(session, catalogue.palette(), margin=0)
         self.stack = LayerStack(session, self.palette.open_at, **fill)
         self.inspector = LayerForm(session, catalogue)
@@ -84,36 +149,72 @@ class Workbench(pn.viewable.Viewer):
             ),
             "expanded",
         )
-        self.body = Region(
-            "workbench",
-            Region(
-                "columns",
-                Region("stack-column", self.stack, self.palette, label=text("page.stack")),
-                self._lenses(),
-                inspector,
-            ),
-            self.status,
-            self.shortcuts,
+        columns = Region(
+            "columns",
+            Region("stack-column", self.stack, self.palette, label=text("page.stack")),
+            self._lenses(),
+            inspector,
         )
+        self._hideable = {
+            "signal": self._signal_card,
+            "inspector": inspector,
+            "status": self.status,
+        }
+        self._hide()
+        session.param.watch(self._hide, "hidden")
+        notices = [Notice(session, **fill), LessonCard(session, self.tutor, **fill)]
+        address = [AddressBar(session, self._begin, margin=0)] if self._served else []
+        return [*notices, columns, self.status, self.shortcuts, *address]
+
+    def _hide(self, *_: Any) -> None:
+        """Leave out the parts that a lesson hides."""
+        for name, part in self._hideable.items():
+            kept = [one for one in part.css_classes if one != "ls-closed"]
+            part.css_classes = [*kept, *(["ls-closed"] * (name in self.session.hidden))]
+
+    def _begin(self, name: str) -> None:
+        self.tutor.begin(lesson(name))
 
     def _lenses(self) -> Region:
         """Return the signal through the whole stack, and one lens at a time on the layer."""
         session = self.session
         self._open: dict[str, Region] = {}
+        self._made: dict[str, Any] = {}
         labels = [(name, text(f"page.{name}_lens")) for name in self._lens_makers()]
         tabs = LensTabs(
             session, labels, text("page.lens_tabs"), margin=0, sizing_mode="stretch_width"
         )
         self._lens_place = Region("lens-place", tabs)
         session.param.watch(lambda event: self._show_lens(event.new), "lens")
-        signal = Region("lens-card", SignalLens(session), label=text("page.signal_lens"))
-        # Once the page stands: the signal through the whole stack is the first thing to be seen.
-        pn.state.onload(partial(self._open_first, labels[0][0]))
-        return Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+        self._signal = SignalLens(session)
+        name = text("page.signal_lens")
+        self._signal_card = Region("lens-card signal-card", self._signal, label=name)
+        column = Region("lenses", self._signal_card, self._lens_place, label=text("page.lenses"))
+        session.param.watch(partial(self._show_beside, column), ["pinned", "sweep"])
+        self._show_beside(column)
+        return column
 
-    def _open_first(self, name: str) -> None:
+    def _show_beside(self, column: Region, *_: Any) -> None:
+        """Show what differs from A above the lenses, and the sweep of seeds under the signal."""
+        session, cards = self.session, list(column)
+        fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        # From below, so that what comes in moves no other place.
+        for kind, wanted, place in (
+            (SeedSweep, session.sweep is not None, len(cards) - 1),
+            (CompareBar, session.pinned is not None, 0),
+        ):
+            shown = next((card for card in cards if isinstance(card, kind)), None)
+            if wanted and shown is None:
+                with self._remembering():
+                    cards.insert(place, kind(session, **fill))
+            elif shown is not None and not wanted:
+                cards.remove(shown)
+        if cards != list(column):
+            column.objects = cards
+
+    def _open_first(self) -> None:
         if not self.session.lens:
-            self.session.open_lens(name)
+            self.session.open_lens(next(iter(self._lens_makers())))
 
     def _lens_makers(self) -> dict[str, Callable[[], Any]]:
         """Return what makes each lens, by name, in the order of the tabs."""
@@ -128,16 +229,29 @@ class Workbench(pn.viewable.Viewer):
     def _show_lens(self, name: str) -> None:
         """Show one lens; it is made when it is first opened, so that the page opens quickly."""
         if name not in self._open:
-            made = self._lens_makers()[name]()
+            with self._remembering():
+                made = self._made[name] = self._lens_makers()[name]()
             label = text(f"page.{name}_lens")
             self._open[name] = Region("lens-card", made, label=label)
             self._lens_place.append(self._open[name])
         for known, region in self._open.items():
             region.css_classes = ["ls-lens-card", *(["ls-closed"] * (known != name))]
 
+    def _exhibit(self, which: str) -> Exhibit:
+        """Return what the signal or the open lens shows."""
+        name = "signal" if which == "signal" else self.session.lens
+        shown: Any = self._signal if which == "signal" else self._made.get(name)
+        title = text(f"page.{name}_lens") if name else ""
+        body = getattr(shown, "body", None)
+        if body is None:
+            return Exhibit(name, title)
+        rows = shown.data() if hasattr(shown, "data") else body.data()
+        return Exhibit(name, title, body.caption.content.get("sentence", ""), rows)
+
     def __panel__(self) -> Region:
         """Return the workbench with its own top bar, for a notebook cell."""
-        return Region("cell", self.top_bar, self.body)
+        bar = Region("bar", self.top_bar, self.sharing)
+        return Region("cell", bar, self.body)
 
 
 class Plain(Design):
@@ -158,13 +272,34 @@ class Page:
 
     def server_doc(self, doc: Document | None = None) -> Document:
         """Put the page into a Bokeh document; by default that of the session."""
-        for part in (self.workbench.top_bar, self.workbench.body):
-            doc = part.server_doc(doc, text("page.title"), location=False)
+        workbench, session = self.workbench, self.workbench.session
+        with speaking(session.language):
+            words = section("page")
+        for part in (workbench.top_bar, workbench.sharing, workbench.body):
+            doc = part.server_doc(doc, words["title"], location=False)
         assert doc is not None
         # Bokeh extends its own page by the blocks of a text; its types speak of templates only.
         doc.template = cast(Any, _TEMPLATE)
-        doc.template_variables.update(words=section("page"), style=_page_style(), script=_SCRIPT)
+        variables = doc.template_variables
+        variables.update(words=words, style=_page_style(), script=_SCRIPT)
+        # Also what speaks where an event begins at a view instead of the session.
+        variables["language"] = session.language
+        session.param.watch(lambda event: variables.update(language=event.new), "language")
         return doc
+
+    def open(self, opening: Opening) -> None:
+        """Show what an address asks for beyond the stack."""
+        state, workbench = opening.state, self.workbench
+        if state.pinned is not None:
+            workbench.session.pin(state.pinned)
+        if state.selected:
+            workbench.session.select(state.selected)
+        if state.lens:
+            workbench.session.open_lens(state.lens)
+        if opening.lesson:
+            workbench.tutor.begin(lesson(opening.lesson))
+        elif state.task is not None:
+            workbench.tutor.begin(lesson_of(state.task))
 
     def servable(self) -> None:
         """Serve the page, where there is a server."""
@@ -188,4 +323,36 @@ def build_page(session: Any, catalogue: Catalogue | None = None) -> Page:
     """Return the served page of one session."""
     # Every resource is shipped with Panel: nothing comes from a CDN.
     pn.extension("katex", design=Plain, browser_info=False)
-    return Page(Workbench(session, catalogue))
+    return Page(Workbench(session, catalogue, served=True))
+
+
+def open_page(
+    doc: Document | None, arguments: Mapping[str, list[bytes]], accepts: str = ""
+) -> Callable[[Any], None]:
+    """Serve the page that an address asks for.
+
+    Parameters
+    ----------
+    doc : the Bokeh document of the page; None where nobody serves.
+    arguments : of the address, as the server has them.
+    accepts : languages that the browser prefers, as its header says.
+
+    Returns
+    -------
+    What is to be called when the page is gone.
+    """
+    doc = doc or Document()
+    query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
+    wanted = query.get("lang", "")
+    spoken = wanted if wanted in LANGUAGES else preferred(accepts)
+    with speaking(spoken):
+        opening = read_query(query)
+    if wanted not in LANGUAGES and opening.state.language in LANGUAGES:
+        spoken = opening.state.language
+    start = opening_snapshot(opening.preset, spoken) if opening.preset else opening.state.document
+    session = Session(DocumentScheduler(doc), start, spoken)
+    session.notice = opening.notice
+    page = build_page(session)
+    page.open(opening)
+    page.server_doc(doc)
+    return lambda context: session.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from typing import Generic, TypeVar
 
@@ -28,7 +29,7 @@ class Meanwhile(Generic[T]):
         self._work = work
         self._future: Future[T] = Future()
         if worth:
-            self._future = _pool().submit(work)
+            self._future = _pool().submit(copy_context().run, work)
         else:
             self._settle()
 

@@ -5,25 +5,32 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import param
 
+from layerscope.configurable import fields_of
 from layerscope_explorer import edits
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import from_json, to_json
+from layerscope_explorer.comparing import Difference, PinnedStack, differences, on_same_ground
 from layerscope_explorer.data import data_of
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.history import History
+from layerscope_explorer.lesson import Progress
 from layerscope_explorer.presets import OPENING, PRESETS
+from layerscope_explorer.rules import FREE
 from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
 from layerscope_explorer.steps import Stack
-from layerscope_explorer.strings import text
+from layerscope_explorer.strings import FIRST, LANGUAGES, speaking, speaks, text
+from layerscope_explorer.sweeping import Drawn, Sweep, draws
 from layerscope_explorer.trainer import Trainer
-from layerscope_explorer.workers import InlineScheduler, Scheduler
+from layerscope_explorer.view_state import ViewState
+from layerscope_explorer.workers import InlineScheduler, Scheduler, SlicedJob
 
 #: Pictures follow training this often, in milliseconds: 15 times a second is fluid.
 FRAME = 66
@@ -33,16 +40,26 @@ STALE_AFTER = 250
 #: Stands for no value at all, where None is one.
 NOTHING: Any = object()
 
+#: What the merge keys of edits begin with that exchange A and B.
+_SWAP = "swap "
+
 #: What a lens computes of one layer beyond the snapshot: (stack, layer id, options) -> found.
 StudyFunction = Callable[[Stack, str, Mapping[str, Any]], Any]
 
 
+def opening_snapshot(preset: str = OPENING, language: str = FIRST) -> Snapshot:
+    """Return the pictures of a preset's stack; computed once per process and language."""
+    return _opening(preset, language)
+
+
 @cache
-def opening_snapshot(preset: str = OPENING) -> Snapshot:
-    """Return the pictures of a preset's stack; computed once per process."""
-    return Engine().snapshot(PRESETS[preset]())
+def _opening(preset: str, language: str) -> Snapshot:
+    # Apart from its caller: a cache takes an argument that is left out for another one.
+    with speaking(language):
+        return Engine().snapshot(PRESETS[preset]())
 
 
+@speaks
 class Session(param.Parameterized):
     """Everything one person does; views watch its params and call its methods.
 
@@ -53,6 +70,7 @@ class Session(param.Parameterized):
     ----------
     scheduler : where heavy work runs.
     start : stack to open with, or its finished pictures; default: the opening demo's.
+    language : what the page speaks, one of `strings.LANGUAGES`.
     """
 
     document: Any = param.Parameter(doc="The stack, an immutable Document.")
@@ -64,13 +82,25 @@ class Session(param.Parameterized):
     ghost: Any = param.Parameter(doc="Pictures of a choice that is only looked at; or None.")
     stale: Any = param.Boolean(default=False, doc="Newer pictures are under way.")
     history: Any = param.Parameter(doc="The edits so far and those undone, a History.")
+    rules: Any = param.Parameter(default=FREE, doc="What may be edited, Rules.")
+    hidden: Any = param.Parameter(default=(), doc="Names of lenses and parts that are not there.")
+    lesson: Any = param.Parameter(doc="The Lesson that is open, or None.")
+    progress: Any = param.Parameter(default=Progress(), doc="How far it is, a Progress.")
+    notice: Any = param.String(default="", doc="What could not be done, to be read once.")
+    pinned: Any = param.Parameter(doc="The stack A to compare with, a Document; None without.")
+    compared: Any = param.Parameter(doc="Pictures of A on the seed and data of B, a Snapshot.")
+    sweep: Any = param.Parameter(doc="How the stack fares with other seeds, a Sweep; or None.")
+    language: Any = param.Selector(default=FIRST, objects=list(LANGUAGES), doc="What is spoken.")
 
     def __init__(
-        self, scheduler: Scheduler | None = None, start: Document | Snapshot | None = None
+        self,
+        scheduler: Scheduler | None = None,
+        start: Document | Snapshot | None = None,
+        language: str = FIRST,
     ) -> None:
-        start = start or opening_snapshot()
+        start = start or opening_snapshot(language=language)
         document = start.document if isinstance(start, Snapshot) else start
-        super().__init__(document=document, history=History(document))
+        super().__init__(document=document, history=History(document), language=language)
         self._scheduler: Scheduler = scheduler or InlineScheduler()
         self._engine, self._ghosts = Engine(), Engine()
         self._previewed = 0
@@ -80,6 +110,12 @@ class Session(param.Parameterized):
         self._trainer: Trainer | None = None
         self._stop_ticking: Callable[[], None] | None = None
         self._shown_weights: Mapping[str, Sequence[np.ndarray]] = self._trained
+        self._shown_language = language
+        self._other: PinnedStack | None = None
+        self.pinned_training: TrainingState | None = None
+        self._sweeping: SlicedJob | None = None
+        self._swept: list[Drawn] = []
+        self._stop_watching: Callable[[], None] | None = None
         self._computing = self._again = self._closed = False
         if isinstance(start, Snapshot):
             self.snapshot = start
@@ -238,9 +274,48 @@ class Session(param.Parameterized):
             with self._scheduler.together():
                 self.ghost = future.result()
 
+    def open_document(self, document: Document, name: str) -> None:
+        """Take over a whole document, as an edit of this name; go to it where it was before.
+
+        Parameters
+        ----------
+        document : the stack.
+        name : what a person calls this, such as "Open a file".
+        """
+        steps = self.history.steps_to(document)
+        if steps is None:
+            self._edit(name, document)
+        else:
+            self.go(steps)
+
+    def show(self, state: ViewState, name: str) -> None:
+        """Take over a shared state: its stack as an edit of this name, and what it looks at."""
+        self.open_document(state.document, name)
+        if state.pinned is None:
+            self.unpin()
+        elif state.pinned != self.pinned:
+            self.pin(state.pinned)
+        if state.selected:
+            self.select(state.selected)
+        if state.lens:
+            self.open_lens(state.lens)
+
+    def start_over(self, document: Document, selected: str = "") -> None:
+        """Begin anew with a document: there is nothing to undo, and nothing was learned."""
+        self._stop_training()
+        self._trained = {}
+        self.training = TrainingState()
+        self._adopt(History(document))
+        self.select(selected or _worth_a_look(document, self.snapshot))
+
     def layer_config(self, layer_id: str) -> dict[str, Any]:
         """Return the arguments of a layer that differ from their defaults."""
         return dict(self.document.owner(layer_id).arguments)
+
+    def argument_names(self, layer_id: str) -> list[str]:
+        """Return the names of the arguments that a layer could be given."""
+        cls = layerscope_catalogue().layer(self.document.layer(layer_id).class_name)
+        return [] if cls is None else [one.name for one in fields_of(cls)]
 
     def set_seed(self, seed: int) -> None:
         """Choose the seed of all randomness.
@@ -295,9 +370,23 @@ class Session(param.Parameterized):
 
     def go(self, steps: int) -> None:
         """Go `steps` edits on in the history; back where that is negative."""
-        self._adopt(self.history.go(steps))
+        history, pinned = self.history, self.pinned
+        for _ in range(abs(steps)):
+            crossed = (history.past[-1:] if steps < 0 else history.future[:1]) or None
+            if crossed and pinned is not None and crossed[0].merge_key.startswith(_SWAP):
+                # A and B change places again.
+                pinned = history.document
+            history = history.go(1 if steps > 0 else -1)
+        with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
+            if pinned is not None and pinned is not self.pinned:
+                self._pin(pinned, {})
+            self._adopt(history)
 
     def _edit(self, name: str, document: Document, merge_key: str = "") -> None:
+        if forbidden := self.rules.forbidden(self.document, document):
+            what = ", ".join(one.rpartition(".")[2] for one in forbidden)
+            self.notice = text("lesson.locked", what=what)
+            return
         self._adopt(self.history.edit(name, document, merge_key))
 
     def _adopt(self, history: History) -> None:
@@ -324,6 +413,112 @@ class Session(param.Parameterized):
         kept = {layer.id for layer in after.layers if keys.get(layer.id) == layer.key}
         self._trained = {key: value for key, value in self._trained.items() if key in kept}
 
+    # --- A and B -------------------------------------------------------------------------
+
+    def pin(self, document: Document | None = None) -> None:
+        """Make a stack A, to compare with what the current one becomes; by default as it is."""
+        learned = self._trained if document is None else {}
+        self._pin(self.document if document is None else document, learned)
+        # The input and the seed may have moved on.
+        self._refresh()
+
+    def _pin(self, document: Document, learned: Mapping[str, Sequence[np.ndarray]]) -> None:
+        self._other = PinnedStack(document, learned, self.document.seed)
+        shown: Snapshot | None = self.snapshot
+        as_shown = document is self.document and not self._needs_pictures()
+        if as_shown and shown is not None:
+            self._other.adopt(shown)
+        with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
+            self.pinned_training = self.training if document is self.document else None
+            self.pinned = document
+            self.compared = shown if as_shown else None
+
+    def unpin(self) -> None:
+        """Compare no longer."""
+        self._other = self.pinned_training = None
+        with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
+            self.pinned = self.compared = None
+
+    def toggle_pin(self) -> None:
+        """Pin the stack as it is, or compare no longer."""
+        if self.pinned is None:
+            self.pin()
+        else:
+            self.unpin()
+
+    def swap(self) -> None:
+        """Go on with A, and compare it with what was B."""
+        if self.pinned is None:
+            return
+        document = on_same_ground(self.pinned, self.document)
+        document = replace(document, next_id=max(document.next_id, self.document.next_id))
+        with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
+            self._pin(self.document, self._trained)
+            # Two in a row are two edits.
+            self._edit(text("session.edit_swap"), document, f"{_SWAP}{len(self.history.past)}")
+
+    @property
+    def differences(self) -> list[Difference]:
+        """The settings in which B differs from A; none while nothing is pinned."""
+        return [] if self.pinned is None else differences(self.pinned, self.document)
+
+    def revert(self, key: str) -> None:
+        """Take one difference back: B has this setting as A does.
+
+        Raises
+        ------
+        ValueError
+            If the stack has no room for a layer of A.
+        """
+        found = next((one for one in self.differences if one.key == key), None)
+        if found is not None:
+            self._edit(text("session.edit_revert", what=found.name), found.revert())
+
+    def start_sweep(self) -> None:
+        """Compute the stack, and A beside it, with other seeds, in slices of the training pool."""
+        self.stop_sweep()
+        other = None if self.pinned is None else on_same_ground(self.pinned, self.document)
+        self._swept = []
+        self.sweep = Sweep(self.document, self.pinned)
+        seeds = draws(self.document, other)
+        self._sweeping = SlicedJob(seeds, self._swept.append, lambda error: None)
+        self._stop_watching = self._scheduler.every(FRAME, self.tick_sweep)
+        self._sweeping.resume()
+
+    def tick_sweep(self) -> None:
+        """Show what a sweep has come to; called again and again while it runs."""
+        if self._sweeping is None or self._closed:
+            return
+        if _computes(self.sweep.document) != _computes(self.document):
+            # Nobody waits for what became of an older stack.
+            self.stop_sweep()
+            return
+        ended, done = self._sweeping.ended, self._swept
+        if ended:
+            self._end_sweep()
+        if ended or len(done) > len(self.sweep.drawn):
+            with self._scheduler.together():
+                self.sweep = replace(self.sweep, drawn=tuple(done), running=not ended)
+
+    def stop_sweep(self) -> None:
+        """Compute no more seeds; what is done stays."""
+        if self._sweeping is not None:
+            self._end_sweep()
+            self.sweep = replace(self.sweep, running=False)
+
+    def close_sweep(self) -> None:
+        """Put the sweep away."""
+        self.stop_sweep()
+        self.sweep = None
+
+    def _end_sweep(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        if self._stop_watching is not None:
+            self._stop_watching()
+            self._stop_watching = None
+
     # --- what is looked at ---------------------------------------------------------------
 
     def select(self, layer_id: str) -> None:
@@ -333,8 +528,27 @@ class Session(param.Parameterized):
                 self.selected = layer_id
             self._study_again()
 
+    def set_language(self, language: str) -> None:
+        """Speak another language: everything is said anew, and nothing else changes.
+
+        Raises
+        ------
+        ValueError
+            If it is none of `strings.LANGUAGES`.
+        """
+        if language not in LANGUAGES:
+            raise ValueError(text("session.unknown_language", value=language))
+        if language == self.language:
+            return
+        with speaking(language):
+            with self._scheduler.together():
+                self.language = language
+            self._refresh()
+
     def open_lens(self, name: str) -> None:
-        """Look through another lens."""
+        """Look through another lens, unless a lesson hides it."""
+        if name in self.hidden:
+            return
         with self._scheduler.together():
             self.lens = name
         self._study_again()
@@ -350,7 +564,8 @@ class Session(param.Parameterized):
         options : what the lens starts with.
         """
         self._studies[lens] = study
-        self._options[lens] = dict(options)
+        # A lens that is made anew, in another language, goes on where the last one was.
+        self._options[lens] = {**options, **self._options.get(lens, {})}
         if self.lens == lens:
             self._refresh()
 
@@ -369,6 +584,10 @@ class Session(param.Parameterized):
             self._refresh()
         elif self.study is not None:
             self.study = None
+
+    def later(self, milliseconds: int, action: Callable[[], None]) -> None:
+        """Do something after a while, unless the page is closed by then."""
+        self._scheduler.later(milliseconds, lambda: None if self._closed else action())
 
     # --- pictures ------------------------------------------------------------------------
 
@@ -394,13 +613,18 @@ class Session(param.Parameterized):
             look = partial(_looked, lens, layer_id, self._studies[lens], dict(self._options[lens]))
         # Where only the lens changed, the pictures of the stack stay as they are.
         known = None if self._needs_pictures() else self.snapshot
-        self._shown_weights = self._trained
+        self._shown_weights, self._shown_language = self._trained, self.language
         work = partial(_work, self._engine, self.document, dict(self._trained), known, look)
-        self._scheduler.run(work, self._drawn)
+        if (other := self._other) is not None:
+            # Beside A, and only then, there is more to do.
+            work = partial(_compared, work, other, self.document, self.compared, look)
+        self._scheduler.run(work, partial(self._drawn, other))
 
     def _needs_pictures(self) -> bool:
         shown: Snapshot | None = self.snapshot
         if shown is None or self._trained is not self._shown_weights:
+            return True
+        if self._shown_language != self.language:
             return True
         return _computes(shown.document) != _computes(self.document)
 
@@ -410,7 +634,7 @@ class Session(param.Parameterized):
             with self._scheduler.together():
                 self.stale = True
 
-    def _drawn(self, future: Future[tuple[Snapshot, Study | None]]) -> None:
+    def _drawn(self, other: PinnedStack | None, future: Future[tuple[Any, ...]]) -> None:
         """Show finished pictures, and go on if there is something newer."""
         self._computing = False
         if self._closed:
@@ -419,7 +643,9 @@ class Session(param.Parameterized):
         with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
             # A defect in the engine must not take the page down: the last good picture stays.
             if error is None:
-                self.snapshot, self.study = future.result()
+                self.snapshot, self.study, *compared = future.result()
+                if compared and other is self._other:
+                    self.compared = compared[0]
             self.stale = self.stale and self._again
         if self._again:
             self._refresh()
@@ -502,6 +728,7 @@ class Session(param.Parameterized):
         """Let go of everything: the page is gone."""
         self._closed = True
         self._end_ticking()
+        self._end_sweep()
         if self._trainer is not None:
             self._trainer.stop()
             self._trainer = None
@@ -528,6 +755,22 @@ def _work(
     """Compute a stack's pictures, unless they are known, and what the open lens asks of them."""
     snapshot = engine.snapshot(document, weights) if known is None else known
     return snapshot, None if look is None else look(snapshot)
+
+
+def _compared(
+    work: Callable[[], tuple[Snapshot, Study | None]],
+    other: PinnedStack,
+    current: Document,
+    known: Snapshot | None,
+    look: Callable[[Snapshot], Study] | None,
+) -> tuple[Snapshot, Study | None, Snapshot]:
+    """Compute B's pictures and A's, and what the open lens asks of both."""
+    snapshot, study = work()
+    compared = other.snapshot(current, known)
+    if look is not None and study is not None:
+        found = look(compared)
+        study = replace(study, other=None if found.error else found.found)
+    return snapshot, study, compared
 
 
 def _looked(

@@ -197,12 +197,15 @@ class Study:
         What the lens's `study` function returned.
     error
         Why it failed, when it did.
+    other
+        What it returned for the same layer of A, while one is pinned; None where it failed.
     """
 
     lens: str
     layer_id: str
     found: Any = None
     error: str = ""
+    other: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ PLOT_COLORS = MappingProxyType(
         "accent": "#c2731a",
         "danger": "#dd4a48",
         "success": "#2f9460",
+        "compared": "#9a5cd6",
         "muted": "#8b93a1",
     }
 )

@@ -20,6 +20,7 @@ from layerscope_explorer.histograms import compile_loops
 from layerscope_explorer.page import build_page
 from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.session import Session, opening_snapshot
+from layerscope_explorer.strings import LANGUAGES
 from layerscope_explorer.trainer import Trainer
 
 
@@ -33,6 +34,8 @@ def warm_up() -> None:
     threadpool_limits(1, user_api="blas")
     # Panel asks each model whether it has what it has not, and Bokeh looks for a similar name.
     settings.perform_error_diagnostics.set_value(False)
+    for language in LANGUAGES:
+        opening_snapshot(language=language)
     document: Document = add_layer(digits_stack(), "Dropout", 3)
     for optimizer in ("Adam", "SGD"):
         trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())

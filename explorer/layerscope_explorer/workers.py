@@ -105,8 +105,14 @@ class DocumentScheduler:
         def start() -> None:
             edit_pool().submit(context.run, work).add_done_callback(returned)
 
-        # Started after the event that asked for it: the two would fight for the interpreter.
-        asyncio.get_running_loop().call_soon(start)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            # `panel serve --num-threads` handles events in threads that have no loop.
+            start()
+        else:
+            # Started after the event that asked for it: the two would fight for the interpreter.
+            loop.call_soon(start)
 
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
         """Call `tick` under the document's lock until stopped."""

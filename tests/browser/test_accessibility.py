@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from layerscope_explorer.lenses import LENSES
-from served_explorer import Visit
+from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +49,23 @@ def test_open_menus_too(visit: Visit) -> None:
     page.keyboard.press("Escape")
     page.locator(".ls-card").nth(3).locator(".ls-main").click()
     page.locator(".ls-arg-activation .ls-picker").click()
+    page.wait_for_timeout(400)
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("query", ["?lang=en", "?lang=zh"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str) -> None:
+    page = visit.page
+    page.emulate_media(color_scheme=theme)
+    open_explorer(page, page.url.partition("?")[0] + query)
+    page.keyboard.press("p")
+    page.locator(".ls-compare").wait_for()
+    page.locator(".ls-status .ls-cure").click()
+    page.locator(".ls-difference").first.wait_for()
+    page.keyboard.press("w")
+    page.locator(".ls-tile[data-seed='15']").wait_for()
+    page.keyboard.press("?")
     page.wait_for_timeout(400)
     assert violations(page) == []
 

@@ -71,14 +71,20 @@ def test_an_initializer_that_draws_nothing_is_shown_without() -> None:
 
 
 def test_showing_draws_no_seed() -> None:
-    ls.utils.set_random_seed(3)
-    before = ls.initializers.RandomNormal()
-    expected = ls.initializers.RandomNormal()((3,))
-    ls.utils.set_random_seed(3)
-    again = ls.initializers.RandomNormal()
-    again._repr_html_()
-    np.testing.assert_array_equal(ls.initializers.RandomNormal()((3,)), expected)
-    np.testing.assert_array_equal(again((3,)), before((3,)))
+    def drawn(shown: bool) -> list[np.ndarray]:
+        ls.utils.set_random_seed(3)
+        first = ls.initializers.RandomNormal()
+        if shown:
+            assert "svg" in first._repr_html_()
+        return [first((3,)), ls.initializers.RandomNormal()((3,))]
+
+    np.testing.assert_array_equal(drawn(True), drawn(False))
+
+
+def test_showing_leaves_a_generator_where_it_is() -> None:
+    generator = ls.random.SeedGenerator(5)
+    ls.initializers.RandomNormal(seed=generator)._repr_html_()
+    assert generator.next() == ls.random.SeedGenerator(5).next()
 
 
 def test_text_is_never_markup() -> None:

@@ -73,6 +73,9 @@ class FakeSession(param.Parameterized):
     stale: Any = param.Boolean()
     study: Any = param.Parameter()
     lens: Any = param.String()
+    compared: Any = param.Parameter()
+    pinned: Any = param.Parameter()
+    pinned_training: Any = None
 
     def register_study(self, *names: Any, **options: Any) -> None:
         pass

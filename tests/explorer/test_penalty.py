@@ -15,7 +15,14 @@ from layerscope_explorer.document import Document
 from layerscope_explorer.edits import add_layer, set_argument, set_bypassed, share_layer
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.lenses import LENSES
-from layerscope_explorer.lenses.penalty import OUTPUT, PenaltyLens, rows, sentence, study, table
+from layerscope_explorer.lenses.penalty import (
+    PenaltyLens,
+    output_label,
+    rows,
+    sentence,
+    study,
+    table,
+)
 from layerscope_explorer.penalties import gradient_of, group_axes, norms_of, penalties_of, step_rate
 from layerscope_explorer.planes import plane_of
 from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
@@ -272,9 +279,9 @@ def test_without_classes_there_is_no_bar_of_the_data() -> None:
 def test_the_weight_is_a_choice_and_so_is_a_penalized_output() -> None:
     session, lens = lens_on()
     session.set_argument(session.selected, "activity_regularizer", "l1")
-    assert lens.body.caption.content["choices"] == ["kernel", "bias", OUTPUT]
-    lens.body.caption.choice = OUTPUT
-    assert session.study.found.label == OUTPUT
+    assert lens.body.caption.content["choices"] == ["kernel", "bias", output_label()]
+    lens.body.caption.choice = output_label()
+    assert session.study.found.label == output_label()
     assert session.study.found.penalty == pytest.approx(session.study.found.shares[1].activity)
     lens.body.caption.choice = "bias"
     assert lens.body.caption.content["choice"] == "bias"

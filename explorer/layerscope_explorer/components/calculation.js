@@ -1,10 +1,3 @@
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
 export function render({model}) {
   const root = element("div", "ls-calculation")
   const table = element("table")

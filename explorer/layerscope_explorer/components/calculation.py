@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.theme import PLOT_COLORS
 
 __all__ = ["Calculation"]
@@ -37,7 +37,7 @@ class Calculation(pn.custom.JSComponent):
         doc="The two colours of the bars, those of `HeatMap`.",
     )
 
-    _esm = Path(__file__).with_name("calculation.js")
+    _esm = with_dom(Path(__file__).with_name("calculation.js"))
     _stylesheets = stylesheets("calculation")
 
     def __init__(self, on_follow: Callable[[int], None], **params: Any) -> None:

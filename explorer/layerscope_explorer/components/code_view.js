@@ -65,17 +65,23 @@ export function render({model}) {
       grow()
       return
     }
-    const lines = model.source.replace(/\n$/, "").split("\n").map((line, number) => {
-      const row = document.createElement("span")
-      row.className = number >= from && number < to ? "ls-code-line ls-marked" : "ls-code-line"
-      row.textContent = line + "\n"
+    const line = (tag, words, className = "") => {
+      const row = document.createElement(tag)
+      row.className = `ls-code-line ${className}`
+      row.textContent = words + "\n"
       return row
+    }
+    const gone = number => (model.removed[number] ?? []).map(words => line("del", words))
+    const lines = model.source.replace(/\n$/, "").split("\n")
+    const rows = lines.flatMap((words, number) => {
+      const tag = model.added.includes(number) ? "ins" : "span"
+      return [...gone(number), line(tag, words, number >= from && number < to ? "ls-marked" : "")]
     })
-    shown.replaceChildren(...lines)
+    shown.replaceChildren(...rows, ...gone(lines.length))
     shown.querySelector(".ls-marked")?.scrollIntoView({block: "nearest"})
   }
   model.on("remove", () => { clearTimeout(timer); clearTimeout(copied) })
-  model.on(["source", "marked", "editable", "error", "label"], draw)
+  model.on(["source", "marked", "removed", "added", "editable", "error", "label"], draw)
   draw()
   return root
 }

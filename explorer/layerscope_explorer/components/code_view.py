@@ -26,6 +26,8 @@ class CodeView(pn.custom.JSComponent):
 
     source = param.String(default="", doc="The text.")
     marked = param.List(default=[], item_type=int, doc="First marked line and one past the last.")
+    removed = param.Dict(default={}, doc="Lines of A that B lacks, by the line they were before.")
+    added = param.List(default=[], item_type=int, doc="Lines that A lacks.")
     editable = param.Boolean(default=False, doc="Whether the text can be edited.")
     error = param.String(default="", doc="Why the edited text cannot be used.")
     label = param.String(default="", doc="What a screen reader calls the text.")

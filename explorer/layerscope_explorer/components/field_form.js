@@ -2,22 +2,6 @@ const POSITIONS = 200
 /* Milliseconds between the values of a drag: more would only keep the server from answering. */
 const ANSWERED_AFTER = 25
 
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
-}
-
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
-/* Writing the same words again would make the browser lay them out again. */
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text
-}
-
 function format(value) {
   if (value === null || value === undefined) return ""
   if (typeof value !== "number") return String(value)
@@ -334,7 +318,7 @@ export function render({model}) {
     everywhere.hidden = true
     everywhere.addEventListener("click", () => send(control, "everywhere"))
     row.append(line, everywhere, error)
-    const control = {path: field.path, row, side, error, sent: 0}
+    const control = {path: field.path, row, side, error, sent: 0, locked: false}
     dot.addEventListener("click", () => { send(control, "reset"); control.input.focus() })
     makers[field.control](control, field)
     const id = `ls-${field.path}`
@@ -350,6 +334,11 @@ export function render({model}) {
     everywhere.hidden = !field.everywhere
     control.row.classList.toggle("ls-changed", field.changed)
     dot.hidden = !field.changed
+    if (control.locked !== Boolean(field.locked)) {
+      control.locked = Boolean(field.locked)
+      control.row.classList.toggle("ls-locked", control.locked)
+      for (const one of control.row.querySelectorAll("input, select, button")) one.disabled = control.locked
+    }
     // Older than what the person did since: the answer to that is on its way.
     if (field.heard < control.sent || control.next) return
     control.value = field.value
@@ -417,6 +406,8 @@ export function render({model}) {
       const changed = labelled.fields.filter(f => f.changed && !f.nested).length
       say(box.querySelector(".ls-count"), changed ? `${changed} ${strings.changed}` : "")
       if (labelled.fields.some(f => f.error)) box.open = true
+      if (labelled.unfold && !box.dataset.unfolded) box.open = true
+      box.dataset.unfolded = labelled.unfold ? "yes" : ""
     })
     say(notice, content.notice)
     notice.hidden = !content.notice
@@ -437,6 +428,21 @@ export function render({model}) {
     expand.title = label
     if (model.color) root.style.setProperty("--c", model.color)
   }
+
+  /* Enter on a card goes to the first control of its layer, Escape back to the card. */
+  const edit = () => {
+    if (!model.title) return
+    if (expand.offsetParent) model.expanded = true
+    const parts = [...body.querySelectorAll("input, select, button, summary")]
+    parts.find(part => part.checkVisibility({visibilityProperty: true, opacityProperty: true}))?.focus()
+  }
+  document.addEventListener("ls-edit", edit)
+  model.on("remove", () => document.removeEventListener("ls-edit", edit))
+  body.addEventListener("keydown", event => {
+    if (event.key !== "Escape" || !model.title) return
+    document.dispatchEvent(new CustomEvent("ls-stack", {detail: "focus"}))
+    event.preventDefault()
+  })
 
   model.on(["title", "subtitle", "summary", "color", "expanded"], drawHead)
   model.on("content", draw)

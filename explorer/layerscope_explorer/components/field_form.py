@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import panel as pn
 import param
 from panel.viewable import Child
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.strings import section
 
 __all__ = ["FieldForm"]
@@ -34,25 +34,23 @@ class FieldForm(pn.custom.JSComponent):
         Called with the path and the choice that is only looked at, None when it no longer is.
     on_everywhere
         Called with the path whose value all layers alike are to have.
+    owner
+        Whose form this is at first.
     """
 
-    owner = param.String(default="", doc="Whose form this is; a change redraws everything.")
     title = param.String(default="", doc="Heading; empty for a form without one.")
     subtitle = param.String(default="", doc="Beside the heading.")
     summary = param.String(default="", doc="One line under the heading.")
     color = param.String(default="", doc="Accent of the heading.")
-    notice = param.String(default="", doc="A problem that no single control is to blame for.")
-    empty = param.String(default="", doc="Shown when there are no groups.")
     formula = Child(default=None, doc="Shown between summary and groups.")
+    # One text: Param and Bokeh would visit and compare every entry of nested lists.
     content = param.String(default="{}", doc="Owner, notice, empty and groups as JSON.")
     thumbnails = param.Dict(default={}, doc="Drawings of what can be picked, by kind and name.")
     expanded = param.Boolean(default=False, doc="Whether the form is open where it is a sheet.")
     inline = param.Boolean(default=False, doc="Whether controls sit side by side.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    # They reach the page with the groups, as one text.
-    _rename: ClassVar[Mapping[str, str | None]] = dict.fromkeys(("owner", "notice", "empty"))
-    _esm = Path(__file__).with_name("field_form.js")
+    _esm = with_dom(Path(__file__).with_name("field_form.js"))
     _stylesheets = stylesheets("field_form")
 
     def __init__(
@@ -61,6 +59,7 @@ class FieldForm(pn.custom.JSComponent):
         on_reset: Callable[[str], None],
         on_preview: Callable[[str, Any], None] | None = None,
         on_everywhere: Callable[[str], None] | None = None,
+        owner: str = "",
         **params: Any,
     ) -> None:
         super().__init__(strings=section("inspector"), **params)
@@ -69,26 +68,27 @@ class FieldForm(pn.custom.JSComponent):
         self._on_preview, self._on_everywhere = on_preview, on_everywhere
         self.heard: dict[str, int] = {}
         """Number of the last message per path; a control ignores values older than its own."""
-        self._groups: Sequence[Mapping[str, Any]] = ()
-        self.param.watch(self._pack, list(self._rename))
-        self._pack()
+        self.fill((), owner)
 
-    @property
-    def groups(self) -> Sequence[Mapping[str, Any]]:
-        """The groups shown; see `controls.groups_of`."""
-        return self._groups
+    def fill(
+        self,
+        groups: Sequence[Mapping[str, Any]],
+        owner: str,
+        notice: str = "",
+        empty: str = "",
+    ) -> None:
+        """Show these groups of controls.
 
-    def fill(self, groups: Sequence[Mapping[str, Any]], **words: str) -> None:
-        """Fill the form with these groups, and values for owner, notice and empty."""
-        # No param: Param and Bokeh would visit and compare every entry of the nested lists.
-        self._groups = groups
-        with param.parameterized.discard_events(self):
-            self.param.update(words)
-        self._pack()
-
-    def _pack(self, *_: Any) -> None:
-        words = {name: getattr(self, name) for name in self._rename}
-        self.content = json.dumps(words | {"groups": self._groups})
+        Parameters
+        ----------
+        groups : see `controls.groups_of`.
+        owner : whose form this is; a change redraws everything.
+        notice : a problem that no single control is to blame for.
+        empty : shown when there are no groups.
+        """
+        self.groups, self.owner, self.notice, self.empty = groups, owner, notice, empty
+        content = {"owner": owner, "notice": notice, "empty": empty, "groups": groups}
+        self.content = json.dumps(content)
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
         path = str(data.get("path", ""))

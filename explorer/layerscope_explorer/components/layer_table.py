@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 
 __all__ = ["LayerTable"]
 
@@ -29,7 +29,7 @@ class LayerTable(pn.custom.JSComponent):
     selected = param.String(default="", doc="Id of the selected row.")
     notes = param.List(default=[], item_type=str, doc="Lines about the selected layer.")
 
-    _esm = Path(__file__).with_name("layer_table.js")
+    _esm = with_dom(Path(__file__).with_name("layer_table.js"))
     _stylesheets = stylesheets("layer_table")
 
     def __init__(self, on_select: Callable[[str], None], **params: Any) -> None:

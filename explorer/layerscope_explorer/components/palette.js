@@ -1,14 +1,3 @@
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
-}
-
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
 /* Best first: the name is the query, it starts with the query, a word of it does (Max-Pooling-2D), it is inside
    the name, it is in the summary. */
 function rank(item, query) {

@@ -9,8 +9,8 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
-from layerscope_explorer.strings import section
+from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.strings import of_core, section
 from layerscope_explorer.theme import section_color
 
 __all__ = ["Palette", "groups_of"]
@@ -24,7 +24,7 @@ def groups_of(layers: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
         name = layer["section"]
         label = strings.get(f"section_{name}", name.replace("_", " ").capitalize())
         group = groups.setdefault(name, {"label": label, "color": section_color(name), "items": []})
-        group["items"].append({"name": layer["name"], "summary": layer["summary"]})
+        group["items"].append({"name": layer["name"], "summary": of_core(layer["summary"])})
     return list(groups.values())
 
 
@@ -44,7 +44,7 @@ class Palette(pn.custom.JSComponent):
     index = param.Integer(default=0, doc="Where in the stack the layer is added.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("palette.js")
+    _esm = with_dom(Path(__file__).with_name("palette.js"))
     _stylesheets = stylesheets("palette")
 
     def __init__(self, session: Any, layers: Iterable[Mapping[str, str]], **params: Any) -> None:

@@ -1,29 +1,83 @@
-"""Keyboard shortcuts of the whole page."""
+"""Keyboard shortcuts of the whole page, and the sheet that lists them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 import panel as pn
+import param
 
-__all__ = ["Shortcuts", "toggle_training"]
+from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.strings import LANGUAGES, section, text
+
+__all__ = ["LETTERS", "SHEET", "Shortcuts", "toggle_training"]
+
+#: What single letters do where no text is typed.
+LETTERS: Mapping[str, str] = MappingProxyType(
+    {"r": "reroll", "p": "pin", "x": "swap", "w": "sweep", "l": "language", "t": "theme"}
+)
+
+#: The sheet: of each part of the page its keys, with the names of what they do in the strings.
+SHEET: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType(
+    {
+        "page": (
+            ("Ctrl Z", "undo"),
+            ("Ctrl Shift Z", "redo"),
+            ("R", "reroll"),
+            ("1 … 8", "lens"),
+            ("Space", "train"),
+            ("P", "pin"),
+            ("X", "swap"),
+            ("W", "sweep"),
+            ("L", "language"),
+            ("T", "theme"),
+            ("?", "keys"),
+            ("Esc", "escape"),
+        ),
+        "stack": (
+            ("↑ ↓", "select"),
+            ("Enter", "edit"),
+            ("Alt ↑ ↓", "move"),
+            ("A", "add"),
+            ("D", "duplicate"),
+            ("S", "share"),
+            ("B", "bypass"),
+            ("R", "redraw"),
+            ("Delete", "remove"),
+        ),
+        "controls": (
+            ("Tab", "next"),
+            ("← →", "choose"),
+            ("Esc", "back"),
+        ),
+    }
+)
 
 
 class Shortcuts(pn.custom.JSComponent):
-    """Invisible listener: Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Space (train or pause), R (reroll), 1 to 9.
+    """Listens to the keys of the whole page, and shows what they are on ``?``.
 
     Keys pressed in a text field or on a control that uses them itself are left alone.
     """
 
-    _esm = Path(__file__).with_name("shortcuts.js")
-    _stylesheets: ClassVar[list[str]] = [
-        ":host { position: absolute !important; width: 0; height: 0; }"
-    ]
+    letters = param.Dict(default=dict(LETTERS), doc="What single letters do.")
+    sheet = param.List(default=[], item_type=list, doc="Parts of the page, each with its keys.")
+    strings = param.Dict(default={}, doc="Templates of the visible texts.")
+
+    _esm = with_dom(Path(__file__).with_name("shortcuts.js"))
+    _stylesheets = stylesheets("shortcuts")
 
     def __init__(self, session: Any, lenses: Sequence[str] = (), **params: Any) -> None:
-        super().__init__(**params)
+        words = section("keys")
+        sheet = [
+            [words[f"place_{place}"], [[caps, words[name]] for caps, name in keys]]
+            for place, keys in SHEET.items()
+        ]
+        strings = {"title": words["title"], "close": text("palette.close")}
+        super().__init__(sheet=sheet, strings=strings, **params)
         self._session = session
         self._lenses = lenses
 
@@ -41,6 +95,15 @@ class Shortcuts(pn.custom.JSComponent):
                 toggle_training(session)
             case "lens" if int(number) <= len(self._lenses):
                 session.open_lens(self._lenses[int(number) - 1])
+            case "pin":
+                session.toggle_pin()
+            case "swap":
+                session.swap()
+            case "sweep":
+                session.start_sweep()
+            case "language":
+                spoken = list(LANGUAGES)
+                session.set_language(spoken[(spoken.index(session.language) + 1) % len(spoken)])
 
 
 def toggle_training(session: Any) -> None:

@@ -11,17 +11,6 @@ const ICONS = {
 }
 const DRAG_THRESHOLD = 6
 
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "")
-}
-
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
   svg.setAttribute("viewBox", "0 0 16 16")
@@ -33,11 +22,6 @@ function icon(name) {
   return svg
 }
 
-/* Writing the same words again would make the browser lay them out again. */
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text
-}
-
 function iconButton(name, label, action) {
   const button = element("button", `ls-icon-button ls-action-${name}`)
   button.type = "button"
@@ -45,11 +29,6 @@ function iconButton(name, label, action) {
   setLabel(button, label)
   button.addEventListener("click", event => { event.stopPropagation(); action() })
   return button
-}
-
-function setLabel(node, label) {
-  node.setAttribute("aria-label", label)
-  node.title = label
 }
 
 /* An activation's curve, as its picker draws it. */
@@ -132,7 +111,7 @@ export function render({model}) {
 
   const indexOf = id => rows.findIndex(row => row.id === id)
   const announce = (template, values) => { live.textContent = fill(template, values) }
-  const openPalette = index => { expectsNewCard = true; model.send_msg({type: "palette", index}) }
+  const openPalette = index => { if (model.locked) return; expectsNewCard = true; model.send_msg({type: "palette", index}) }
 
   function select(id) {
     expectsNewCard = false
@@ -142,7 +121,7 @@ export function render({model}) {
 
   function move(id, index) {
     const from = indexOf(id)
-    if (index < 0 || index >= rows.length || index === from) return
+    if (model.locked || index < 0 || index >= rows.length || index === from) return
     focusAfterDraw = id
     announce(strings.moved, {name: rows[from].name, position: index + 1})
     model.send_msg({type: "move", id, index})
@@ -150,7 +129,7 @@ export function render({model}) {
 
   function remove(id) {
     const index = indexOf(id)
-    if (index < 0) return
+    if (model.locked || index < 0) return
     const neighbour = rows[index + 1] ?? rows[index - 1]
     focusAfterDraw = neighbour?.id ?? null
     announce(strings.removed, {name: rows[index].name})
@@ -159,6 +138,7 @@ export function render({model}) {
 
   /* What is done to one layer as a whole. */
   function act(type, id) {
+    if (model.locked && type !== "reroll") return
     if (type === "duplicate") announce(strings.duplicated, {name: rows[indexOf(id)].name})
     model.send_msg({type, id})
   }
@@ -168,7 +148,10 @@ export function render({model}) {
     const back = ["ArrowUp", "ArrowLeft"].includes(event.key)
     const forth = ["ArrowDown", "ArrowRight"].includes(event.key)
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey
-    if (back || forth) {
+    if (event.key === "Enter") {
+      select(id)
+      document.dispatchEvent(new Event("ls-edit"))
+    } else if (back || forth) {
       const target = index + (forth ? 1 : -1)
       if (event.altKey) move(id, target)
       else if (rows[target]) { select(rows[target].id); focusCard(rows[target].id) }
@@ -338,7 +321,7 @@ export function render({model}) {
      finger only the grip, or the list could not be scrolled. */
   function startDrag(event, id) {
     const onGrip = event.target.classList.contains("ls-grip")
-    if (event.button !== 0 || event.target.closest(".ls-actions")) return
+    if (model.locked || event.button !== 0 || event.target.closest(".ls-actions")) return
     if (event.pointerType !== "mouse" && !onGrip) return
     const horizontal = getComputedStyle(list).flexDirection === "row"
     const order = rows.map(row => row.id)
@@ -394,6 +377,19 @@ export function render({model}) {
     window.addEventListener("pointercancel", onEnd)
     window.addEventListener("keydown", onEscape)
   }
+
+  const lock = () => root.classList.toggle("ls-locked", model.locked)
+  model.on("locked", lock)
+  lock()
+  /* Keys that come while nothing has the focus, and the way back out of the inspector. */
+  const onKeyElsewhere = ({detail: key}) => {
+    const row = rows.find(one => one.id === model.selected)
+    if (!row || key === "focus") return row ? focusCard(row.id) : input.focus()
+    focusCard(row.id)
+    cards.get(row.id).main.dispatchEvent(new KeyboardEvent("keydown", {key, cancelable: true}))
+  }
+  document.addEventListener("ls-stack", onKeyElsewhere)
+  model.on("remove", () => document.removeEventListener("ls-stack", onKeyElsewhere))
 
   model.on(["packed_rows", "total", "input_row"], draw)
   model.on("selected", () => { mark(model.selected); cards.get(model.selected)?.slot.scrollIntoView({block: "nearest", inline: "nearest"}) })

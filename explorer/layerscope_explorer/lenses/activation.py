@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
-from layerscope_explorer.lenses.distribution import HOVER_RANGE, rebin, share_between, statistics
+from layerscope_explorer.lenses.comparison import (
+    NO_LINE,
+    Outline,
+    both_rows,
+    both_sentences,
+    of_a,
+    steps_of,
+)
+from layerscope_explorer.lenses.distribution import hover_range, rebin, share_between, statistics
 from layerscope_explorer.lenses.figure import (
     DERIVATIVE,
     FLAT,
@@ -259,6 +267,8 @@ class ActivationPicture:
         self.pane = picture_pane(self.figure)
         self._y = SteadyRange(self.figure.y_range, least_fill=0.7)
         self._x = SteadyRange(self.figure.x_range)
+        self.other = Outline(self.figure)
+        self.other_inputs = Outline(self.figure, y_range_name="height", line_width=1.5)
         self.message = Message(self.figure, self._draw())
 
     def _draw(self) -> Any:
@@ -286,17 +296,24 @@ class ActivationPicture:
             text_font=value(FONT), **zone,
         )  # fmt: skip
         tips = [
-            (text("lenses.hover_range"), HOVER_RANGE),
+            (text("lenses.hover_range"), hover_range()),
             (text("lenses.hover_share_inputs"), "@share{0.0%}"),
         ]
         picture.add_tools(hover([bars], tips))
         return baseline
 
-    def show(self, drawn: Frame, stretches: list[Zone], subject: object) -> None:
-        """Draw a frame and its flat stretches; a new `subject` may move the axes freely.
+    def show(
+        self,
+        drawn: Frame,
+        stretches: list[Zone],
+        subject: object,
+        other: ActivationView | None = None,
+    ) -> None:
+        """Draw a frame, its flat stretches and A's outline; a new `subject` may move the axes.
 
         To be called inside `redraw`.
         """
+        self._show_other(other)
         x, y, slope = drawn["x"], drawn["y"], drawn["derivative"]
         if x.size:
             self._x.show(float(x[0]), float(x[-1]), subject)
@@ -323,6 +340,16 @@ class ActivationPicture:
             },
         )
         replace_data(self.zones, self._zone_columns(stretches))
+
+    def _show_other(self, other: ActivationView | None) -> None:
+        if other is None:
+            self.other.show(NO_LINE)
+            self.other_inputs.show(NO_LINE)
+            return
+        self.other.show((other.x, other.y))
+        x, density = steps_of(other.inputs)
+        highest = float(density.max(initial=0.0))
+        self.other_inputs.show((x, density * (_DATA_HEIGHT / highest) if highest else density))
 
     def _zone_columns(self, stretches: list[Zone]) -> dict[str, list[Any]]:
         start, end = self._x.start, self._x.end
@@ -365,16 +392,22 @@ class ActivationLens(LayerLens):
         if view is None:
             self._show_nothing(Words(self.title(layer), sentence=sentence(layer), tone="off"))
             return
-        self.picture.show(frame(layer), zones(view), (layer.id, view.name))
+        other = self.other if self.other is not None and self.other.activation else None
+        old = None if other is None else other.activation
+        self.picture.show(frame(layer), zones(view), (layer.id, view.name), old)
+        said, entries = sentence(layer), legend(layer)
+        if other is not None and old is not None:
+            said = both_sentences(said, sentence(other))
+            entries.append(of_a(text("compare.outline_of", what=old.name)))
         self.picture.message.say("")
         self.body.say(
             Words(
                 subject=self.title(layer),
                 detail=view.name,
-                sentence=sentence(layer),
+                sentence=said,
                 tone="warn" if max(view.dead, view.saturated) > _WORTH_A_WARNING else "plain",
-                legend=legend(layer),
-                table=lambda: table(layer),
+                legend=entries,
+                table=lambda: both_rows(table, layer, other),
             )
         )
 

@@ -1,17 +1,5 @@
 // The words above a lens's picture. All text is set as text, never as HTML.
 
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-// Writing the same words again would make the browser lay them out again.
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
 function legendEntry(entry) {
   const item = element("li", "ls-legend-entry");
   const mark = element("span", `ls-mark ls-mark-${entry.mark}`);

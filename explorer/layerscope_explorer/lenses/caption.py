@@ -8,6 +8,8 @@ from typing import ClassVar
 import panel as pn
 import param
 
+from layerscope_explorer.components import with_dom
+
 __all__ = ["Caption", "NumbersTable", "legend_entry"]
 
 _HERE = Path(__file__).parent
@@ -20,7 +22,8 @@ def legend_entry(mark: str, color: str, label: str, value: str = "") -> dict[str
     Parameters
     ----------
     mark
-        How the picture draws it: "fill", "line", "dash", "upright", "span" or "dot".
+        How the picture draws it: "fill", "outline", "line", "dash", "upright", "span" or
+        "dot".
     color
         A CSS colour, the same as in the picture.
     label, value
@@ -39,7 +42,7 @@ class Caption(pn.custom.JSComponent):
     choice = param.String(doc="What a person chose among the choices.")
     stale = param.Boolean(default=False, doc="Whether the card is dimmed: newer work is under way.")
 
-    _esm = _HERE / "caption.js"
+    _esm = with_dom(_HERE / "caption.js")
     _stylesheets: ClassVar[list[str]] = [_CSS]
 
 

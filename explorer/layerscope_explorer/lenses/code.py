@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from typing import Any, ClassVar
 
 from layerscope_explorer.code import LANGUAGES, Language, code_of, missing_in_keras
+from layerscope_explorer.comparing import on_same_ground
 from layerscope_explorer.components.code_view import CodeView
 from layerscope_explorer.lenses.lens import LensBody, Viewed, Words
 from layerscope_explorer.strings import text
 
-__all__ = ["CodeLens"]
+__all__ = ["CodeLens", "changes"]
+
+
+def changes(old: str, new: str) -> tuple[dict[str, list[str]], list[int]]:
+    r"""Return the lines of A that B lacks, by the line of B they stood before, and B's own lines.
+
+    Examples
+    --------
+    >>> changes("a\nb\nc", "a\nd\nc")
+    ({'1': ['b']}, [1])
+    """
+    before, after = old.splitlines(), new.splitlines()
+    removed: dict[str, list[str]] = {}
+    added: list[int] = []
+    for kind, i1, i2, j1, j2 in SequenceMatcher(None, before, after, False).get_opcodes():
+        if kind != "equal":
+            if i2 > i1:
+                removed[str(j1)] = before[i1:i2]
+            added += range(j1, j2)
+    return removed, added
 
 
 class CodeLens(Viewed):
@@ -27,7 +48,7 @@ class CodeLens(Viewed):
         self.view = CodeView(self._edit, sizing_mode="stretch_width", margin=0)
         self.language: Language = "keras"
         body = LensBody(self.view, choices_label=text("code.language"))
-        super().__init__(session, body, ["document", "selected", "lens"])
+        super().__init__(session, body, ["document", "selected", "lens", "pinned"])
         body.caption.param.watch(self._choose, "choice")
 
     def refresh(self) -> None:
@@ -37,8 +58,15 @@ class CodeLens(Viewed):
         document = self.session.document
         code = code_of(document, self.language)
         editable = self.language == "json"
+        pinned = self.session.pinned
+        removed, added = {}, []
+        if pinned is not None and not editable:
+            other = on_same_ground(pinned, document)
+            removed, added = changes(code_of(other, self.language).source, code.source)
         self.view.param.update(
             source=code.source,
+            removed=removed,
+            added=added,
             marked=list(code.lines.get(self.session.selected, ())),
             editable=editable,
             label=text(f"code.{self.language}"),
@@ -47,6 +75,9 @@ class CodeLens(Viewed):
         sentence = text(f"code.about_{self.language}")
         if missing:
             sentence = text("code.not_in_keras", names=", ".join(missing))
+        if removed or added:
+            lines = sum(map(len, removed.values()))
+            sentence = f"{sentence} {text('compare.lines', added=len(added), removed=lines)}"
         self.body.say(
             Words(
                 subject=text("code.title"),

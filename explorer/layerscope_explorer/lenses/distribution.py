@@ -11,6 +11,7 @@ from bokeh.core.properties import value
 from numpy.typing import NDArray
 
 from layerscope_explorer.lenses import wording
+from layerscope_explorer.lenses.comparison import Outline, steps_of
 from layerscope_explorer.lenses.figure import (
     FONT,
     MARKER,
@@ -32,7 +33,11 @@ __all__ = ["DistributionPicture", "distribution_frame", "rebin", "share_between"
 Frame = dict[str, NDArray[Any]]
 Curve = tuple[NDArray[Any], NDArray[Any]]
 
-HOVER_RANGE = text("lenses.between", low="@left{custom}", high="@right{custom}")
+
+def hover_range() -> str:
+    """Return how a tooltip names the values of the bar under the pointer."""
+    return text("lenses.between", low="@left{custom}", high="@right{custom}")
+
 
 # A bar this many times higher than the next is cut off, so that the others can be seen.
 _TOWERING = 4.0
@@ -173,6 +178,7 @@ class DistributionPicture:
         self.pane = picture_pane(self.figure)
         self._x = SteadyRange(self.figure.x_range)
         self._y = SteadyRange(self.figure.y_range, least_fill=0.7)
+        self.other = Outline(self.figure)
         self.message = Message(self.figure, self._draw())
 
     def _draw(self) -> Any:
@@ -210,7 +216,7 @@ class DistributionPicture:
         baseline = picture.hspan(y=[0.0], line_color=MARKER, line_width=1)
         self._write("x", "y", self.cut, MEASURED, "top")
         tips = [
-            (text("lenses.hover_range"), HOVER_RANGE),
+            (text("lenses.hover_range"), hover_range()),
             (text("lenses.hover_share"), "@share{0.0%}"),
         ]
         picture.add_tools(hover([bars], tips))
@@ -231,14 +237,18 @@ class DistributionPicture:
             text_font=value(FONT),
         )
 
-    def show(self, frame: Frame, subject: object) -> None:
-        """Draw a frame; a new `subject` may move the axes freely.
+    def show(self, frame: Frame, subject: object, other: Histogram | None = None) -> None:
+        """Draw a frame, and the outline of A; a new `subject` may move the axes freely.
 
         To be called inside `redraw`.
         """
         ceiling = float(frame["ceiling"][0])
-        self._show_axes(frame, ceiling, subject)
+        if other is not None and np.isfinite(other.mean) and np.size(frame["mean"]):
+            # A spike of A must not press B to the floor.
+            ceiling = max(ceiling, min(float(other.counts.max()), _TOWERING * ceiling))
+        self._show_axes(frame, ceiling, subject, other)
         top = self._y.end
+        self.other.show(steps_of(other, 2.0 * top))
         left, right, share = frame["left"], frame["right"], frame["share"]
         replace_data(
             self.bars,
@@ -264,7 +274,9 @@ class DistributionPicture:
         )
         replace_data(self.cut, self._cut_label(frame, top))
 
-    def _show_axes(self, frame: Frame, ceiling: float, subject: object) -> None:
+    def _show_axes(
+        self, frame: Frame, ceiling: float, subject: object, other: Histogram | None
+    ) -> None:
         ends = [
             float(end)
             for name, pick in (("left", np.min), ("right", np.max), ("x", np.min), ("x", np.max))
@@ -272,6 +284,8 @@ class DistributionPicture:
             for end in [pick(frame[name])]
         ]
         ends += frame["stem"].tolist()
+        if other is not None and np.isfinite(other.mean):
+            ends += [float(other.edges[0]), float(other.edges[-1])]
         if ends:
             self._x.show(min(ends), max(ends), subject)
         # The room above the bars is where mean and spread are drawn.

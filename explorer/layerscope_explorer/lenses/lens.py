@@ -10,7 +10,7 @@ import panel as pn
 
 from layerscope_explorer.lenses.caption import Caption, NumbersTable
 from layerscope_explorer.lenses.figure import redraw
-from layerscope_explorer.snapshot import LayerView, Study
+from layerscope_explorer.snapshot import LayerView, Snapshot, Study
 from layerscope_explorer.strings import text
 
 __all__ = ["LayerLens", "Words"]
@@ -102,6 +102,10 @@ class LensBody(pn.viewable.Viewer):
             if rows != numbers.rows:
                 numbers.rows = rows
 
+    def data(self) -> list[tuple[str, ...]]:
+        """Return the numbers behind the picture as rows of text; none where there are none."""
+        return list(self._table()) if self._table is not None else []
+
     def dim(self, stale: bool) -> None:
         """Dim everything while newer work is under way."""
         if stale != self.caption.stale:
@@ -144,6 +148,10 @@ class Viewed(pn.viewable.Viewer):
         """Whether a person looks through this lens; alone in a notebook it always is."""
         return self.session.lens in ("", self.key)
 
+    def data(self) -> list[tuple[str, ...]]:
+        """Return the numbers behind what is shown, as rows of text."""
+        return self.body.data()
+
     def refresh(self) -> None:
         """Draw what there is now, if it is looked at."""
         raise NotImplementedError
@@ -184,11 +192,17 @@ class LayerLens(Viewed):
     study: ClassVar[Callable[[Any, str, Mapping[str, Any]], Any] | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
 
+    #: The same layer in A, and what the study found of it; None while nothing is pinned, or A has
+    #: no such layer.
+    other: LayerView | None = None
+    found_other: Any = None
+
     def __init__(self, session: Any, body: LensBody) -> None:
         self._shown: str = ""
         if self.study is not None:
             session.register_study(self.key, self.study, **self.options)
-        super().__init__(session, body, ["snapshot", "selected", "study", "lens", "stale"])
+        followed = ["snapshot", "selected", "study", "lens", "stale", "compared"]
+        super().__init__(session, body, followed)
 
     def refresh(self) -> None:
         """Draw the selected layer as it is now."""
@@ -212,6 +226,7 @@ class LayerLens(Viewed):
 
     def _draw(self, layer: LayerView) -> None:
         """Draw a layer that works, as soon as what the study found of it is there."""
+        self._look_at_a(layer)
         if self.study is None:
             self._shown = layer.id
             self._show(layer, None)
@@ -224,7 +239,15 @@ class LayerLens(Viewed):
             words = Words(self.title(layer), sentence=study.error, tone="bad")
             self._show_nothing(words)
         else:
+            self.found_other = None if self.other is None else study.other
             self._show(layer, study.found)
+
+    def _look_at_a(self, layer: LayerView) -> None:
+        """Find the layer in A that this one is compared with."""
+        compared: Snapshot | None = self.session.compared
+        other = None if compared is None else compared.layer(layer.id)
+        computes = other is not None and other.problem is None and other.output_shape is not None
+        self.other = other if computes else None
 
     def _show_problem(self, layer: LayerView) -> None:
         problem = layer.problem

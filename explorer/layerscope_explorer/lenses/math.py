@@ -15,6 +15,7 @@ from layerscope_explorer.components.stepper import Stepper
 from layerscope_explorer.derivation import Derivation, Line
 from layerscope_explorer.formula import formula_pane, show_formula
 from layerscope_explorer.lenses import wording
+from layerscope_explorer.lenses.comparison import both_rows
 from layerscope_explorer.lenses.lens import LayerLens, LensBody, Words
 from layerscope_explorer.lenses.math_study import Worked, places_of, study
 from layerscope_explorer.lenses.side_by_side import SideBySide
@@ -228,13 +229,18 @@ class MathLens(LayerLens):
             self.slopes.draw(found.slopes)
         self.about_slopes.text_of = _about_slopes(found)
         self.about_output.text_of = text("math.click")
+        old: Worked | None = self.found_other
+        said = sentence(found)
+        if old is not None:
+            values = [wording.number(one.value) for one in (found, old)]
+            said = f"{said} {text('compare.values', b=values[0], a=values[1])}"
         self.body.say(
             Words(
                 subject=self.title(layer),
                 detail=wording.shape(layer.output_shape or ()),
-                sentence=sentence(found),
+                sentence=said,
                 tone="plain" if np.isfinite(found.value) else "bad",
-                table=lambda: table(found),
+                table=lambda: both_rows(table, found, old),
             )
         )
 

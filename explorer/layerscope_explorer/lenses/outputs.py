@@ -16,6 +16,14 @@ from layerscope_explorer.components.stepper import Stepper
 from layerscope_explorer.document import INPUT
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
+from layerscope_explorer.lenses.comparison import (
+    NO_LINE,
+    Outline,
+    both_rows,
+    both_sentences,
+    gapped,
+    of_a,
+)
 from layerscope_explorer.lenses.distribution import (
     DistributionPicture,
     distribution_frame,
@@ -244,11 +252,14 @@ class TracePicture:
         self.lines = empty_source("x", "y", "color")
         self._x, self._y = SteadyRange(self.figure.x_range), SteadyRange(self.figure.y_range)
         self.figure.multi_line("x", "y", line_color="color", line_width=2, source=self.lines)
+        self.other = Outline(self.figure, line_width=1.2, line_dash=[2, 2])
         self.pane = picture_pane(self.figure)
 
-    def show(self, traces: NDArray[Any], subject: object) -> None:
-        """Draw traces (features, steps); to be called inside `redraw`."""
+    def show(self, traces: NDArray[Any], subject: object, other: NDArray[Any]) -> None:
+        """Draw traces (features, steps), and those of A; to be called inside `redraw`."""
         self.pane.visible = bool(traces.size)
+        lines = [(np.arange(len(line)), line) for line in other] if traces.size else []
+        self.other.show(gapped(lines) if lines else NO_LINE)
         finite = traces[np.isfinite(traces)]
         if finite.size:
             self._x.fix(0, max(traces.shape[1] - 1, 1))
@@ -318,9 +329,15 @@ class OutputsLens(LayerLens):
             self.given.clear()
         else:
             self.given.draw(found.given)
-        self.traces.show(found.traces, layer.id)
+        old: Shown | None = self.found_other
+        self.traces.show(found.traces, layer.id, _NO_TRACES if old is None else old.traces)
         self.stepper.param.update(value=found.sample, count=found.samples)
-        self.picture.show(drawn, layer.id)
+        other = self.other
+        self.picture.show(drawn, layer.id, None if other is None else other.output)
+        said, entries = sentence(layer), legend(layer)
+        if other is not None:
+            said = both_sentences(said, sentence(other))
+            entries.append(of_a())
         empty = not np.size(drawn["mean"])
         self.picture.message.say(text("lenses.nothing_finite") if empty else "")
         broken = layer.output is not None and layer.output.nonfinite > 0
@@ -328,17 +345,17 @@ class OutputsLens(LayerLens):
             Words(
                 subject=self.title(layer),
                 detail=wording.shape(layer.output_shape or ()),
-                sentence=f"{sample_sentence(found)} {sentence(layer)}",
+                sentence=f"{sample_sentence(found)} {said}",
                 tone="bad" if broken else "plain",
-                legend=legend(layer),
-                table=lambda: table(layer),
+                legend=entries,
+                table=lambda: both_rows(table, layer, other),
             )
         )
 
     def _show_nothing(self, words: Words) -> None:
         self.heat.clear()
         self.given.clear()
-        self.traces.show(_NO_TRACES, None)
+        self.traces.show(_NO_TRACES, None, _NO_TRACES)
         self.picture.show(distribution_frame(None), None)
         self.picture.message.say(text("lenses.no_picture"))
         self.body.say(words)

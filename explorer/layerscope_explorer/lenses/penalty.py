@@ -13,6 +13,7 @@ from layerscope import constraints, regularizers
 from layerscope.layers.layer import Layer
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
+from layerscope_explorer.lenses.comparison import both_rows, both_sentences, of_a
 from layerscope_explorer.lenses.figure import MARKER, MEASURED
 from layerscope_explorer.lenses.lens import LayerLens, LensBody, Words
 from layerscope_explorer.lenses.penalty_pictures import (
@@ -44,7 +45,11 @@ __all__ = ["PenaltyLens", "PenaltyStudy", "sentence", "study", "table"]
 
 #: Rows of the picture of shares beside that of the data.
 _MOST_ROWS = 6
-OUTPUT = text("lenses.layer_output")
+
+
+def output_label() -> str:
+    """Return what a layer's output is called beside the names of its weights."""
+    return text("lenses.layer_output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +146,14 @@ def study(stack: Stack, layer_id: str, options: Mapping[str, Any]) -> PenaltyStu
 
 def _labels(layer: Layer) -> list[str]:
     labels = weight_names(layer)
-    return [*labels, OUTPUT] if layer.activity_regularizer is not None else labels
+    return [*labels, output_label()] if layer.activity_regularizer is not None else labels
 
 
 def _target(stack: Stack, step: Step, label: str) -> _Target:
     gradients = stack.gradients.get(step.spec.id)
     samples = max(1, len(step.output))
     layer = step.layer
-    if label == OUTPUT and layer.activity_regularizer is not None:
+    if label == output_label() and layer.activity_regularizer is not None:
         arriving = None if gradients is None else gradients.output
         gradient = None if arriving is None else arriving[:1]
         return _Target(label, step.output[:1], gradient, layer.activity_regularizer)
@@ -172,7 +177,7 @@ def _name(acting: Any) -> str:
 
 def _cost(step: Step, target: _Target) -> float:
     """Return what a target alone adds to the loss."""
-    if target.label == OUTPUT:
+    if target.label == output_label():
         return own_activity_penalty(step)
     return 0.0 if target.regularizer is None else scalar(target.regularizer(target.values))
 
@@ -398,8 +403,16 @@ class PenaltyLens(LayerLens):
     def _show(self, layer: LayerView, found: PenaltyStudy) -> None:
         loss = self.session.snapshot.loss
         subject = (layer.id, found.label)
-        self.shares.show(rows(layer.id, found, loss))
-        self.norms.show(found.norms, subject, found.supposed)
+        old: PenaltyStudy | None = self.found_other
+        their_loss = None if old is None else self.session.compared.loss
+        self.shares.show(
+            rows(layer.id, found, loss), [] if old is None else rows(layer.id, old, their_loss)
+        )
+        self.norms.show(found.norms, subject, found.supposed, old and old.norms)
+        said, entries = sentence(layer, found, loss), legend(found)
+        if old is not None and self.other is not None:
+            said = both_sentences(said, sentence(self.other, old, their_loss))
+            entries.append(of_a())
         self.norms.message.say("" if found.norms is not None else text("lenses.no_norms"))
         self.plane.show(found.plane, subject, found.supposed)
         self.plane.message.say("" if found.plane is not None else text("lenses.no_plane"))
@@ -407,12 +420,16 @@ class PenaltyLens(LayerLens):
             Words(
                 subject=self.title(layer),
                 detail=_detail(found),
-                sentence=sentence(layer, found, loss),
+                sentence=said,
                 tone="bad" if found.problem else "plain",
-                legend=legend(found),
+                legend=entries,
                 choices=found.labels,
                 choice=found.label,
-                table=lambda: table(found, loss),
+                table=lambda: both_rows(
+                    lambda pair: table(*pair),
+                    (found, loss),
+                    None if old is None else (old, their_loss),
+                ),
             )
         )
 

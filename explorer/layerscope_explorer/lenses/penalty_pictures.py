@@ -11,6 +11,7 @@ from bokeh.models import Arrow, ColumnDataSource, FixedTicker, NormalHead
 from contourpy import contour_generator
 
 from layerscope_explorer.lenses import wording
+from layerscope_explorer.lenses.comparison import NO_LINE, Outline, gapped
 from layerscope_explorer.lenses.figure import (
     FONT,
     MARKER,
@@ -64,12 +65,21 @@ class SharesPicture:
             "x", "y", "label", source=self.labels, x_offset=6, text_baseline="middle",
             text_color=MARKER, text_font_size="12px", text_font=value(FONT),
         )  # fmt: skip
+        self.other = Outline(picture)
         self.pane = picture_pane(picture)
         self._x = SteadyRange(picture.x_range, least_fill=0.5)
         self._names: list[str] = []
 
-    def show(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Draw rows of `name`, `parts` (pairs of value and colour), `label`, `selected`."""
+    def show(self, rows: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]] = ()) -> None:
+        """Draw rows of `name`, `parts` (pairs of value and colour), `label`, `selected`.
+
+        `others` are the rows of A, which are drawn around those of the same name.
+        """
+        sizes = {row["name"]: sum(size for size, _ in row["parts"]) for row in others}
+        frames = [
+            (sizes[row["name"]], -place) for place, row in enumerate(rows) if row["name"] in sizes
+        ]
+        self.other.show(gapped(_box(end, place) for end, place in frames))
         bars: dict[str, list[Any]] = {name: [] for name in _BAR}
         ends = []
         for place, row in enumerate(rows):
@@ -86,7 +96,8 @@ class SharesPicture:
         labels = {"x": ends, "y": places, "label": [row["label"] for row in rows]}
         replace_data(self.labels, labels)
         # Room for the numbers to the right of the longest bar.
-        self._x.show(0.0, 1.45 * max(ends, default=1.0) or 1.0)
+        longest = max([*ends, *(end for end, _ in frames)], default=1.0)
+        self._x.show(0.0, 1.45 * longest or 1.0)
         self._name([row["name"] for row in rows])
 
     def _name(self, names: list[str]) -> None:
@@ -100,6 +111,11 @@ class SharesPicture:
         self.figure.y_range.update(start=0.5 - max(1, len(names)), end=0.5)
         height = _ROW * max(1, len(names)) + _FRAME
         self.figure.height = self.pane.height = height
+
+
+def _box(end: float, place: float) -> tuple[Any, Any]:
+    """Return the outline of a bar from zero to `end`."""
+    return np.array([0.0, end, end, 0.0, 0.0]), place + 0.36 * np.array([1, 1, -1, -1, 1])
 
 
 class NormsPicture:
@@ -128,11 +144,20 @@ class NormsPicture:
         tips = [(text("lenses.norm"), "@said"), (text("lenses.after_constraint"), "@then")]
         picture.add_tools(hover([self._before, self._after], tips, mode="mouse"))
         self.pane = picture_pane(picture)
+        self.other = Outline(picture)
         self.message = Message(picture)
         self._x, self._y = SteadyRange(picture.x_range), SteadyRange(picture.y_range)
 
-    def show(self, norms: Norms | None, subject: object, faint: bool) -> None:
-        """Draw norms, None for nothing; faintly what is not there. Inside `redraw`."""
+    def show(
+        self, norms: Norms | None, subject: object, faint: bool, other: Norms | None = None
+    ) -> None:
+        """Draw norms, None for nothing; faintly what is not there. Inside `redraw`.
+
+        Those of `other`, of A as it is now, are a line of steps.
+        """
+        old = np.zeros(0) if other is None or norms is None else other.now
+        edges = np.arange(old.size + 1) - 0.5
+        self.other.show((np.repeat(edges, 2)[1:-1], np.repeat(old, 2)) if old.size else NO_LINE)
         nothing = np.zeros(0)
         now, stepped = (nothing, nothing) if norms is None else (norms.now, norms.stepped)
         then = (
@@ -157,7 +182,7 @@ class NormsPicture:
         )
         replace_data(self.limits, {"y": limits})
         _fade([self._before, self._after], faint)
-        finite = [one for one in [*before, *then, *limits] if np.isfinite(one)]
+        finite = [one for one in [*before, *then, *limits, *old] if np.isfinite(one)]
         if count and finite:
             self._x.show(-0.6, count - 0.4, subject)
             self._y.show(0.0, 1.06 * max(finite) or 1.0, subject)

@@ -59,6 +59,27 @@ def rows_of(views: Sequence[LayerView], costs: Mapping[str, Cost]) -> list[dict[
     return rows
 
 
+def beside(
+    rows: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the rows of B with the cells of A where they are not the same."""
+    known = {row["id"]: row["cells"] for row in others}
+    return [
+        row | {"cells": _beside(row["cells"], known.get(row["id"], row["cells"]))} for row in rows
+    ]
+
+
+def _beside(b: Sequence[str], a: Sequence[str]) -> list[str]:
+    # How long something takes is never the same twice: it is told where something else differs.
+    if list(b[:-1]) == list(a[:-1]):
+        return list(b)
+    pairs = zip(b, a, strict=True)
+    return [
+        one if one == other else text("compare.row", b=one or "–", a=other or "–")
+        for one, other in pairs
+    ]
+
+
 def totals_of(costs: Mapping[str, Cost]) -> list[str]:
     """Return the table's last row, without its first three cells."""
     sums = {name: sum(_amount(cost, name) for cost in costs.values()) for name in COSTS}
@@ -107,6 +128,12 @@ class ShapesLens(LayerLens):
         super().__init__(session, LensBody(self.table, choices_label=text("shapes.bars")))
         self.body.caption.param.watch(self._choose, "choice")
 
+    def data(self) -> list[tuple[str, ...]]:
+        """Return the whole table."""
+        table = self.table
+        rows = [table.headings, *(row["cells"] for row in table.rows), table.totals]
+        return [tuple(row) for row in rows] if table.rows else []
+
     def title(self, layer: LayerView) -> str:
         """Name what is shown."""
         return text("shapes.title")
@@ -118,9 +145,14 @@ class ShapesLens(LayerLens):
     def _show(self, layer: LayerView, found: Measured) -> None:
         snapshot = self.session.snapshot
         rows = rows_of((snapshot.input, *snapshot.layers), found.costs)
+        totals = totals_of(found.costs)
+        if (old := self.found_other) is not None:
+            compared = self.session.compared
+            rows = beside(rows, rows_of((compared.input, *compared.layers), old.costs))
+            totals = _beside(totals, totals_of(old.costs))
         self.table.param.update(
             rows=[{**row, "share": row.pop("shares")[self.shown]} for row in rows],
-            totals=["", "", text("shapes.total"), *totals_of(found.costs)],
+            totals=["", "", text("shapes.total"), *totals],
             selected=layer.id,
             notes=self._notes(layer, found),
         )

@@ -14,6 +14,15 @@ from numpy.typing import NDArray
 
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
+from layerscope_explorer.lenses.comparison import (
+    NO_LINE,
+    Line,
+    Outline,
+    both_rows,
+    both_sentences,
+    gapped,
+    of_a,
+)
 from layerscope_explorer.lenses.figure import (
     DERIVATIVE,
     FLAT,
@@ -122,6 +131,44 @@ def _columns(strips: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name: row.astype(np.float32) for name, row in zip(names, rows, strict=True)}
 
 
+# --- A beside B ---------------------------------------------------------------------------------
+
+
+def _alike(snapshot: Snapshot, other: Snapshot) -> list[tuple[int, LayerView]]:
+    """Return what A has of the layers of B, each with its place in B."""
+    known = {view.id: view for view in shown_layers(other)}
+    views = shown_layers(snapshot)
+    return [(place, known[view.id]) for place, view in enumerate(views) if view.id in known]
+
+
+def strips_of_a(snapshot: Snapshot, other: Snapshot, backward: bool) -> tuple[Line, float]:
+    """Return the outlines of A's strips at the places of B's, and how far they reach."""
+    lines, reach = [], 0.0
+    for place, view in _alike(snapshot, other):
+        inputs = view.activation.inputs if view.activation and not backward else None
+        shown = _histogram(view, backward)
+        left = shown if inputs is None else inputs
+        for side, one in ((-1, left), (1, shown)):
+            if one is not None and math.isfinite(one.mean):
+                widths = one.counts.astype(np.float64) / (one.counts.max() or 1.0)
+                x = place + side * _HALF * np.repeat(widths, 2)
+                lines.append((x, np.repeat(one.edges.astype(np.float64), 2)[1:-1]))
+                reach = max(reach, _reach_of(one))
+    return gapped(lines), reach
+
+
+def spreads_of_a(snapshot: Snapshot, other: Snapshot, backward: bool) -> Line:
+    """Return A's spreads as a line over the places of B's layers."""
+    found = [
+        (place, _spread(_histogram(view, backward))) for place, view in _alike(snapshot, other)
+    ]
+    found = [(place, spread) for place, spread in found if spread == spread]
+    if not found:
+        return NO_LINE
+    places, values = zip(*found, strict=True)
+    return np.array(places), _clipped(values)
+
+
 # --- words --------------------------------------------------------------------------------------
 
 
@@ -209,11 +256,17 @@ class RibbonPicture:
                 left="left", right="right", bottom="bottom", top="top", source=self.sources[name],
                 fill_color=color, line_color=color, line_width=1, fill_alpha=0.75,
             )  # fmt: skip
+        self.other = Outline(self.figure, line_width=1.3)
         self.pane = picture_pane(self.figure)
 
-    def show(self, drawn: Frame, places: Sequence[int], subject: object) -> None:
-        """Draw a frame; to be called inside `redraw`."""
-        reach = 1.04 * drawn["reach"]
+    def show(
+        self, drawn: Frame, places: Sequence[int], subject: object, other: tuple[Line, float]
+    ) -> None:
+        """Draw a frame and A's outlines; to be called inside `redraw`."""
+        outlines, their_reach = other
+        self.other.show(outlines)
+        # However large A is, B must not be pressed flat.
+        reach = 1.04 * max(drawn["reach"], min(their_reach, 4.0 * drawn["reach"]))
         self._y.show(-reach, reach, subject)
         for name, source in self.sources.items():
             replace_data(source, drawn[name])
@@ -264,14 +317,23 @@ class DepthPicture:
         )
         tips = [(text("lenses.layer"), "@name"), (text("lenses.std"), "@spread")]
         self.figure.add_tools(hover([points], tips, mode="vline"))
+        self.other = Outline(self.figure, line_width=2.5)
         self.pane = picture_pane(self.figure)
         self._range = (0.1, 10.0)
 
-    def show(self, drawn: Frame, places: Sequence[int], backward: bool, ghost: list[float]) -> None:
-        """Draw a frame; to be called inside `redraw`."""
+    def show(
+        self,
+        drawn: Frame,
+        places: Sequence[int],
+        backward: bool,
+        ghost: list[float],
+        other: Line,
+    ) -> None:
+        """Draw a frame and A's line; to be called inside `redraw`."""
         values = {"forth": drawn["forth"], "back": drawn["back"], "ghost": ghost}
-        found = [one for line in values.values() for one in map(_drawable, line) if one == one]
-        self._show_axis(found)
+        found = [one for line in values.values() for one in map(drawable, line) if one == one]
+        self._show_axis([*found, *other[1].tolist()])
+        self.other.show(other)
         for name, line in values.items():
             replace_data(self.lines[name], {"x": np.arange(len(line)), "y": _clipped(line)})
         active = drawn["back"] if backward else drawn["forth"]
@@ -315,14 +377,15 @@ class DepthPicture:
             axis.major_label_overrides = labels
 
 
-def _drawable(spread: float) -> float:
+def drawable(spread: float) -> float:
+    """Return a spread within the axis; one beyond it stands at its edge."""
     if spread != spread:
         return math.nan
     return min(max(spread, _FLOOR), _CEILING)
 
 
 def _clipped(line: Sequence[float]) -> NDArray[Any]:
-    return np.array([_drawable(one) for one in line], np.float64)
+    return np.array([drawable(one) for one in line], np.float64)
 
 
 class SignalLens(pn.viewable.Viewer):
@@ -347,7 +410,7 @@ class SignalLens(pn.viewable.Viewer):
         for picture in (self.ribbon.figure, self.depth.figure):
             picture.on_event(Tap, self._tapped)
         self.body.caption.param.watch(self._turn, "choice")
-        session.param.watch(self._follow, ["snapshot", "selected", "ghost", "stale"])
+        session.param.watch(self._follow, ["snapshot", "selected", "ghost", "stale", "compared"])
         self.refresh()
 
     def refresh(self) -> None:
@@ -362,20 +425,28 @@ class SignalLens(pn.viewable.Viewer):
             x_range = self.ribbon.figure.x_range
             if isinstance(x_range, Range1d) and (x_range.start, x_range.end) != (-0.6, count - 0.4):
                 x_range.update(start=-0.6, end=count - 0.4)
-            self.ribbon.show(self._drawn, places, self.backward)
-            self.depth.show(self._drawn, places, self.backward, self._ghost())
-            self.body.say(self._words(snapshot))
+            compared: Snapshot | None = self.session.compared
+            strips, line = (NO_LINE, 0.0), NO_LINE
+            if compared is not None:
+                strips = strips_of_a(snapshot, compared, self.backward)
+                line = spreads_of_a(snapshot, compared, self.backward)
+            self.ribbon.show(self._drawn, places, self.backward, strips)
+            self.depth.show(self._drawn, places, self.backward, self._ghost(), line)
+            self.body.say(self._words(snapshot, compared))
             self.body.dim(bool(self.session.stale))
 
-    def _words(self, snapshot: Snapshot) -> Words:
+    def _words(self, snapshot: Snapshot, compared: Snapshot | None) -> Words:
+        said = sentence(snapshot, self.backward)
+        if compared is not None:
+            said = both_sentences(said, sentence(compared, self.backward))
         choices = [text("lenses.forward"), text("lenses.backward")]
         return Words(
             subject=text("lenses.signal"),
-            sentence=sentence(snapshot, self.backward),
+            sentence=said,
             legend=self._legend(),
             choices=choices,
             choice=choices[int(self.backward)],
-            table=lambda: table(snapshot),
+            table=lambda: both_rows(table, snapshot, compared),
         )
 
     def _legend(self) -> list[dict[str, str]]:
@@ -389,6 +460,7 @@ class SignalLens(pn.viewable.Viewer):
             legend_entry("dash", DERIVATIVE, text("lenses.spread_back")),
             legend_entry("dot", FLAT, text("lenses.unhealthy_here")),
             *self._ghost_legend(),
+            *([] if self.session.compared is None else [of_a()]),
         ]
 
     def _ghost_legend(self) -> list[dict[str, str]]:
@@ -416,7 +488,7 @@ class SignalLens(pn.viewable.Viewer):
 
     def _follow(self, *events: Any) -> None:
         names = {event.name for event in events}
-        if names & {"snapshot", "ghost"}:
+        if names & {"snapshot", "ghost", "compared"}:
             self.refresh()
             return
         with redraw(*self.body.pictures):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
+from layerscope_explorer.lenses.comparison import NO_LINE, Line, Outline, of_a
 from layerscope_explorer.lenses.figure import (
     FONT,
     MARKER,
@@ -157,6 +158,7 @@ class CurvePicture:
         self._x = SteadyRange(self.figure.x_range, least_fill=0.5)
         self._y = SteadyRange(self.figure.y_range, least_fill=0.5)
         self._draw(name)
+        self.other = Outline(self.figure, line_width=1.5)
         self.message = Message(self.figure)
 
     def _draw(self, name: str) -> None:
@@ -185,11 +187,13 @@ class CurvePicture:
         line: tuple[NDArray[Any], NDArray[Any]],
         points: tuple[NDArray[Any], NDArray[Any]],
         steps: float,
+        other: Line = NO_LINE,
     ) -> None:
-        """Draw the curve so far; `steps` is how many the whole training has.
+        """Draw the curve so far, and A's; `steps` is how many the whole training has.
 
         To be called inside `redraw`.
         """
+        self.other.show(other)
         replace_data(self.line, {"x": line[0], "y": line[1]})
         replace_data(self.points, {"x": points[0], "y": points[1]})
         values = np.concatenate((line[1], points[1]))
@@ -232,7 +236,7 @@ class TrainingLens(pn.viewable.Viewer):
             margin=0,
         )
         self.body = LensBody(pictures)
-        session.param.watch(self._follow, "training")
+        session.param.watch(self._follow, ["training", "pinned"])
         self.refresh()
 
     def refresh(self) -> None:
@@ -244,14 +248,24 @@ class TrainingLens(pn.viewable.Viewer):
         waiting = "train_starting_short" if state.status == "running" else "no_steps"
         hint = text(f"lenses.{waiting}") if empty else ""
         tone = "bad" if state.status == "failed" else "off" if empty else "plain"
+        entries = legend(state)
+        of_loss, of_accuracy = NO_LINE, NO_LINE
+        if (other := self.session.pinned_training) is not None and other.loss.size:
+            old = frame(other)
+            of_loss, of_accuracy = (old["x"], old["loss"]), (old["x_accuracy"], old["accuracy"])
+            entries.append(of_a())
         with redraw(self.body.layout):
             self.loss.show(
-                (drawn["x"], drawn["loss"]), (drawn["val_steps"], drawn["val_loss"]), steps
+                (drawn["x"], drawn["loss"]),
+                (drawn["val_steps"], drawn["val_loss"]),
+                steps,
+                of_loss,
             )
             self.accuracy.show(
                 (drawn["x_accuracy"], drawn["accuracy"]),
                 (drawn["val_steps"], drawn["val_accuracy"]),
                 steps,
+                of_accuracy,
             )
             self.loss.message.say(hint)
             self.accuracy.message.say(hint)
@@ -260,7 +274,7 @@ class TrainingLens(pn.viewable.Viewer):
                     subject=text("lenses.learning_curves"),
                     sentence=sentence(state),
                     tone=tone,
-                    legend=legend(state),
+                    legend=entries,
                     table=(lambda: table(state)) if state.val_steps.size else None,
                 )
             )

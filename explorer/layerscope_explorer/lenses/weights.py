@@ -17,6 +17,7 @@ from layerscope_explorer.components.stepper import Stepper
 from layerscope_explorer.densities import density_of, moments_of
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.caption import legend_entry
+from layerscope_explorer.lenses.comparison import Outline, both_rows, both_sentences, of_a
 from layerscope_explorer.lenses.distribution import (
     DistributionPicture,
     distribution_frame,
@@ -353,13 +354,18 @@ class SpectrumPicture:
         )  # fmt: skip
         tips = [(text("lenses.rank"), "@x"), (text("lenses.singular_value"), "@y{custom}")]
         self.figure.add_tools(hover([points], tips, mode="mouse"))
+        self.other = Outline(self.figure)
         self.pane = picture_pane(self.figure)
 
-    def show(self, drawn: Drawn, subject: object) -> None:
-        """Draw a weight's; to be called inside `redraw`."""
+    def show(self, drawn: Drawn, subject: object, other: Drawn | None = None) -> None:
+        """Draw a weight's, and those of A as a line; to be called inside `redraw`."""
+        values = _NONE if other is None else other.singular
+        self.other.show((np.arange(1, values.size + 1), values))
         count = drawn.singular.size
         if count:
-            top = max(float(drawn.singular.max()), float(drawn.expected.max(initial=0.0)))
+            top = max(
+                float(one.max(initial=0.0)) for one in (drawn.singular, drawn.expected, values)
+            )
             self._x.show(0.0, count + 1.0, subject)
             self._y.show(0.0, 1.05 * top or 1.0, subject)
             if self._axis.fixed_location != self._x.end:
@@ -425,25 +431,34 @@ class WeightsLens(LayerLens):
             self._show_nothing(Words(self.title(layer), sentence=sentence(layer), tone="off"))
             return
         name = weight.name
+        other, drawn_other = self.other, self.found_other
+        if drawn_other is not None and drawn_other.name != name:
+            drawn_other = None
+        old = None if other is None else next((w for w in other.weights if w.name == name), None)
+        said = sentence(layer, name)
+        of_a_too = None
+        if other is not None and old is not None:
+            said = both_sentences(said, sentence(other, name))
+            of_a_too = (other, name, drawn_other)
         words = Words(
             subject=self.title(layer),
             detail=detail(weight) if len(layer.weights) > 1 else f"{name} {detail(weight)}",
-            sentence=sentence(layer, name),
+            sentence=said,
             tone="bad" if weight.histogram.nonfinite else "plain",
-            legend=legend(layer, name),
+            legend=[*legend(layer, name), *_legend_of_a(old)],
             choices=[each.name for each in layer.weights],
             choice=name,
-            table=lambda: [*table(layer, name), *expectations(layer, name), *_more(found)],
+            table=lambda: both_rows(lambda one: rows(*one), (layer, name, found), of_a_too),
         )
         drawn = frame(layer, name)
-        self.picture.show(drawn, (layer.id, name))
+        self.picture.show(drawn, (layer.id, name), None if old is None else old.histogram)
         empty = not np.size(drawn["mean"])
         self.picture.message.say(text("lenses.nothing_finite") if empty else "")
         self.heat.draw(found.values)
         self.said.text_of = picture_sentence(found)
         self.stepper.param.update(value=found.channel, count=found.channels)
         self.spectrum_side.visible = bool(found.singular.size)
-        self.spectrum.show(found, (layer.id, name))
+        self.spectrum.show(found, (layer.id, name), drawn_other)
         self.body.say(words)
 
     def _show_nothing(self, words: Words) -> None:
@@ -454,6 +469,19 @@ class WeightsLens(LayerLens):
         self.stepper.count = 1
         self.spectrum_side.visible = False
         self.body.say(words)
+
+
+def rows(layer: LayerView, name: str, drawn: Drawn | None) -> list[tuple[str, str]]:
+    """Return all numbers behind the pictures."""
+    more = [] if drawn is None else _more(drawn)
+    return [*table(layer, name), *expectations(layer, name), *more]
+
+
+def _legend_of_a(weight: WeightView | None) -> list[dict[str, str]]:
+    if weight is None:
+        return []
+    label = text("compare.outline_of", what=weight.initializer)
+    return [of_a(label, wording.number(weight.histogram.std))]
 
 
 def _more(drawn: Drawn) -> list[tuple[str, str]]:
