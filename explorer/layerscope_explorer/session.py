@@ -19,7 +19,7 @@ from layerscope_explorer.codec import from_json, to_json
 from layerscope_explorer.comparing import Difference, PinnedStack, differences, on_same_ground
 from layerscope_explorer.data import data_of
 from layerscope_explorer.document import INPUT, Document
-from layerscope_explorer.engine import Engine
+from layerscope_explorer.engine import Engine, Weights
 from layerscope_explorer.history import History
 from layerscope_explorer.lesson import Progress
 from layerscope_explorer.presets import OPENING, PRESETS
@@ -71,6 +71,7 @@ class Session(param.Parameterized):
     scheduler : where heavy work runs.
     start : stack to open with, or its finished pictures; default: the opening demo's.
     language : what the page speaks, one of `strings.LANGUAGES`.
+    weights : by layer id, those that `start` shows; the initial ones where there are none.
     """
 
     document: Any = param.Parameter(doc="The stack, an immutable Document.")
@@ -97,6 +98,7 @@ class Session(param.Parameterized):
         scheduler: Scheduler | None = None,
         start: Document | Snapshot | None = None,
         language: str = FIRST,
+        weights: Weights | None = None,
     ) -> None:
         start = start or opening_snapshot(language=language)
         document = start.document if isinstance(start, Snapshot) else start
@@ -106,10 +108,10 @@ class Session(param.Parameterized):
         self._previewed = 0
         self._studies: dict[str, StudyFunction] = {}
         self._options: dict[str, dict[str, Any]] = {}
-        self._trained: dict[str, Sequence[np.ndarray]] = {}
+        self._trained: Weights = dict(weights or {})
         self._trainer: Trainer | None = None
         self._stop_ticking: Callable[[], None] | None = None
-        self._shown_weights: Mapping[str, Sequence[np.ndarray]] = self._trained
+        self._shown_weights: Weights = self._trained
         self._shown_language = language
         self._other: PinnedStack | None = None
         self.pinned_training: TrainingState | None = None
@@ -684,6 +686,17 @@ class Session(param.Parameterized):
         if self._trainer is not None:
             self._trainer.stop()
             self.tick()
+
+    @property
+    def weights(self) -> Weights:
+        """Weights by layer id, where they are not the initial ones; replaced as a whole."""
+        return self._trained
+
+    def set_weights(self, weights: Weights) -> None:
+        """Take over weights, by layer id, as if they were learned."""
+        self._stop_training()
+        self._trained = dict(weights)
+        self._refresh()
 
     def reset_weights(self) -> None:
         """Forget what was learned: back to the initial weights of the seed."""

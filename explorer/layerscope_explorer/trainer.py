@@ -155,9 +155,23 @@ def _compiled(
     document: Document, data: Data, weights: Weights | None
 ) -> tuple[Model, dict[str, Layer]]:
     """Build and compile the stack, with the weights its pictures show."""
+    model, layers = model_of(document, data, weights)
+    compile_for(model, layers, document, data)
+    return model, layers
+
+
+def compile_for(
+    model: Model, layers: Mapping[str, Layer], document: Document, data: Data
+) -> None:
+    """Compile a stack's model as its document says, for the classes of the data.
+
+    Raises
+    ------
+    ValueError
+        If the data has no classes, or the stack's output cannot tell them.
+    """
     if data.y is None:
         raise ValueError(text("session.no_classes"))
-    model, layers = model_of(document, data, weights)
     shape: Any = model.output_shape
     last = [spec for spec in document.layers if not spec.bypassed][-1]
     if shape != (None, data.classes):
@@ -174,7 +188,6 @@ def _compiled(
         "config": {"from_logits": logits},
     }
     model.compile(optimizer, dict(loss), metrics=["accuracy"])
-    return model, layers
 
 
 def _evenly(count: int) -> np.ndarray:
