@@ -534,7 +534,6 @@ def _carried(before: _Machine, document: Document) -> dict[str, list[np.ndarray]
         if layer_id in known
         and origin_of(before.document, layer_id) == origin_of(document, layer_id)
     }
-<<<<<<< HEAD
 
 
 def _keeps_all(before: _Machine, after: _Machine, carried: Weights) -> bool:
@@ -581,9 +580,6 @@ def _alike(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
 
 
 # --- curves -------------------------------------------------------------------------------------
-=======
-    model.compile(optimizer, dict(loss), metrics=["accuracy"])
->>>>>>> notebook
 
 
 def _evenly(count: int) -> np.ndarray:
