@@ -95,6 +95,7 @@ class Session(param.Parameterized):
     scheduler : where heavy work runs.
     start : stack to open with, or its finished pictures; default: the opening demo's.
     language : what the page speaks, one of `strings.LANGUAGES`.
+    weights : by layer id, those that `start` shows; the initial ones where there are none.
     may_write_code : whether Python may be written in the page, to be run here.
     """
 
@@ -126,6 +127,7 @@ class Session(param.Parameterized):
         scheduler: Scheduler | None = None,
         start: Document | Snapshot | None = None,
         language: str = FIRST,
+        weights: Weights | None = None,
         *,
         may_write_code: bool = False,
     ) -> None:
@@ -142,12 +144,14 @@ class Session(param.Parameterized):
         self._options: dict[str, dict[str, Any]] = {}
         # By layer id, with what the weights came from before they were trained.
         self._learned: dict[str, tuple[str, Sequence[np.ndarray]]] = {}
-        self._trained: dict[str, Sequence[np.ndarray]] = {}
+        self._trained: Weights = {}
         self._taken_weights: Weights | None = None
         self._trainer: Trainer | None = None
         self._shelf, self._reading = Shelf(), 0
         self._stop_ticking: Callable[[], None] | None = None
-        self._shown_weights: Mapping[str, Sequence[np.ndarray]] = self._trained
+        if weights:
+            self._learn(document, weights)
+        self._shown_weights: Weights = self._trained
         self._shown_language = language
         self._other: PinnedStack | None = None
         self.pinned_training: TrainingState | None = None
@@ -830,6 +834,17 @@ class Session(param.Parameterized):
         """Go to where training was after so many steps; 0 is where it began."""
         if self._trainer is not None:
             self._drive(lambda trainer: trainer.seek(at))
+
+    @property
+    def weights(self) -> Weights:
+        """Weights by layer id, where they are not the initial ones; replaced as a whole."""
+        return self._trained
+
+    def set_weights(self, weights: Weights) -> None:
+        """Take over weights, by layer id, as if they were learned."""
+        self._forget_training()
+        self._learn(self.document, weights)
+        self._refresh()
 
     def reset_weights(self) -> None:
         """Forget what was learned: back to the initial weights of the seed."""

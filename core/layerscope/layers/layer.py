@@ -14,6 +14,7 @@ from layerscope.config import FLOAT_TYPES, standardize_dtype
 from layerscope.configurable import Configurable, accepts, field
 from layerscope.custom_objects import custom_object_scope
 from layerscope.graph import connect, unconnected
+from layerscope.html import html_table, sparkline
 from layerscope.layers.connected import Connected
 from layerscope.layers.input_spec import check_inputs
 from layerscope.layers.masked import Masked, keeping_mask, masks_of
@@ -524,6 +525,22 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def _repr_html_(self) -> str:
+        """Return a notebook's view: the weights with their distributions."""
+        title = f"{type(self).__name__} {self.name}"
+        if not self.weights:
+            return html_table(title, ["no weights" if self.built else "no weights yet"], [])
+        rows = [
+            [
+                one.path.removeprefix(f"{self.name}/"),
+                str(one.shape),
+                type(one.initializer).__name__ if one.initializer is not None else "",
+                sparkline(one.numpy()),
+            ]
+            for one in self.weights
+        ]
+        return html_table(title, ["weight", "shape", "initializer", "values"], rows)
 
 
 #: What Keras 3 writes into configs and Layerscope lacks, with the value that means nothing.

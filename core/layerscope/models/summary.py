@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from layerscope.html import html_table, sparkline
 from layerscope.layers.layer import Layer
 from layerscope.tensor import Variable
 
@@ -26,6 +27,23 @@ def summary_text(model: Any, line_length: int | None = None) -> str:
         f" Non-trainable params: {total - trainable:,} ({size_text(model.non_trainable_weights)})",
     ]
     return "\n".join(lines)
+
+
+def summary_html(model: Any) -> str:
+    """Return the same as HTML, with the distribution of each layer's first weight."""
+    rows = [
+        [
+            layer.name,
+            type(layer).__name__,
+            shape_text(layer),
+            parameters_text(layer),
+            sparkline(layer.weights[0].numpy()) if layer.weights else "",
+        ]
+        for layer in model.layers
+    ]
+    total, size = count(model.weights), size_text(model.weights)
+    title = f"{type(model).__name__} {model.name}: {total:,} parameters, {size}"
+    return html_table(title, ["layer", "type", "output shape", "parameters", "weights"], rows)
 
 
 def shape_text(layer: Layer) -> str:
