@@ -505,6 +505,8 @@ def _compiled(document: Document, weights: Weights | None) -> _Machine:
     model, layers = model_of(document, data, weights)
     objective = compile_for(model, layers, document, data)
     assert data.y is not None
+    assert data.x_test is not None
+    assert data.y_test is not None
     # What shares weights has them from the layer it shares them with.
     own = {spec.id: layers[spec.id] for spec in document.layers if spec.id in layers}
     own = {key: layer for key, layer in own.items() if not document.layer(key).shares}
