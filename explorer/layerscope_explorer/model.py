@@ -9,6 +9,7 @@ import numpy as np
 from layerscope import Input, Model, Sequential
 from layerscope.layers.layer import Layer
 from layerscope.structure import leaves
+from layerscope_explorer.catalogue import is_cell
 from layerscope_explorer.code import is_chain
 from layerscope_explorer.data import Data
 from layerscope_explorer.document import INPUT, Document
@@ -53,7 +54,8 @@ def _model(
     if not layers:
         raise ValueError(text("session.empty"))
     tensor = Input(data.shape, dtype=str(data.x.dtype))
-    if is_chain(document):
+    # A cell gives its states too, which no next layer takes.
+    if is_chain(document) and not any(is_cell(type(layer)) for layer in layers.values()):
         model: Model = Sequential([tensor, *layers.values()])
     else:
         model = Model(tensor, _end_of(document, tensor, layers))
