@@ -19,7 +19,7 @@ from layerscope_explorer.objective import objective_of
 from layerscope_explorer.own_code import IMPORTS, defining, definitions_of
 from layerscope_explorer.parts import PART_KINDS, Part
 
-__all__ = ["LANGUAGES", "Code", "code_of", "missing_in_keras"]
+__all__ = ["LANGUAGES", "Code", "code_of", "is_chain", "missing_in_keras"]
 
 Language = Literal["keras", "layerscope", "json"]
 LANGUAGES: tuple[Language, ...] = ("keras", "layerscope", "json")
@@ -100,10 +100,10 @@ class _Writer:
         data = data_of(self.document.input.arguments)
         dtype = "" if data.x.dtype.kind == "f" else f', dtype="{data.x.dtype}"'
         given = f"{self.alias}.Input({data.shape}{dtype})"
-        if any(layer.shares or self._merges(layer) or gives_several(layer) for layer in layers):
-            self._functional(layers, given)
-        else:
+        if is_chain(self.document):
             self._sequential(layers, given)
+        else:
+            self._functional(layers, given)
         if data.outputs:
             self._compile(layers, data)
         return Code("\n".join(self.lines) + "\n", self.places)
@@ -117,13 +117,9 @@ class _Writer:
             lines = [_KERAS_IMPORT.sub(_layerscope_import, line) for line in lines]
         self.lines += [line for line in lines if not line or line not in self.lines]
 
-    def _merges(self, layer: LayerSpec) -> bool:
-        cls: Any = layerscope_catalogue().layer(layer.class_name)
-        return bool(layer.sources) or takes_several_inputs(cls)
-
     def _given(self, layer: LayerSpec, inputs: list[str]) -> str:
         """Return what a layer is called on: one input, a list of several, or several one by one."""
-        if not self._merges(layer):
+        if not _merges(layer):
             return inputs[0]
         given = ", ".join(inputs)
         one_by_one = len(build_arguments(layerscope_catalogue().layers[layer.class_name])) > 1
@@ -264,6 +260,17 @@ def _layerscope_import(found: re.Match[str]) -> str:
 def _variable(name: str) -> str:
     """Return a layer's name as that of a variable: `lambda` is a word of Python itself."""
     return f"{name}_" if iskeyword(name) else name
+
+
+def is_chain(document: Document) -> bool:
+    """Tell whether every layer takes what the one above it gives, and nothing else."""
+    used = [layer for layer in document.layers if not layer.bypassed]
+    return not any(layer.shares or _merges(layer) or gives_several(layer) for layer in used)
+
+
+def _merges(layer: LayerSpec) -> bool:
+    cls: Any = layerscope_catalogue().layer(layer.class_name)
+    return bool(layer.sources) or takes_several_inputs(cls)
 
 
 def gives_several(layer: LayerSpec) -> bool:

@@ -194,6 +194,20 @@ class Workbench(pn.viewable.Viewer):
             kept = [one for one in part.css_classes if one != "ls-closed"]
             part.css_classes = [*kept, *(["ls-closed"] * (name in self.session.hidden))]
 
+    def open(self, opening: Opening) -> None:
+        """Show what an address asks for beyond the stack."""
+        state, session = opening.state, self.session
+        if state.pinned is not None:
+            session.pin(state.pinned)
+        if state.selected:
+            session.select(state.selected)
+        if state.lens:
+            session.open_lens(state.lens)
+        if opening.lesson:
+            self.tutor.begin(lesson(opening.lesson))
+        elif state.task is not None:
+            self.tutor.begin(lesson_of(state.task))
+
     def _begin(self, name: str) -> None:
         self.tutor.begin(lesson(name))
 
@@ -312,22 +326,6 @@ class Page:
         session.param.watch(lambda event: variables.update(language=event.new), "language")
         return doc
 
-    def open(self, opening: Opening) -> None:
-        """Show what an address asks for beyond the stack."""
-        state, workbench = opening.state, self.workbench
-        if state.pinned is not None:
-            workbench.session.pin(state.pinned)
-        if state.selected:
-            workbench.session.select(state.selected)
-        if state.lens:
-            workbench.session.open_lens(state.lens)
-        if opening.code and workbench.session.may_write_code:
-            workbench.session.offer_code(opening.code)
-        if opening.lesson:
-            workbench.tutor.begin(lesson(opening.lesson))
-        elif state.task is not None:
-            workbench.tutor.begin(lesson_of(state.task))
-
     def servable(self) -> None:
         """Serve the page, where there is a server."""
         if pn.state.curdoc is not None:
@@ -385,7 +383,7 @@ def open_page(
     session.notice = opening.notice
     visitor = visitors().enter(session, doc)
     page = build_page(session)
-    page.open(opening)
+    page.workbench.open(opening)
     page.server_doc(doc)
     stop_watching = watch_for_idleness(session, scheduler)
 

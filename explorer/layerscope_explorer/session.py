@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import param
 
+from layerscope.compiled.jit import compiling_progress
 from layerscope.configurable import fields_of
 from layerscope_explorer import edits, own_code
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
@@ -49,6 +50,8 @@ _LOG = logging.getLogger(__name__)
 TICK, FRAME, LATE = 20, 50, 200
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 250
+#: How far compiling is, is looked at this often, in milliseconds.
+LOOK_AGAIN = 1000
 
 #: Stands for no value at all, where None is one.
 NOTHING: Any = object()
@@ -94,6 +97,7 @@ class Session(param.Parameterized):
     scheduler : where heavy work runs.
     start : stack to open with, or its finished pictures; default: the opening demo's.
     language : what the page speaks, one of `strings.LANGUAGES`.
+    weights : by layer id, those that `start` shows; the initial ones where there are none.
     may_write_code : whether Python may be written in the page, to be run here.
     """
 
@@ -117,6 +121,7 @@ class Session(param.Parameterized):
     pinned: Any = param.Parameter(doc="The stack A to compare with, a Document; None without.")
     compared: Any = param.Parameter(doc="Pictures of A on the seed and data of B, a Snapshot.")
     sweep: Any = param.Parameter(doc="How the stack fares with other seeds, a Sweep; or None.")
+    compiling = param.Tuple(default=(0, 0), doc="How many loops are compiled, and of how many.")
     language: Any = param.Selector(default=FIRST, objects=list(LANGUAGES), doc="What is spoken.")
 
     def __init__(
@@ -124,6 +129,7 @@ class Session(param.Parameterized):
         scheduler: Scheduler | None = None,
         start: Document | Snapshot | None = None,
         language: str = FIRST,
+        weights: Weights | None = None,
         *,
         may_write_code: bool = False,
     ) -> None:
@@ -143,12 +149,14 @@ class Session(param.Parameterized):
         self._options: dict[str, dict[str, Any]] = {}
         # By layer id, with what the weights came from before they were trained.
         self._learned: dict[str, tuple[str, Sequence[np.ndarray]]] = {}
-        self._trained: dict[str, Sequence[np.ndarray]] = {}
+        self._trained: Weights = {}
         self._taken_weights: Weights | None = None
         self._trainer: Trainer | None = None
         self._shelf, self._reading = Shelf(), 0
         self._stop_ticking: Callable[[], None] | None = None
-        self._shown_weights: Mapping[str, Sequence[np.ndarray]] = self._trained
+        if weights:
+            self._learn(document, weights)
+        self._shown_weights: Weights = self._trained
         self._shown_language = language
         self._other: PinnedStack | None = None
         self.pinned_training: TrainingState | None = None
@@ -161,6 +169,11 @@ class Session(param.Parameterized):
         else:
             self._refresh()
         self.selected = _worth_a_look(document, self.snapshot)
+        self._look_at_compiling()
+        self._scheduler.every(LOOK_AGAIN, self._look_at_compiling)
+
+    def _look_at_compiling(self) -> None:
+        self.compiling = compiling_progress()
 
     # --- edits ---------------------------------------------------------------------------
 
@@ -832,6 +845,17 @@ class Session(param.Parameterized):
         """Go to where training was after so many steps; 0 is where it began."""
         if self._trainer is not None:
             self._drive(lambda trainer: trainer.seek(at))
+
+    @property
+    def weights(self) -> Weights:
+        """Weights by layer id, where they are not the initial ones; replaced as a whole."""
+        return self._trained
+
+    def set_weights(self, weights: Weights) -> None:
+        """Take over weights, by layer id, as if they were learned."""
+        self._forget_training()
+        self._learn(self.document, weights)
+        self._refresh()
 
     def reset_weights(self) -> None:
         """Forget what was learned: back to the initial weights of the seed."""

@@ -34,7 +34,7 @@ from layerscope_explorer.limits import (
 )
 from layerscope_explorer.making import origin_of
 from layerscope_explorer.model import model_of
-from layerscope_explorer.objective import activation_name, objective_of, takes
+from layerscope_explorer.objective import Objective, activation_name, objective_of, takes
 from layerscope_explorer.recording import Kept, Moment, Recording, Series, moments
 from layerscope_explorer.sentence import end_words
 from layerscope_explorer.snapshot import Float32Array, TrainingState, TrainingStatus
@@ -483,21 +483,20 @@ class Trainer:
 # --- machines -----------------------------------------------------------------------------------
 
 
-def _compiled(document: Document, weights: Weights | None) -> _Machine:
-    """Build and compile a stack, with the weights its pictures show.
+def compile_for(
+    model: Model, layers: Mapping[str, Layer], document: Document, data: Data
+) -> Objective:
+    """Compile a stack's model as its document says, and return what it makes small.
 
     Raises
     ------
     ValueError
         If the stack cannot be trained on its data.
     """
-    data = data_of(document.input.arguments)
     if data.missing:
         raise ValueError(text("input.missing", file=data.missing))
     if data.y is None or data.x_test is None or data.y_test is None:
         raise ValueError(text("session.no_classes"))
-    _check_batch(document)
-    model, layers = model_of(document, data, weights)
     shape: Any = model.output_shape
     last = [spec for spec in document.layers if not spec.bypassed][-1]
     if not takes(data, shape):
@@ -508,6 +507,18 @@ def _compiled(document: Document, weights: Weights | None) -> _Machine:
     optimizer: Any = optimizers.get(training.optimizer)
     optimizer.learning_rate = training.learning_rate
     model.compile(optimizer, objective.loss(), metrics=[objective.metric()])
+    return objective
+
+
+def _compiled(document: Document, weights: Weights | None) -> _Machine:
+    """Build and compile a stack, with the weights its pictures show."""
+    data = data_of(document.input.arguments)
+    _check_batch(document)
+    model, layers = model_of(document, data, weights)
+    objective = compile_for(model, layers, document, data)
+    assert data.y is not None
+    assert data.x_test is not None
+    assert data.y_test is not None
     # What shares weights has them from the layer it shares them with.
     own = {spec.id: layers[spec.id] for spec in document.layers if spec.id in layers}
     own = {key: layer for key, layer in own.items() if not document.layer(key).shares}
