@@ -33,7 +33,7 @@ MAX_PARAMETERS = _limit("MAX_PARAMETERS", 5_000_000)
 #: Scalars one layer may give for the sample of digits: 64 MB as float32.
 MAX_OUTPUT = _limit("MAX_OUTPUT", 16_000_000)
 #: Scalars that all layers of a stack hold at once for that sample; with the way back and the
-#: pictures that is up to 12 bytes each: 400 MB.
+#: pictures that is up to 16 bytes each: 500 MB.
 MAX_VALUES = _limit("MAX_VALUES", 32_000_000)
 #: Operations one layer may take one after another, such as steps of a sequence.
 MAX_OPERATIONS = _limit("MAX_OPERATIONS", 20_000)

@@ -104,7 +104,7 @@ def test_what_is_too_large_is_refused_before_memory_is_taken(name: str) -> None:
         tracemalloc.stop()
     problems = [view.problem.message for view in session.snapshot.layers if view.problem]
     assert problems
-    assert most < 12 * MAX_VALUES, problems
+    assert most < 16 * MAX_VALUES, problems
     session.undo()
     session.undo()
     assert not any(view.problem for view in session.snapshot.layers)

@@ -68,7 +68,7 @@ class _Meter:
         if self._operations > MAX_OPERATIONS:
             raise TooManyOperations
         self.values += sum(count(one.shape) for one in outputs)
-        if operation.name in _PADDED:
+        if operation.name.removeprefix("biased_") in _PADDED:
             given = dict(zip(operation.parameter_names, inputs, strict=False)) | dict(options)
             self.values += _padded(given)
 
