@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from functools import cache
 from typing import Any, Protocol
@@ -131,6 +131,7 @@ class DocumentScheduler:
 
     def __init__(self, document: Any) -> None:
         self._document = document
+        self._served = document.session_context is not None
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
         """Do the work in the pool of edits, and come back under the document's lock."""
@@ -186,11 +187,12 @@ class DocumentScheduler:
         handle = self._document.add_periodic_callback(tick, milliseconds)
 
         def stop() -> None:
-            # Removing twice would raise; a closed page has removed it already, and a page that
-            # is gone has not even a list any more.
-            with suppress(AttributeError):
-                if handle in self._document.session_callbacks:
-                    self._document.remove_periodic_callback(handle)
+            # A page that is gone has been taken apart, its clocks, too. To touch it now would
+            # leave it behind as the current document of whoever comes next.
+            gone = self._served and self._document.session_context is None
+            # Removing twice would raise.
+            if not gone and handle in self._document.session_callbacks:
+                self._document.remove_periodic_callback(handle)
 
         return stop
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bokeh.document import Document as BokehDocument
+from bokeh.io import doc
 
 from layerscope.saving.model_files import write_file
 from layerscope_explorer import faults, page
@@ -193,13 +194,16 @@ def test_training_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_client_that_leaves_while_it_trains_ends_its_training() -> None:
     document = BokehDocument()
+    document._session_context = lambda: document
     endless = set_training(digits_stack(), "epochs", 500)
     session = Session(DocumentScheduler(document), endless)
     session.train()
     trainer: Any = session._trainer
     # Bokeh takes a page apart before it says that it is gone.
+    document._session_context = None
     document.callbacks.destroy()
     session.close()
+    assert not doc._PATCHED_CURDOCS
     trainer.settle()
     reached = trainer.state().reached
     assert not trainer.busy
