@@ -194,7 +194,8 @@ def test_training_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_client_that_leaves_while_it_trains_ends_its_training() -> None:
     document = BokehDocument()
-    document._session_context = lambda: document
+    served: Any = weakref.ref(document)
+    document._session_context = served
     endless = set_training(digits_stack(), "epochs", 500)
     session = Session(DocumentScheduler(document), endless)
     session.train()
