@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.strings import section
 
 __all__ = ["CodeView"]
@@ -35,7 +35,7 @@ class CodeView(pn.custom.JSComponent):
     heard = param.Integer(default=0, doc="Number of the last edit that was heard.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("code_view.js")
+    _esm = with_dom(Path(__file__).with_name("code_view.js"))
     _stylesheets = stylesheets("code_view")
 
     def __init__(self, on_edit: Callable[[str], None], **params: Any) -> None:
