@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache, wraps
+from functools import lru_cache
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ from layerscope_explorer.catalogue import (
 )
 from layerscope_explorer.limits import MAX_OWN_CODE
 from layerscope_explorer.strings import text
+from layerscope_explorer.wrapping import inside
 
 __all__ = [
     "EXAMPLE",
@@ -179,19 +180,7 @@ def defining(source: str) -> AbstractContextManager[Any]:
 
 def with_own_code(cls: T) -> T:
     """Let all methods of a class know what the own code of its `document` defines."""
-
-    def knowing(method: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(method)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with defining(self.document.code):
-                return method(self, *args, **kwargs)
-
-        return call
-
-    for name, method in list(vars(cls).items()):
-        if inspect.isfunction(method) and not name.startswith("__"):
-            setattr(cls, name, knowing(method))
-    return cls
+    return inside(cls, lambda self: defining(self.document.code))
 
 
 @contextmanager
