@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from ipaddress import ip_address
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -48,6 +49,7 @@ __all__ = [
     "definitions_of",
     "explained",
     "is_known",
+    "is_this_machine",
     "limited",
     "may_be_written",
     "run",
@@ -169,6 +171,22 @@ def may_be_written(headers: Mapping[str, Any]) -> bool:
     host = named.get("host", "").rpartition(":")[0] or named.get("host", "")
     passed_on = any(name.startswith("x-forwarded") or name == "forwarded" for name in named)
     return host in _THIS_MACHINE and not passed_on
+
+
+def is_this_machine(document: Any) -> bool:
+    """Tell whether a page was asked for from this machine, whatever the headers say.
+
+    Parameters
+    ----------
+    document : the Bokeh document of the page; one that nobody serves is for nobody elsewhere.
+    """
+    context = document.session_context
+    if context is None:
+        return True
+    try:
+        return ip_address(str(getattr(context.request, "remote_ip", ""))).is_loopback
+    except ValueError:
+        return False
 
 
 def defining(source: str) -> AbstractContextManager[Any]:

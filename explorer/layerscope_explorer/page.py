@@ -34,7 +34,7 @@ from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import lesson
-from layerscope_explorer.own_code import defining, may_be_written
+from layerscope_explorer.own_code import defining, is_this_machine, may_be_written
 from layerscope_explorer.report import Exhibit
 from layerscope_explorer.session import Session, opening_snapshot
 from layerscope_explorer.strings import LANGUAGES, preferred, section, speaking, speaks, text
@@ -366,7 +366,7 @@ def open_page(
     if wanted not in LANGUAGES and opening.state.language in LANGUAGES:
         spoken = opening.state.language
     start = opening_snapshot(opening.preset, spoken) if opening.preset else opening.state.document
-    mine = may_be_written(headers)
+    mine = may_be_written(headers) and is_this_machine(doc)
     session = Session(DocumentScheduler(doc), start, spoken, may_write_code=mine)
     session.notice = opening.notice
     page = build_page(session)
