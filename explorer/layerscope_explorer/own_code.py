@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import ipaddress
 import os
 import sys
 import time
@@ -16,7 +15,8 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache, wraps
+from functools import lru_cache
+from ipaddress import ip_address
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ from layerscope_explorer.catalogue import (
 )
 from layerscope_explorer.limits import MAX_OWN_CODE
 from layerscope_explorer.strings import text
+from layerscope_explorer.wrapping import inside
 
 __all__ = [
     "EXAMPLE",
@@ -173,19 +174,17 @@ def may_be_written(headers: Mapping[str, Any]) -> bool:
 
 
 def is_this_machine(document: Any) -> bool:
-    """Tell whether the request for a page came from this machine, whatever its headers say.
+    """Tell whether a page was asked for from this machine, whatever the headers say.
 
     Parameters
     ----------
-    document : the Bokeh document of the page; without a request nobody is elsewhere.
+    document : the Bokeh document of the page; one that nobody serves is for nobody elsewhere.
     """
-    context = getattr(document, "session_context", None)
-    request = getattr(context, "request", None)
-    address = getattr(request, "remote_ip", None)
-    if address is None:
+    context = document.session_context
+    if context is None:
         return True
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return ip_address(str(getattr(context.request, "remote_ip", ""))).is_loopback
     except ValueError:
         return False
 
@@ -199,19 +198,7 @@ def defining(source: str) -> AbstractContextManager[Any]:
 
 def with_own_code(cls: T) -> T:
     """Let all methods of a class know what the own code of its `document` defines."""
-
-    def knowing(method: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(method)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with defining(self.document.code):
-                return method(self, *args, **kwargs)
-
-        return call
-
-    for name, method in list(vars(cls).items()):
-        if inspect.isfunction(method) and not name.startswith("__"):
-            setattr(cls, name, knowing(method))
-    return cls
+    return inside(cls, lambda self: defining(self.document.code))
 
 
 @contextmanager

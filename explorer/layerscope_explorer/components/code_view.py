@@ -8,7 +8,7 @@ from typing import Any
 
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.components.component import Component
 from layerscope_explorer.limits import MAX_DOCUMENT_BYTES
 from layerscope_explorer.strings import section
@@ -37,7 +37,7 @@ class CodeView(Component):
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
     _longest_text = MAX_DOCUMENT_BYTES + 1
-    _esm = Path(__file__).with_name("code_view.js")
+    _esm = with_dom(Path(__file__).with_name("code_view.js"))
     _stylesheets = stylesheets("code_view")
 
     def __init__(self, on_edit: Callable[[str], None], **params: Any) -> None:

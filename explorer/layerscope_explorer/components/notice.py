@@ -8,7 +8,7 @@ from typing import Any
 
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import text
 
@@ -21,7 +21,7 @@ class Notice(Component):
     words = param.String(default="", doc="What is said.")
     dismiss = param.String(default="", doc="What the button is called that puts it away.")
 
-    _esm = Path(__file__).with_name("notice.js")
+    _esm = with_dom(Path(__file__).with_name("notice.js"))
     _stylesheets = stylesheets("notice")
 
     def __init__(self, session: Any, **params: Any) -> None:
