@@ -244,3 +244,16 @@ def test_a_thawed_array_is_the_same_memory() -> None:
     assert np.shares_memory(thawed, x)
     assert thawed.strides == x.strides
     np.testing.assert_array_equal(thawed, x)
+
+
+@machine_code
+def test_machine_code_has_the_same_name_in_every_process() -> None:
+    """Options such as those of fast mathematics are sets, whose order is another each time."""
+    code = """
+from layerscope.compiled import every_loop, machine_code
+loops = [getattr(loop, "loop", loop) for loop in every_loop()]
+print(*[str(machine_code._identity(loop)).replace(" ", "") for loop in loops])
+"""
+    names = [run(code, PYTHONHASHSEED=seed) for seed in ("1", "2", "3")]
+    assert names[0]
+    assert names[0] == names[1] == names[2]
