@@ -195,6 +195,7 @@ def test_the_end_is_told_and_the_log_names_nothing_that_was_typed(server: Served
     async def until_the_end() -> str:
         page = await Visit.open(server.port)
         await page.message("Palette", {"type": "add", "name": "SECRET-NAME"})
+        await page.heard("SECRET-NAME", 10)
         server.process.send_signal(signal.SIGTERM)
         said = await page.heard("about to stop", 10)
         page.close()
