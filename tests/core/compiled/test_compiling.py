@@ -226,6 +226,7 @@ def test_number_of_threads() -> None:
             config.set_num_threads(wrong)  # type: ignore[arg-type]
 
 
+@machine_code
 def test_arrays_that_may_only_be_read_need_no_machine_code_of_their_own() -> None:
     x = np.linspace(-1.0, 1.0, 24, dtype=np.float32)
     expected = ops.convert_to_numpy(ops.relu(x))
