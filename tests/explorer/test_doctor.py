@@ -170,6 +170,9 @@ BROKEN: dict[str, tuple[Document, str, str | None, tuple[str, ...]]] = {
     "Embedding of real numbers": (
         stack(FLAT, ("Embedding", {"input_dim": 20, "output_dim": 4}), FLATTEN, dense(3)),
         "layer1", None, ("whole numbers", "real numbers")),
+    "a lookup that was not told of any token": (
+        stack(TOKENS, ("IntegerLookup", {"output_mode": "multi_hot"})),
+        "layer1", "output_mode", ("vocabulary", "multi_hot")),
     "tokens without a vector": (
         stack(TOKENS, ("Embedding", {"input_dim": 30, "output_dim": 4}), LSTM),
         "layer1", "input_dim", ("29", "token 49")),

@@ -32,7 +32,7 @@ COMPLAINTS = (
     IndexError,
     KeyError,
     AttributeError,
-    NotImplementedError,
+    RuntimeError,
     ArithmeticError,
     np.linalg.LinAlgError,
 )
