@@ -6,6 +6,7 @@ returns the same values at every call, and one without draws a seed when it is c
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
@@ -15,6 +16,7 @@ import numpy as np
 from layerscope import random
 from layerscope.config import standardize_dtype
 from layerscope.configurable import Configurable, field
+from layerscope.html import html_table, sparkline
 from layerscope.plain_data import serialize_keras_object
 from layerscope.random import Seed, check_seed
 from layerscope.saving.serialization import deserialize_as, identify
@@ -43,6 +45,22 @@ class Initializer(Configurable):
         """Return a new initializer with the same arguments."""
         return self.from_config(self.get_config())
 
+    def _repr_html_(self) -> str:
+        """Return a notebook's view: what it draws for a square weight."""
+        # Looking at one must not change what it draws later.
+        state = random.ambient_state()
+        try:
+            drawn = sparkline(copy.deepcopy(self)(_SHOWN))
+        except Exception:
+            # Anybody's initializer, which may be made for some shapes only.
+            drawn = ""
+        finally:
+            random.restore_ambient_state(state)
+        return html_table(repr(self), ["shape", "values"], [[str(_SHOWN), drawn]])
+
+
+#: Shape of the weight that a notebook shows of an initializer.
+_SHOWN = (32, 32)
 
 InitializerLike = (
     str

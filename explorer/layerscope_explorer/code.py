@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -15,9 +16,10 @@ from layerscope_explorer.codec import to_json
 from layerscope_explorer.data import Data, data_of
 from layerscope_explorer.document import AUTO, INPUT, Document, LayerSpec
 from layerscope_explorer.objective import objective_of
+from layerscope_explorer.own_code import IMPORTS, defining, definitions_of
 from layerscope_explorer.parts import PART_KINDS, Part
 
-__all__ = ["LANGUAGES", "Code", "code_of", "missing_in_keras"]
+__all__ = ["LANGUAGES", "Code", "code_of", "is_chain", "missing_in_keras"]
 
 Language = Literal["keras", "layerscope", "json"]
 LANGUAGES: tuple[Language, ...] = ("keras", "layerscope", "json")
@@ -57,7 +59,8 @@ def code_of(document: Document, language: Language) -> Code:
     """
     if language == "json":
         return _json(document)
-    return _Writer(document, language).write()
+    with defining(document.code):
+        return _Writer(document, language).write()
 
 
 def _json(document: Document) -> Code:
@@ -82,6 +85,7 @@ class _Writer:
         self.package = "keras" if language == "keras" else "layerscope"
         self.alias = "keras" if language == "keras" else "ls"
         self.names = {layer_id: _variable(name) for layer_id, name in document.names().items()}
+        self.own = {one.name for one in definitions_of(document.code)}
         self.lines: list[str] = []
         self.places: dict[str, tuple[int, int]] = {}
 
@@ -90,25 +94,32 @@ class _Writer:
         layers = [layer for layer in self.document.layers if not layer.bypassed]
         imported = self.package if self.package == self.alias else f"{self.package} as {self.alias}"
         self.lines += [f"import {imported}", f"from {self.package} import layers", ""]
+        if self.document.code:
+            self._write_own()
         self.lines += [f"{self.alias}.utils.set_random_seed({self.document.seed})", ""]
         data = data_of(self.document.input.arguments)
         dtype = "" if data.x.dtype.kind == "f" else f', dtype="{data.x.dtype}"'
         given = f"{self.alias}.Input({data.shape}{dtype})"
-        if any(layer.shares or self._merges(layer) or gives_several(layer) for layer in layers):
-            self._functional(layers, given)
-        else:
+        if is_chain(self.document):
             self._sequential(layers, given)
+        else:
+            self._functional(layers, given)
         if data.outputs:
             self._compile(layers, data)
         return Code("\n".join(self.lines) + "\n", self.places)
 
-    def _merges(self, layer: LayerSpec) -> bool:
-        cls: Any = layerscope_catalogue().layer(layer.class_name)
-        return bool(layer.sources) or takes_several_inputs(cls)
+    def _write_own(self) -> None:
+        """Write a person's own Python, after what it uses without importing it."""
+        code = self.document.code
+        used = [line for line, name in IMPORTS if re.search(rf"\b{name}\b", code)]
+        lines = [*used, "", *code.strip().splitlines(), ""]
+        if self.package == "layerscope":
+            lines = [_KERAS_IMPORT.sub(_layerscope_import, line) for line in lines]
+        self.lines += [line for line in lines if not line or line not in self.lines]
 
     def _given(self, layer: LayerSpec, inputs: list[str]) -> str:
         """Return what a layer is called on: one input, a list of several, or several one by one."""
-        if not self._merges(layer):
+        if not _merges(layer):
             return inputs[0]
         given = ", ".join(inputs)
         one_by_one = len(build_arguments(layerscope_catalogue().layers[layer.class_name])) > 1
@@ -183,7 +194,8 @@ class _Writer:
         """Return the layer's constructor call, over several lines where one is too long."""
         cls: Any = layerscope_catalogue().layer(layer.class_name)
         arguments = self._arguments(fields_of(cls), layer.arguments)
-        return self._spread(f"layers.{layer.class_name}", arguments, indent)
+        place = "" if layer.class_name in self.own else "layers."
+        return self._spread(f"{place}{layer.class_name}", arguments, indent)
 
     def _spread(self, function: str, arguments: list[str], indent: int) -> str:
         line = f"{function}({', '.join(arguments)})"
@@ -208,7 +220,8 @@ class _Writer:
     def _value(self, declared: Field, value: Any) -> str:
         if declared.kind == "cells" or (declared.kind == "cell" and isinstance(value, list)):
             return "[" + ", ".join(self._part("cell", one) for one in value) + "]"
-        if declared.kind in PART_KINDS and isinstance(value, Mapping):
+        named = isinstance(value, str) and value in self.own
+        if declared.kind in PART_KINDS and (named or isinstance(value, Mapping)):
             return self._part(declared.kind, value)
         if declared.name == "function" and isinstance(value, str):
             # What a `Lambda` applies: the document names an operation.
@@ -225,15 +238,39 @@ class _Writer:
         if part is None:
             return "None"
         home = _HOMES[kind]
+        if part.name in self.own and kind == "activation":
+            return part.name
         place = "layers" if home == "layers" else f"{self.alias}.{home}"
         config = {name: one for name, one in part.config.items() if name != "name"}
         arguments = self._arguments(catalogue.fields(kind, part.name), config)
-        return f"{place}.{part.name}({', '.join(arguments)})"
+        prefix = "" if part.name in self.own else f"{place}."
+        return f"{prefix}{part.name}({', '.join(arguments)})"
+
+
+#: An import of Keras in own code, which Layerscope can stand in for.
+_KERAS_IMPORT = re.compile(r"^(\s*)(from|import) keras\b(?! as)(.*)$")
+
+
+def _layerscope_import(found: re.Match[str]) -> str:
+    indent, word, rest = found.groups()
+    alias = " as keras" if word == "import" and not rest.strip() else ""
+    return f"{indent}{word} layerscope{rest}{alias}"
 
 
 def _variable(name: str) -> str:
     """Return a layer's name as that of a variable: `lambda` is a word of Python itself."""
     return f"{name}_" if iskeyword(name) else name
+
+
+def is_chain(document: Document) -> bool:
+    """Tell whether every layer takes what the one above it gives, and nothing else."""
+    used = [layer for layer in document.layers if not layer.bypassed]
+    return not any(layer.shares or _merges(layer) or gives_several(layer) for layer in used)
+
+
+def _merges(layer: LayerSpec) -> bool:
+    cls: Any = layerscope_catalogue().layer(layer.class_name)
+    return bool(layer.sources) or takes_several_inputs(cls)
 
 
 def gives_several(layer: LayerSpec) -> bool:

@@ -17,6 +17,7 @@ from layerscope_explorer.document import (
     frozen,
 )
 from layerscope_explorer.limits import MAX_DOCUMENT_BYTES, MAX_LAYERS
+from layerscope_explorer.own_code import UnreadCode, defining, is_known
 from layerscope_explorer.strings import text
 
 #: Parts of a layer's entry that are left out where they are as usual.
@@ -34,6 +35,8 @@ def to_json(document: Document, indent: int | None = None) -> str:
         "layers": [_entry(layer) for layer in document.layers],
         "training": {name: getattr(training, name) for name in TrainingSpec.__dataclass_fields__},
     }
+    if document.code:
+        written["code"] = document.code
     separators = (",", ":") if indent is None else None
     return json.dumps(written, indent=indent, separators=separators, ensure_ascii=False)
 
@@ -56,6 +59,8 @@ def from_json(source: str) -> Document:
     ------
     ValueError
         If the text is not a document; the message says what is wrong with it.
+    UnreadCode
+        If it brings code that nobody has run here.
     """
     if len(source) > MAX_DOCUMENT_BYTES:
         raise ValueError(text("session.document_too_large", limit=MAX_DOCUMENT_BYTES))
@@ -66,10 +71,16 @@ def from_json(source: str) -> Document:
     version = data.get("version") if isinstance(data, dict) else None
     if type(version) is not int or not 1 <= version <= VERSION:
         raise ValueError(text("session.document_version", version=VERSION))
+    code = data.get("code", "")
+    if not isinstance(code, str):
+        raise ValueError(text("session.document_broken", reason="code"))
+    if not is_known(code):
+        raise UnreadCode(code)
     try:
         for upgrade in _UPGRADES[version - 1 :]:
             data = upgrade(data)
-        return _read(data)
+        with defining(code):
+            return replace(_read(data), code=code)
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(text("session.document_broken", reason=error)) from None
 

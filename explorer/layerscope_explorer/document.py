@@ -125,6 +125,7 @@ class Document:
         inference.
     training : how the stack is trained.
     next_id : number of the next layer's id.
+    code : Python of a person's own that the layers use (see `own_code`).
     """
 
     layers: tuple[LayerSpec, ...] = ()
@@ -133,6 +134,7 @@ class Document:
     phase: Phase = "training"
     training: TrainingSpec = TrainingSpec()
     next_id: int = 1
+    code: str = ""
 
     def layer(self, layer_id: str) -> LayerSpec:
         """Return the layer with this id; the input's card for ``"input"``.

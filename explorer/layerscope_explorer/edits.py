@@ -15,6 +15,7 @@ from layerscope_explorer.catalogue import (
 from layerscope_explorer.data import ARGUMENTS, FIRST_SHAPES, data_of
 from layerscope_explorer.document import INPUT, PHASES, Document, LayerSpec, TrainingSpec, frozen
 from layerscope_explorer.limits import MAX_LAYERS
+from layerscope_explorer.own_code import defining
 from layerscope_explorer.strings import text
 
 
@@ -40,6 +41,22 @@ def check_argument(class_name: str, argument: str, value: Any) -> None:
         declared[argument].check(value)
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+def set_code(document: Document, code: str) -> Document:
+    """Let the stack's layers be defined by other Python of a person's own, which has been run.
+
+    Raises
+    ------
+    ValueError
+        If a layer of the stack needs what is no longer defined.
+    """
+    with defining(code):
+        for layer in document.layers:
+            _layer_class(layer.class_name)
+            for name, value in layer.arguments.items():
+                check_argument(layer.class_name, name, value)
+    return replace(document, code=code)
 
 
 # --- layers -------------------------------------------------------------------------------------

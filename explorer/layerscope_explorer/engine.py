@@ -31,6 +31,7 @@ from layerscope_explorer.making import layer_seed as layer_seed
 from layerscope_explorer.making import make_layer as make_layer
 from layerscope_explorer.measure import bare_view, input_view, view_of, weight_views
 from layerscope_explorer.objective import Objective, activation_name, objective_of, takes
+from layerscope_explorer.own_code import defining
 from layerscope_explorer.second_thread import Meanwhile
 from layerscope_explorer.sentence import status
 from layerscope_explorer.snapshot import Histogram, LayerView, Problem, Snapshot, WeightView
@@ -133,10 +134,14 @@ class Engine:
         ValueError
             If there is no such data.
         """
+        with defining(document.code):
+            return self._snapshot(document, weights or {})
+
+    def _snapshot(self, document: Document, weights: Weights) -> Snapshot:
         start = time.perf_counter()
         self._revision += 1
         data = data_of(document.input.arguments)
-        run = _Run(document, data, weights or {}, self._done, self._made)
+        run = _Run(document, data, weights, self._done, self._made)
         found = [run.found(spec) for spec in document.layers]
         # Only what this snapshot used is kept: memory stays that of one stack.
         self._done, self._made = run.done, run.made
@@ -241,7 +246,7 @@ class _Run:
             ]
         )
         # A digest, or the keys of deep stacks would grow with every layer.
-        key = f"{spec.id}:{hash(key)}"
+        key = f"{spec.id}:{hash(key + self.document.code)}"
         known = self.known.get(key)
         made = self._make(spec, name, inputs, trained)
         if known is not None:
@@ -280,6 +285,7 @@ class _Run:
         places = [dry_run.place_of(one.array, one.shape) for one in inputs]
         mark = id(trained) if trained is not None else ""
         key = f"{self.document.seed}|{spec.id}{spec.key}{name}|{places}|{id(owner)}|{mark}"
+        key += f"|{hash(self.document.code)}" if self.document.code else ""
         made = self.known_made.get(key)
         if made is None:
             # Nothing large is allocated before this says that the layer can work.

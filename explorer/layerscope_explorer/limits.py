@@ -23,3 +23,5 @@ MAX_KEPT_BYTES = 48_000_000
 MAX_FILE_BYTES = 500_000
 #: Length of what stands for a stack in an address; servers and messengers cut longer ones off.
 MAX_ADDRESS = 8_000
+#: Length of the Python that a person may write; it is part of the document.
+MAX_OWN_CODE = 20_000

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import param
 
+from layerscope.compiled.jit import compiling_progress
 from layerscope.configurable import fields_of
-from layerscope_explorer import edits
+from layerscope_explorer import edits, own_code
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import from_json, to_json
 from layerscope_explorer.comparing import Difference, PinnedStack, differences, on_same_ground
@@ -27,11 +28,12 @@ from layerscope_explorer.file_reading import read_file
 from layerscope_explorer.history import History
 from layerscope_explorer.lesson import Progress
 from layerscope_explorer.making import origin_of
+from layerscope_explorer.own_code import defining, with_own_code
 from layerscope_explorer.own_data import OwnFile, Shelf
 from layerscope_explorer.presets import OPENING, PRESETS
 from layerscope_explorer.recording import Moment
 from layerscope_explorer.rules import FREE
-from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
+from layerscope_explorer.snapshot import Draft, Fix, Snapshot, Study, TrainingState
 from layerscope_explorer.steps import Stack
 from layerscope_explorer.strings import FIRST, LANGUAGES, speaking, speaks, text
 from layerscope_explorer.sweeping import Drawn, Sweep, draws
@@ -46,6 +48,8 @@ _LOG = logging.getLogger(__name__)
 TICK, FRAME, LATE = 20, 50, 200
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 250
+#: How far compiling is, is looked at this often, in milliseconds.
+LOOK_AGAIN = 1000
 
 #: Stands for no value at all, where None is one.
 NOTHING: Any = object()
@@ -79,6 +83,7 @@ class Brought:
 
 
 @speaks
+@with_own_code
 class Session(param.Parameterized):
     """Everything one person does; views watch its params and call its methods.
 
@@ -90,6 +95,8 @@ class Session(param.Parameterized):
     scheduler : where heavy work runs.
     start : stack to open with, or its finished pictures; default: the opening demo's.
     language : what the page speaks, one of `strings.LANGUAGES`.
+    weights : by layer id, those that `start` shows; the initial ones where there are none.
+    may_write_code : whether Python may be written in the page, to be run here.
     """
 
     document: Any = param.Parameter(doc="The stack, an immutable Document.")
@@ -108,9 +115,11 @@ class Session(param.Parameterized):
     lesson: Any = param.Parameter(doc="The Lesson that is open, or None.")
     progress: Any = param.Parameter(default=Progress(), doc="How far it is, a Progress.")
     notice: Any = param.String(default="", doc="What could not be done, to be read once.")
+    draft: Any = param.Parameter(default=Draft(), doc="Python that is being written, a Draft.")
     pinned: Any = param.Parameter(doc="The stack A to compare with, a Document; None without.")
     compared: Any = param.Parameter(doc="Pictures of A on the seed and data of B, a Snapshot.")
     sweep: Any = param.Parameter(doc="How the stack fares with other seeds, a Sweep; or None.")
+    compiling = param.Tuple(default=(0, 0), doc="How many loops are compiled, and of how many.")
     language: Any = param.Selector(default=FIRST, objects=list(LANGUAGES), doc="What is spoken.")
 
     def __init__(
@@ -118,6 +127,9 @@ class Session(param.Parameterized):
         scheduler: Scheduler | None = None,
         start: Document | Snapshot | None = None,
         language: str = FIRST,
+        weights: Weights | None = None,
+        *,
+        may_write_code: bool = False,
     ) -> None:
         start = start or opening_snapshot(language=language)
         document = start.document if isinstance(start, Snapshot) else start
@@ -125,6 +137,7 @@ class Session(param.Parameterized):
         self._scheduler: Scheduler = scheduler or InlineScheduler()
         self._engine, self._ghosts = Engine(), Engine()
         self._previewed = 0
+        self.may_write_code = may_write_code
         self._studies: dict[str, StudyFunction] = {}
         self._paces: dict[str, float] = {}
         self._framed = self._studied = -math.inf
@@ -133,12 +146,14 @@ class Session(param.Parameterized):
         self._options: dict[str, dict[str, Any]] = {}
         # By layer id, with what the weights came from before they were trained.
         self._learned: dict[str, tuple[str, Sequence[np.ndarray]]] = {}
-        self._trained: dict[str, Sequence[np.ndarray]] = {}
+        self._trained: Weights = {}
         self._taken_weights: Weights | None = None
         self._trainer: Trainer | None = None
         self._shelf, self._reading = Shelf(), 0
         self._stop_ticking: Callable[[], None] | None = None
-        self._shown_weights: Mapping[str, Sequence[np.ndarray]] = self._trained
+        if weights:
+            self._learn(document, weights)
+        self._shown_weights: Weights = self._trained
         self._shown_language = language
         self._other: PinnedStack | None = None
         self.pinned_training: TrainingState | None = None
@@ -151,6 +166,11 @@ class Session(param.Parameterized):
         else:
             self._refresh()
         self.selected = _worth_a_look(document, self.snapshot)
+        self._look_at_compiling()
+        self._scheduler.every(LOOK_AGAIN, self._look_at_compiling)
+
+    def _look_at_compiling(self) -> None:
+        self.compiling = compiling_progress()
 
     # --- edits ---------------------------------------------------------------------------
 
@@ -347,6 +367,43 @@ class Session(param.Parameterized):
         cls = layerscope_catalogue().layer(self.document.layer(layer_id).class_name)
         return [] if cls is None else [one.name for one in fields_of(cls)]
 
+    # --- Python of one's own -------------------------------------------------------------
+
+    def write_code(self, source: str) -> None:
+        """Run what a person wrote, off the event loop; the stack has it if nothing is wrong.
+
+        Raises
+        ------
+        PermissionError
+            If no Python may be written here.
+        """
+        if not self.may_write_code:
+            raise PermissionError(text("own_code.not_here"))
+        self.draft = Draft(source)
+        self._scheduler.run(partial(own_code.run, source), partial(self._written, self.draft))
+
+    def _written(self, draft: Draft, future: Future[Any]) -> None:
+        """Take over code that ran, unless more was written meanwhile."""
+        if self._closed or self.draft is not draft:
+            return
+        try:
+            future.result()
+            document = edits.set_code(self.document, draft.source)
+        except ValueError as error:
+            with self._scheduler.together():
+                self.draft = replace(draft, error=str(error))
+            return
+        with self._scheduler.together():
+            self.draft = Draft()
+            self._edit(text("own_code.edit"), document, "own code")
+
+    def offer_code(self, source: str) -> None:
+        """Show code that came from elsewhere; it runs when the person says so."""
+        with self._scheduler.together():
+            self.draft = Draft(source, text("own_code.unread"), unread=True)
+            self.notice = text("own_code.came_along")
+        self.open_lens("own")
+
     def set_seed(self, seed: int) -> None:
         """Choose the seed of all randomness.
 
@@ -477,7 +534,12 @@ class Session(param.Parameterized):
             self._trained = self._fitting(after)
         if self._trainer is not None:
             self._trainer.update(after, self._trained)
-        with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
+        # Views draw what the new document knows.
+        with (
+            defining(after.code),
+            self._scheduler.together(),
+            param.parameterized.batch_call_watchers(self),
+        ):
             self.document = after
             self.history = history
             if self.selected not in {INPUT, *(layer.id for layer in after.layers)}:
@@ -778,6 +840,17 @@ class Session(param.Parameterized):
         if self._trainer is not None:
             self._drive(lambda trainer: trainer.seek(at))
 
+    @property
+    def weights(self) -> Weights:
+        """Weights by layer id, where they are not the initial ones; replaced as a whole."""
+        return self._trained
+
+    def set_weights(self, weights: Weights) -> None:
+        """Take over weights, by layer id, as if they were learned."""
+        self._forget_training()
+        self._learn(self.document, weights)
+        self._refresh()
+
     def reset_weights(self) -> None:
         """Forget what was learned: back to the initial weights of the seed."""
         self._forget_training()
@@ -919,8 +992,8 @@ def _worth_a_look(document: Document, snapshot: Snapshot | None) -> str:
 
 def _computes(document: Document) -> tuple[Any, ...]:
     """Return the parts of a document that its pictures depend on."""
-    loss = document.training.loss
-    return document.layers, document.input, document.seed, document.phase, loss
+    code, loss = document.code, document.training.loss
+    return document.layers, document.input, document.seed, document.phase, code, loss
 
 
 def _work(

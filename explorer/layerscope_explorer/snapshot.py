@@ -258,6 +258,22 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """Python of a person's own as it stands in the editor.
+
+    Attributes
+    ----------
+    source : the text.
+    error : why it cannot be used, "" if nothing is wrong with it.
+    unread : whether it came from elsewhere and has not been run.
+    """
+
+    source: str = ""
+    error: str = ""
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingState:
     """Where training is and the curves so far.
 

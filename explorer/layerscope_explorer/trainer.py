@@ -28,7 +28,7 @@ from layerscope_explorer.engine import Weights
 from layerscope_explorer.limits import MAX_KEPT_BYTES, MAX_STEPS
 from layerscope_explorer.making import origin_of
 from layerscope_explorer.model import model_of
-from layerscope_explorer.objective import activation_name, objective_of, takes
+from layerscope_explorer.objective import Objective, activation_name, objective_of, takes
 from layerscope_explorer.recording import Kept, Moment, Recording, Series, moments
 from layerscope_explorer.sentence import end_words
 from layerscope_explorer.snapshot import Float32Array, TrainingState, TrainingStatus
@@ -472,20 +472,20 @@ class Trainer:
 # --- machines -----------------------------------------------------------------------------------
 
 
-def _compiled(document: Document, weights: Weights | None) -> _Machine:
-    """Build and compile a stack, with the weights its pictures show.
+def compile_for(
+    model: Model, layers: Mapping[str, Layer], document: Document, data: Data
+) -> Objective:
+    """Compile a stack's model as its document says, and return what it makes small.
 
     Raises
     ------
     ValueError
         If the stack cannot be trained on its data.
     """
-    data = data_of(document.input.arguments)
     if data.missing:
         raise ValueError(text("input.missing", file=data.missing))
     if data.y is None or data.x_test is None or data.y_test is None:
         raise ValueError(text("session.no_classes"))
-    model, layers = model_of(document, data, weights)
     shape: Any = model.output_shape
     last = [spec for spec in document.layers if not spec.bypassed][-1]
     if not takes(data, shape):
@@ -496,6 +496,17 @@ def _compiled(document: Document, weights: Weights | None) -> _Machine:
     optimizer: Any = optimizers.get(training.optimizer)
     optimizer.learning_rate = training.learning_rate
     model.compile(optimizer, objective.loss(), metrics=[objective.metric()])
+    return objective
+
+
+def _compiled(document: Document, weights: Weights | None) -> _Machine:
+    """Build and compile a stack, with the weights its pictures show."""
+    data = data_of(document.input.arguments)
+    model, layers = model_of(document, data, weights)
+    objective = compile_for(model, layers, document, data)
+    assert data.y is not None
+    assert data.x_test is not None
+    assert data.y_test is not None
     # What shares weights has them from the layer it shares them with.
     own = {spec.id: layers[spec.id] for spec in document.layers if spec.id in layers}
     own = {key: layer for key, layer in own.items() if not document.layer(key).shares}
@@ -513,7 +524,7 @@ def _compiled(document: Document, weights: Weights | None) -> _Machine:
 def _what_learns(document: Document) -> tuple[Any, ...]:
     """Return what a training depends on; how long it is to go on does not matter."""
     training = replace(document.training, epochs=1)
-    return document.layers, document.input, document.seed, training
+    return document.layers, document.input, document.seed, document.code, training
 
 
 def _carried(before: _Machine, document: Document) -> dict[str, list[np.ndarray]]:

@@ -254,7 +254,7 @@ def test_another_session_stays_responsive_while_one_trains(
         assert chips(page)[3] == "64"
     finally:
         other.page.close()
-        page.locator(".ls-stop").click()
+        page.locator(".ls-train").click()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])

@@ -17,6 +17,7 @@ from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.components.palette import Palette, groups_of
 from layerscope_explorer.components.shortcuts import toggle_training
 from layerscope_explorer.components.stack import LayerStack, format_shape, rows_of
+from layerscope_explorer.components.status import StatusLine
 from layerscope_explorer.components.transport import Transport, position_of
 from layerscope_explorer.controls import control_of
 from layerscope_explorer.document import Document
@@ -28,6 +29,7 @@ from layerscope_explorer.session import Session
 from layerscope_explorer.snapshot import Fix, Problem, TrainingState
 from layerscope_explorer.theme import SECTION_COLORS, section_color
 from layerscope_explorer.thumbnails import thumbnail
+from layerscope_explorer.workers import InlineScheduler
 
 CATALOGUE = layerscope_catalogue()
 
@@ -305,6 +307,33 @@ class TestForm:
         session.snapshot = replace(session.snapshot, layers=())
         assert not inspector.form.groups
         assert inspector.form.empty
+
+
+class TestStatus:
+    def test_it_says_how_far_compiling_is(self) -> None:
+        session = dense_session()
+        status = StatusLine(session)
+        assert status.compiling == ""
+        session.compiling = (3, 12)
+        assert "3" in status.compiling
+        assert "12" in status.compiling
+        session.compiling = (12, 12)
+        assert status.compiling == ""
+
+    def test_the_session_looks_how_far_compiling_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks: list[Any] = []
+
+        class Noting(InlineScheduler):
+            def every(self, milliseconds: int, tick: Any) -> Any:
+                looks.append(tick)
+                return super().every(milliseconds, tick)
+
+        found = Session(Noting(), Document())
+        assert found.compiling == (0, 0)
+        monkeypatch.setattr("layerscope_explorer.session.compiling_progress", lambda: (1, 2))
+        (look,) = looks
+        look()
+        assert found.compiling == (1, 2)
 
 
 class TestTraining:

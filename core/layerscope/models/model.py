@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from layerscope.graph import unconnected
 from layerscope.layers.layer import Layer
-from layerscope.models.summary import summary_text
+from layerscope.models.summary import summary_html, summary_text
 from layerscope.models.training import Trainer
 from layerscope.plain_data import serialize_keras_object
 from layerscope.saving import model_files
@@ -142,6 +142,10 @@ class Model(Trainer, Layer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def _repr_html_(self) -> str:
+        """Return a notebook's view: the summary, with pictures of the weights."""
+        return summary_html(self)
 
     def _require_layers(self) -> None:
         if not any(isinstance(leaf, Layer) for leaf in leaves(list(self._tracked.values()))):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from layerscope.html import html_table, sparkline
 from layerscope.layers.layer import Layer
 from layerscope.tensor import Variable
 
@@ -29,6 +29,23 @@ def summary_text(model: Any, line_length: int | None = None) -> str:
     return "\n".join(lines)
 
 
+def summary_html(model: Any) -> str:
+    """Return the same as HTML, with the distribution of each layer's first weight."""
+    rows = [
+        [
+            layer.name,
+            type(layer).__name__,
+            shape_text(layer),
+            parameters_text(layer),
+            sparkline(layer.weights[0].numpy()) if layer.weights else "",
+        ]
+        for layer in model.layers
+    ]
+    total, size = count(model.weights), size_text(model.weights)
+    title = f"{type(model).__name__} {model.name}: {total:,} parameters, {size}"
+    return html_table(title, ["layer", "type", "output shape", "parameters", "weights"], rows)
+
+
 def shape_text(layer: Layer) -> str:
     """Return a layer's output shape as text, ``?`` while it is not known."""
     try:
@@ -45,7 +62,7 @@ def parameters_text(layer: Layer) -> str:
 
 def count(variables: Sequence[Variable]) -> int:
     """Return the number of scalars in `variables`."""
-    return sum(int(np.prod(variable.shape, dtype=int)) for variable in variables)
+    return sum(math.prod(variable.shape) for variable in variables)
 
 
 def size_text(variables: Sequence[Variable]) -> str:

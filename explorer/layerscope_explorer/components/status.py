@@ -23,14 +23,23 @@ class StatusLine(pn.custom.JSComponent):
     duration = param.String(default="", doc="Time of the last update, with its unit.")
     duration_label = param.String(default="", doc="What the duration means.")
 
+    compiling = param.String(default="", doc="How far compiling is, empty when it is over.")
+    compiling_label = param.String(default="", doc="What that means.")
+
     _esm = Path(__file__).with_name("status.js")
     _stylesheets = stylesheets("status")
 
     def __init__(self, session: Any, **params: Any) -> None:
-        super().__init__(duration_label=text("page.updated_in"), **params)
+        super().__init__(
+            duration_label=text("page.updated_in"),
+            compiling_label=text("page.compiling_help"),
+            **params,
+        )
         self._session = session
         session.param.watch(self._draw, ["snapshot", "anew"])
+        session.param.watch(self._draw_compiling, "compiling")
         self._draw()
+        self._draw_compiling()
 
     def _draw(self, *_: Any) -> None:
         snapshot = self._session.snapshot
@@ -46,6 +55,11 @@ class StatusLine(pn.custom.JSComponent):
             level=next((level for level in ("bad", "warn") if level in healths), "ok"),
             duration=text("page.milliseconds", value=shown),
         )
+
+    def _draw_compiling(self, *_: Any) -> None:
+        done, wanted = self._session.compiling
+        shown = text("page.compiling", done=done, wanted=wanted) if done < wanted else ""
+        self.compiling = shown
 
     def _handle_msg(self, data: Any) -> None:
         snapshot = self._session.snapshot
