@@ -146,6 +146,8 @@ class Session(param.Parameterized):
         self._studies: dict[str, StudyFunction] = {}
         self._paces: dict[str, float] = {}
         self._framed = self._studied = -math.inf
+        # What is shown of a training as soon as its picture stands.
+        self._waiting: TrainingState | None = None
         self._options: dict[str, dict[str, Any]] = {}
         # By layer id, with what the weights came from before they were trained.
         self._learned: dict[str, tuple[str, Sequence[np.ndarray]]] = {}
@@ -800,6 +802,9 @@ class Session(param.Parameterized):
             ledger().answered(time.perf_counter() - self._asked)
             self._asked = 0.0
         with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
+            if self._waiting is not None:
+                self._show_training(self._waiting)
+                self._waiting = None
             # A defect in the engine must not take the page down: the last good picture stays.
             if error is None:
                 before = self.snapshot
@@ -864,6 +869,7 @@ class Session(param.Parameterized):
 
     def _forget_training(self) -> None:
         self._end_ticking()
+        self._waiting = None
         if self._trainer is not None:
             self._trainer.close()
             self._trainer = None
@@ -891,10 +897,16 @@ class Session(param.Parameterized):
         shown = 1000 * (time.perf_counter() - self._framed)
         under_way = self._trainer is not None and self._trainer.busy
         if not under_way or shown >= (LATE if self._computing else FRAME):
-            self.tick()
+            self.tick(with_picture=True)
 
-    def tick(self) -> None:
-        """Show where training is."""
+    def tick(self, *, with_picture: bool = False) -> None:
+        """Show where training is.
+
+        Parameters
+        ----------
+        with_picture : whether to wait for the picture that begins now, where one does: both are
+            one message then.
+        """
         trainer = self._trainer
         if trainer is None or self._closed:
             return
@@ -906,10 +918,10 @@ class Session(param.Parameterized):
         if weights is not self._taken_weights and state.reached:
             self._taken_weights = weights
             self._learn(trainer.document, weights)
-        with self._scheduler.together():
-            self.training = state
-            if self.anew and state.status == "running":
-                self.anew = ""
+        waits = with_picture and not resting and not self._computing
+        self._waiting = state if waits else None
+        if not waits:
+            self._show_training(state)
         # Frames of a training are never stale: each is followed by the next.
         if not self._computing:
             self._compute(follows=not resting)
@@ -917,6 +929,12 @@ class Session(param.Parameterized):
             self._again = True
         if resting:
             self._end_ticking()
+
+    def _show_training(self, state: TrainingState) -> None:
+        with self._scheduler.together():
+            self.training = state
+            if self.anew and state.status == "running":
+                self.anew = ""
 
     def _plainly(self, state: TrainingState) -> TrainingState:
         """Let a training that cannot begin say why as the stack's own card does."""

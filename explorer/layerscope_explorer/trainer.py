@@ -46,7 +46,7 @@ _LOG = logging.getLogger(__name__)
 #: Steps over which the drawn curves are averaged: single batches are too noisy to read.
 SMOOTHING = 20
 #: Points of a drawn curve.
-CURVE_POINTS = 400
+CURVE_POINTS = 200
 #: Weights are copied for the pictures at most this often, in seconds.
 COPY_INTERVAL = 1 / 25
 #: Changes of settings in one training; then it begins anew where it stands.

@@ -292,8 +292,8 @@ def test_no_zones_where_flatness_means_nothing(name):
 
 
 def test_training_frame_is_the_curve():
-    drawn = training.frame(trained(250))
-    np.testing.assert_array_equal(drawn["loss"], trained(250).loss)
+    drawn = training.frame(trained(200))
+    np.testing.assert_array_equal(drawn["loss"], trained(200).loss)
     np.testing.assert_array_equal(drawn["val_steps"], [100.0, 200.0])
 
 
@@ -301,8 +301,8 @@ def test_long_curves_are_thinned_without_moving_old_points():
     x = np.arange(10_000, dtype=np.float32)
     noisy = np.random.default_rng(0).normal(size=10_000).astype(np.float32)
     steps, means = training.thinned(x, noisy)
-    together = 32
-    assert steps.size == math.ceil(10_000 / together) <= 400
+    together = 64
+    assert steps.size == math.ceil(10_000 / together) <= 200
     np.testing.assert_allclose(means[0], noisy[:together].mean(), atol=1e-6)
     earlier_steps, earlier = training.thinned(x[:9_600], noisy[:9_600])
     np.testing.assert_allclose(means[: earlier.size], earlier)
@@ -475,8 +475,8 @@ def test_training_lens_follows_training():
     session = session_of(layer())
     lens = TrainingLens(session)
     assert "Train" in lens.body.caption.content["sentence"]
-    session.training = trained(250)
-    np.testing.assert_allclose(column(lens.loss.line, "y"), trained(250).loss)
+    session.training = trained(200)
+    np.testing.assert_allclose(column(lens.loss.line, "y"), trained(200).loss)
     assert column(lens.accuracy.points, "x").tolist() == [100.0, 200.0]
     session.training = TrainingState()
     assert not column(lens.loss.line, "y").size

@@ -64,7 +64,7 @@ class Ridges:
     spreads: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judgement:
     """How a stack does.
 

@@ -38,6 +38,7 @@ from layerscope_explorer.lenses.judging_pictures import (
     TruthPicture,
 )
 from layerscope_explorer.lenses.lens import LensBody, Viewed, Words
+from layerscope_explorer.limits import MAX_STEPS
 from layerscope_explorer.snapshot import TrainingState
 from layerscope_explorer.strings import text
 
@@ -45,7 +46,7 @@ __all__ = ["TrainingLens", "frame", "sentence", "table", "thinned"]
 
 Frame = dict[str, NDArray[Any]]
 
-_MOST_POINTS = 400
+_MOST_POINTS = 200
 #: How well the stack does is judged anew so often while it trains, in seconds.
 _PACE = 0.2
 _HEIGHT = 220
@@ -272,6 +273,7 @@ class TrainingLens(Viewed):
         self._shown: list[Any] = []
         self._state = TrainingState()
         self._judgement: Judgement | None = None
+        self._judged: tuple[Any, ...] = ()
         self._grid = pn.Column(
             self.loss.pane,
             self.accuracy.pane,
@@ -295,7 +297,10 @@ class TrainingLens(Viewed):
             self._judgement = found.found
         with redraw(self.body.layout):
             self._draw_curves(self._state)
-            if self._judgement is not None:
+            # While it trains, judgements are fewer than curves.
+            shown = self._judgement, self.session.selected, self._ridge_at()
+            if self._judgement is not None and shown != self._judged:
+                self._judged = shown
                 self._draw_judgement(self._judgement)
             self._speak()
 
@@ -323,6 +328,11 @@ class TrainingLens(Viewed):
             picture.mark(state.at if state.at < state.reached else None)
             picture.message.say(hint)
 
+    def _ridge_at(self) -> int:
+        """Return the step behind which ridges are grey, one that never comes where none is."""
+        state = self._state
+        return state.at if state.at < state.reached else MAX_STEPS
+
     def _of_a(self) -> TrainingState | None:
         """Return the training of A, where there is one to compare with."""
         other: TrainingState | None = self.session.pinned_training
@@ -339,7 +349,7 @@ class TrainingLens(Viewed):
             picture.show(judgement.truth, judgement.prediction)
         if picture := self._picture("ridges", RidgePicture, ridges is not None):
             view = self.session.snapshot.layer(self.session.selected)
-            picture.show(ridges, view.name if view else "", self._state.at)
+            picture.show(ridges, view.name if view else "", self._ridge_at())
         if self._shown != self._grid.objects:
             self._grid.objects = self._shown
 
