@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any, Literal
 
 from layerscope.configurable import REQUIRED, Field, fields_of
@@ -78,7 +79,7 @@ class _Writer:
         self.language = language
         self.package = "keras" if language == "keras" else "layerscope"
         self.alias = "keras" if language == "keras" else "ls"
-        self.names = document.names()
+        self.names = {layer_id: _variable(name) for layer_id, name in document.names().items()}
         self.lines: list[str] = []
         self.places: dict[str, tuple[int, int]] = {}
 
@@ -217,6 +218,11 @@ class _Writer:
         config = {name: one for name, one in part.config.items() if name != "name"}
         arguments = self._arguments(catalogue.fields(kind, part.name), config)
         return f"{place}.{part.name}({', '.join(arguments)})"
+
+
+def _variable(name: str) -> str:
+    """Return a layer's name as that of a variable: `lambda` is a word of Python itself."""
+    return f"{name}_" if iskeyword(name) else name
 
 
 def gives_several(layer: LayerSpec) -> bool:

@@ -59,7 +59,8 @@ def add_layer(
     ValueError
         If there is no such layer, or the stack is full.
     """
-    given = starting_values(_layer_class(class_name)) if arguments is None else arguments
+    cls = _layer_class(class_name)
+    given = starting_values(cls) if arguments is None else arguments
     return _insert(document, LayerSpec("", class_name, frozen(given), tuple(sources)), index)
 
 

@@ -51,7 +51,7 @@ class LayerForm(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        session.param.watch(self._follow, ["document", "snapshot", "selected"])
+        session.param.watch(self._follow, ["document", "snapshot", "selected", "rules"])
         self._refresh()
 
     def __panel__(self) -> FieldForm:
@@ -77,19 +77,26 @@ class LayerForm(pn.viewable.Viewer):
             # The edit began here and is drawn when it is done.
             return
         view = self._view()
-        shown = (self._session.document, self._session.selected, view and view.problem)
+        shown = self._key(view)
         if shown == self._shown and view is not None:
             return
         if any(event.name == "document" for event in events):
             self._rejected.clear()
         self._refresh()
 
+    def _key(self, view: LayerView | None) -> tuple[Any, ...]:
+        """Return all that the form depends on."""
+        session = self._session
+        # An id may stand for another layer, where a whole document was replaced.
+        kind = view and (view.class_name, view.name, view.problem)
+        return session.document, session.selected, session.rules, kind
+
     def _refresh(self) -> None:
         view = self._view()
         if view is None and self._is_in_document(self._session.selected):
             # A layer just added: what is shown stays until its picture is there.
             return
-        self._shown = (self._session.document, self._session.selected, view and view.problem)
+        self._shown = self._key(view)
         owner = f"{view.id}:{view.class_name}" if view else ""
         moved_on = owner != self.form.owner
         if moved_on:
@@ -143,7 +150,22 @@ class LayerForm(pn.viewable.Viewer):
                     control["value"], control["error"] = self._rejected[path]
                 elif problem is not None and problem.argument == path:
                     control["error"] = problem.message
+        if self._session.rules.only is not None:
+            self._lock(groups, view.id)
         return groups
+
+    def _lock(self, groups: list[dict[str, Any]], layer_id: str) -> None:
+        """Lock what may not be changed, and unfold where something may."""
+        for group in groups:
+            for control in group["fields"]:
+                control["locked"] = not self._may(layer_id, control["path"].split(".")[0])
+            group["unfold"] = not all(control["locked"] for control in group["fields"])
+
+    def _may(self, layer_id: str, name: str) -> bool:
+        rules, owner = self._session.rules, self._session.document.owner(layer_id).id
+        if name.startswith(_SOURCE):
+            return rules.allow("sources")
+        return rules.allow("input") if owner == INPUT else rules.allow_argument(owner, name)
 
     def _words_for_all(self, path: str, config: Mapping[str, Any]) -> str:
         """Return what the button says that gives all layers alike this value, "" for no button."""

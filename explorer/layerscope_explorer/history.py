@@ -61,9 +61,22 @@ class History:
             self, document=first.document, past=(*self.past, behind), future=self.future[1:]
         )
 
+    def steps_to(self, document: Document) -> int | None:
+        """Return how many edits on, or back where negative, a document is; None for nowhere."""
+        ahead = {number + 1: edit.document for number, edit in enumerate(self.future)}
+        behind = {-number - 1: edit.document for number, edit in enumerate(reversed(self.past))}
+        places = {0: self.document, **behind, **ahead}
+        found = [steps for steps, one in places.items() if _same(one, document)]
+        return min(found, key=abs, default=None)
+
     def go(self, steps: int) -> History:
         """Return the history `steps` edits on; back where that is negative."""
         history = self
         for _ in range(abs(steps)):
             history = history.redo() if steps > 0 else history.undo()
         return history
+
+
+def _same(document: Document, other: Document) -> bool:
+    """Tell whether two documents say the same; ids yet to come do not matter."""
+    return replace(document, next_id=0) == replace(other, next_id=0)

@@ -14,11 +14,16 @@ import param
 from bokeh.document import Document
 from panel.theme import Design
 
+from layerscope_explorer.address import Opening, read_query
 from layerscope_explorer.catalogue import Catalogue, layerscope_catalogue
+from layerscope_explorer.components.address_bar import AddressBar
 from layerscope_explorer.components.compare_bar import CompareBar
 from layerscope_explorer.components.lens_tabs import LensTabs
+from layerscope_explorer.components.lesson_card import LessonCard
+from layerscope_explorer.components.notice import Notice
 from layerscope_explorer.components.palette import Palette
 from layerscope_explorer.components.seed_sweep import SeedSweep
+from layerscope_explorer.components.sharing import SharingMenus
 from layerscope_explorer.components.shortcuts import Shortcuts
 from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
@@ -27,10 +32,16 @@ from layerscope_explorer.forms import LayerForm
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
-from layerscope_explorer.strings import section, speaking, speaks, text
+from layerscope_explorer.lesson import lesson_of
+from layerscope_explorer.lessons import lesson
+from layerscope_explorer.report import Exhibit
+from layerscope_explorer.session import Session, opening_snapshot
+from layerscope_explorer.strings import FIRST, LANGUAGES, preferred, section, speaking, speaks, text
 from layerscope_explorer.training_panel import TrainingPanel
+from layerscope_explorer.tutor import Tutor
+from layerscope_explorer.workers import DocumentScheduler
 
-__all__ = ["Workbench", "build_page"]
+__all__ = ["Workbench", "build_page", "open_page"]
 
 _HERE = files(__package__ or "layerscope_explorer")
 _CSS = (_HERE / "page.css").read_text("utf-8")
@@ -46,9 +57,8 @@ class Region(pn.Column):
     _rename: ClassVar[Mapping[str, str | None]] = {"label": None}
 
     def __init__(self, name: str, *objects: Any, label: str = "") -> None:
-        super().__init__(
-            *objects, label=label, css_classes=[f"ls-{name}"], stylesheets=[_CSS], margin=0
-        )
+        classes = [f"ls-{one}" for one in name.split()]
+        super().__init__(*objects, label=label, css_classes=classes, stylesheets=[_CSS], margin=0)
 
     def _get_properties(self, doc: Any) -> dict[str, Any]:
         properties = super()._get_properties(doc)
@@ -71,14 +81,26 @@ class Workbench(pn.viewable.Viewer):
         The session whose snapshot is drawn and whose commands are called.
     catalogue
         What can be added and picked; by default everything `layerscope` offers.
+    served
+        Whether it is a page with an address of its own.
     """
 
-    def __init__(self, session: Any, catalogue: Catalogue | None = None, **params: Any) -> None:
+    def __init__(
+        self,
+        session: Any,
+        catalogue: Catalogue | None = None,
+        *,
+        served: bool = False,
+        **params: Any,
+    ) -> None:
         super().__init__(**params)
         self.session = session
         self._catalogue = catalogue or layerscope_catalogue()
         self._watchers: list[Any] = []
+        self._served = served
+        self.tutor = Tutor(session)
         self.top_bar = TopBar(session, margin=0)
+        self.sharing = SharingMenus(session, self.tutor, self._exhibit, served=served, margin=0)
         with speaking(session.language), self._remembering():
             self.body = Region("workbench", *self._parts())
         # Once the page stands: the signal through the whole stack is the first thing to be seen.
@@ -133,20 +155,41 @@ class Workbench(pn.viewable.Viewer):
             self._lenses(),
             inspector,
         )
-        return [columns, self.status, self.shortcuts]
+        self._hideable = {
+            "signal": self._signal_card,
+            "inspector": inspector,
+            "status": self.status,
+        }
+        self._hide()
+        session.param.watch(self._hide, "hidden")
+        notices = [Notice(session, **fill), LessonCard(session, self.tutor, **fill)]
+        address = [AddressBar(session, self._begin, margin=0)] if self._served else []
+        return [*notices, columns, self.status, self.shortcuts, *address]
+
+    def _hide(self, *_: Any) -> None:
+        """Leave out the parts that a lesson hides."""
+        for name, part in self._hideable.items():
+            kept = [one for one in part.css_classes if one != "ls-closed"]
+            part.css_classes = [*kept, *(["ls-closed"] * (name in self.session.hidden))]
+
+    def _begin(self, name: str) -> None:
+        self.tutor.begin(lesson(name))
 
     def _lenses(self) -> Region:
         """Return the signal through the whole stack, and one lens at a time on the layer."""
         session = self.session
         self._open: dict[str, Region] = {}
+        self._made: dict[str, Any] = {}
         labels = [(name, text(f"page.{name}_lens")) for name in self._lens_makers()]
         tabs = LensTabs(
             session, labels, text("page.lens_tabs"), margin=0, sizing_mode="stretch_width"
         )
         self._lens_place = Region("lens-place", tabs)
         session.param.watch(lambda event: self._show_lens(event.new), "lens")
-        signal = Region("lens-card", SignalLens(session), label=text("page.signal_lens"))
-        column = Region("lenses", signal, self._lens_place, label=text("page.lenses"))
+        self._signal = SignalLens(session)
+        name = text("page.signal_lens")
+        self._signal_card = Region("lens-card signal-card", self._signal, label=name)
+        column = Region("lenses", self._signal_card, self._lens_place, label=text("page.lenses"))
         session.param.watch(partial(self._show_beside, column), ["pinned", "sweep"])
         self._show_beside(column)
         return column
@@ -186,16 +229,28 @@ class Workbench(pn.viewable.Viewer):
         """Show one lens; it is made when it is first opened, so that the page opens quickly."""
         if name not in self._open:
             with self._remembering():
-                made = self._lens_makers()[name]()
+                made = self._made[name] = self._lens_makers()[name]()
             label = text(f"page.{name}_lens")
             self._open[name] = Region("lens-card", made, label=label)
             self._lens_place.append(self._open[name])
         for known, region in self._open.items():
             region.css_classes = ["ls-lens-card", *(["ls-closed"] * (known != name))]
 
+    def _exhibit(self, which: str) -> Exhibit:
+        """Return what the signal or the open lens shows."""
+        name = "signal" if which == "signal" else self.session.lens
+        shown: Any = self._signal if which == "signal" else self._made.get(name)
+        title = text(f"page.{name}_lens") if name else ""
+        body = getattr(shown, "body", None)
+        if body is None:
+            return Exhibit(name, title)
+        rows = shown.data() if hasattr(shown, "data") else body.data()
+        return Exhibit(name, title, body.caption.content.get("sentence", ""), rows)
+
     def __panel__(self) -> Region:
         """Return the workbench with its own top bar, for a notebook cell."""
-        return Region("cell", self.top_bar, self.body)
+        bar = Region("bar", self.top_bar, self.sharing)
+        return Region("cell", bar, self.body)
 
 
 class Plain(Design):
@@ -216,10 +271,10 @@ class Page:
 
     def server_doc(self, doc: Document | None = None) -> Document:
         """Put the page into a Bokeh document; by default that of the session."""
-        session = self.workbench.session
+        workbench, session = self.workbench, self.workbench.session
         with speaking(session.language):
             words = section("page")
-        for part in (self.workbench.top_bar, self.workbench.body):
+        for part in (workbench.top_bar, workbench.sharing, workbench.body):
             doc = part.server_doc(doc, words["title"], location=False)
         assert doc is not None
         # Bokeh extends its own page by the blocks of a text; its types speak of templates only.
@@ -230,6 +285,20 @@ class Page:
         variables["language"] = session.language
         session.param.watch(lambda event: variables.update(language=event.new), "language")
         return doc
+
+    def open(self, opening: Opening) -> None:
+        """Show what an address asks for beyond the stack."""
+        state, workbench = opening.state, self.workbench
+        if state.pinned is not None:
+            workbench.session.pin(state.pinned)
+        if state.selected:
+            workbench.session.select(state.selected)
+        if state.lens:
+            workbench.session.open_lens(state.lens)
+        if opening.lesson:
+            workbench.tutor.begin(lesson(opening.lesson))
+        elif state.task is not None:
+            workbench.tutor.begin(lesson_of(state.task))
 
     def servable(self) -> None:
         """Serve the page, where there is a server."""
@@ -253,4 +322,40 @@ def build_page(session: Any, catalogue: Catalogue | None = None) -> Page:
     """Return the served page of one session."""
     # Every resource is shipped with Panel: nothing comes from a CDN.
     pn.extension("katex", design=Plain, browser_info=False)
-    return Page(Workbench(session, catalogue))
+    return Page(Workbench(session, catalogue, served=True))
+
+
+def open_page(
+    doc: Document | None, arguments: Mapping[str, list[bytes]], accepts: str = ""
+) -> Callable[[Any], None]:
+    """Serve the page that an address asks for.
+
+    Parameters
+    ----------
+    doc : the Bokeh document of the page; None where nobody serves.
+    arguments : of the address, as the server has them.
+    accepts : languages that the browser prefers, as its header says.
+
+    Returns
+    -------
+    What is to be called when the page is gone.
+    """
+    doc = doc or Document()
+    query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
+    opening = read_query(query)
+    preset = opening.preset
+    language = next(
+        (
+            one
+            for one in (query.get("lang", ""), opening.state.language, preferred(accepts))
+            if one in LANGUAGES
+        ),
+        FIRST,
+    )
+    start = opening_snapshot(preset, language) if preset else opening.state.document
+    session = Session(DocumentScheduler(doc), start, language)
+    session.notice = opening.notice
+    page = build_page(session)
+    page.open(opening)
+    page.server_doc(doc)
+    return lambda context: session.close()

@@ -9,6 +9,9 @@ from typing import Any
 from layerscope_explorer.document import Document
 from layerscope_explorer.edits import add_layer
 
+#: The end of a stack that tells ten digits apart.
+_CLASSES: tuple[str, dict[str, Any]] = ("Dense", {"units": 10, "activation": "softmax"})
+
 
 def _stack(*layers: tuple[str, dict[str, Any]]) -> Document:
     document = Document()
@@ -27,8 +30,69 @@ def why_did_it_die() -> Document:
     return _stack(
         ("Flatten", {}),
         *[("Dense", dense)] * 8,
-        ("Dense", {"units": 10, "activation": "softmax"}),
+        _CLASSES,
     )
+
+
+def dead_relu() -> Document:
+    """Return ReLU layers that a bias of -2 keeps nearly always below zero."""
+    below = {"class_name": "Constant", "config": {"value": -2.0}}
+    dense = {
+        "units": 64,
+        "activation": "relu",
+        "kernel_initializer": "he_normal",
+        "bias_initializer": below,
+    }
+    return _stack(("Flatten", {}), *[("Dense", dense)] * 4, _CLASSES)
+
+
+def all_zeros() -> Document:
+    """Return layers whose weights start equal, so that all units of a layer stay the same."""
+    dense = {"units": 32, "activation": "tanh", "kernel_initializer": "zeros"}
+    return _stack(("Flatten", {}), *[("Dense", dense)] * 3, _CLASSES)
+
+
+def exploding() -> Document:
+    """Return ten ReLU layers that each make the signal several times as large."""
+    wide = {"class_name": "RandomNormal", "config": {"stddev": 1.0}}
+    dense = {"units": 64, "activation": "relu", "kernel_initializer": wide}
+    return _stack(("Flatten", {}), *[("Dense", dense)] * 10, _CLASSES)
+
+
+def shape_bug() -> Document:
+    """Return an image classifier that is flat too early, for a layer that needs images."""
+    convolution = {"filters": 8, "kernel_size": [3, 3], "activation": "relu"}
+    return _stack(("Flatten", {}), ("Conv2D", convolution), _CLASSES)
+
+
+def norms() -> Document:
+    """Return three equal layers that keep their weights small in three ways."""
+    limit = {"class_name": "MaxNorm", "config": {"max_value": 0.8, "axis": 0}}
+    large = {"class_name": "RandomNormal", "config": {"stddev": 0.2}}
+    dense = {"units": 48, "activation": "relu", "kernel_initializer": large}
+    return _stack(
+        ("Flatten", {}),
+        ("Dense", {**dense, "kernel_constraint": limit}),
+        ("Dense", {**dense, "kernel_regularizer": _penalty("L2", l2=0.01)}),
+        ("Dense", {**dense, "kernel_regularizer": _penalty("L1", l1=0.003)}),
+        _CLASSES,
+    )
+
+
+def _penalty(name: str, **factors: float) -> dict[str, Any]:
+    return {"class_name": name, "config": factors}
+
+
+def own_activation() -> Document:
+    """Return a layer with an activation of one's own: x · tanh(softplus(x)), of operations."""
+    document = _stack(
+        ("Flatten", {}),
+        ("Dense", {"units": 64, "kernel_initializer": "he_normal"}),
+        ("Lambda", {"function": "softplus"}),
+        ("Lambda", {"function": "tanh"}),
+    )
+    document = add_layer(document, "Multiply", None, {}, ["layer2"])
+    return add_layer(document, _CLASSES[0], None, _CLASSES[1])
 
 
 def digits_stack() -> Document:
@@ -38,7 +102,7 @@ def digits_stack() -> Document:
         ("MaxPooling2D", {}),
         ("Flatten", {}),
         ("Dense", {"units": 64, "activation": "relu"}),
-        ("Dense", {"units": 10, "activation": "softmax"}),
+        _CLASSES,
     )
 
 
@@ -52,6 +116,12 @@ def on_noise(document: Document, *shape: int) -> Document:
 OPENING = "why-did-it-die"
 PRESETS: Mapping[str, Callable[[], Document]] = {
     OPENING: why_did_it_die,
+    "dead-relu": dead_relu,
+    "all-zeros": all_zeros,
+    "exploding": exploding,
+    "shape-bug": shape_bug,
+    "norms": norms,
+    "own-activation": own_activation,
     "digits": digits_stack,
     "empty": Document,
 }

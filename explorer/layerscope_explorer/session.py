@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import param
 
+from layerscope.configurable import fields_of
 from layerscope_explorer import edits
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import from_json, to_json
@@ -20,12 +21,15 @@ from layerscope_explorer.data import data_of
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.history import History
+from layerscope_explorer.lesson import Progress
 from layerscope_explorer.presets import OPENING, PRESETS
+from layerscope_explorer.rules import FREE
 from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
 from layerscope_explorer.steps import Stack
 from layerscope_explorer.strings import FIRST, LANGUAGES, speaking, speaks, text
 from layerscope_explorer.sweeping import Drawn, Sweep, draws
 from layerscope_explorer.trainer import Trainer
+from layerscope_explorer.view_state import ViewState
 from layerscope_explorer.workers import InlineScheduler, Scheduler, SlicedJob
 
 #: Pictures follow training this often, in milliseconds: 15 times a second is fluid.
@@ -73,6 +77,11 @@ class Session(param.Parameterized):
     ghost: Any = param.Parameter(doc="Pictures of a choice that is only looked at; or None.")
     stale: Any = param.Boolean(default=False, doc="Newer pictures are under way.")
     history: Any = param.Parameter(doc="The edits so far and those undone, a History.")
+    rules: Any = param.Parameter(default=FREE, doc="What may be edited, Rules.")
+    hidden: Any = param.Parameter(default=(), doc="Names of lenses and parts that are not there.")
+    lesson: Any = param.Parameter(doc="The Lesson that is open, or None.")
+    progress: Any = param.Parameter(default=Progress(), doc="How far it is, a Progress.")
+    notice: Any = param.String(default="", doc="What could not be done, to be read once.")
     pinned: Any = param.Parameter(doc="The stack A to compare with, a Document; None without.")
     compared: Any = param.Parameter(doc="Pictures of A on the seed and data of B, a Snapshot.")
     sweep: Any = param.Parameter(doc="How the stack fares with other seeds, a Sweep; or None.")
@@ -260,9 +269,48 @@ class Session(param.Parameterized):
             with self._scheduler.together():
                 self.ghost = future.result()
 
+    def open_document(self, document: Document, name: str) -> None:
+        """Take over a whole document, as an edit of this name; go to it where it was before.
+
+        Parameters
+        ----------
+        document : the stack.
+        name : what a person calls this, such as "Open a file".
+        """
+        steps = self.history.steps_to(document)
+        if steps is None:
+            self._edit(name, document)
+        else:
+            self.go(steps)
+
+    def show(self, state: ViewState, name: str) -> None:
+        """Take over a shared state: its stack as an edit of this name, and what it looks at."""
+        self.open_document(state.document, name)
+        if state.pinned is None:
+            self.unpin()
+        elif state.pinned != self.pinned:
+            self.pin(state.pinned)
+        if state.selected:
+            self.select(state.selected)
+        if state.lens:
+            self.open_lens(state.lens)
+
+    def start_over(self, document: Document, selected: str = "") -> None:
+        """Begin anew with a document: there is nothing to undo, and nothing was learned."""
+        self._stop_training()
+        self._trained = {}
+        self.training = TrainingState()
+        self._adopt(History(document))
+        self.select(selected or _worth_a_look(document, self.snapshot))
+
     def layer_config(self, layer_id: str) -> dict[str, Any]:
         """Return the arguments of a layer that differ from their defaults."""
         return dict(self.document.owner(layer_id).arguments)
+
+    def argument_names(self, layer_id: str) -> list[str]:
+        """Return the names of the arguments that a layer could be given."""
+        cls = layerscope_catalogue().layer(self.document.layer(layer_id).class_name)
+        return [] if cls is None else [one.name for one in fields_of(cls)]
 
     def set_seed(self, seed: int) -> None:
         """Choose the seed of all randomness.
@@ -330,6 +378,10 @@ class Session(param.Parameterized):
             self._adopt(history)
 
     def _edit(self, name: str, document: Document, merge_key: str = "") -> None:
+        if forbidden := self.rules.forbidden(self.document, document):
+            what = ", ".join(one.rpartition(".")[2] for one in forbidden)
+            self.notice = text("lesson.locked", what=what)
+            return
         self._adopt(self.history.edit(name, document, merge_key))
 
     def _adopt(self, history: History) -> None:
@@ -482,7 +534,9 @@ class Session(param.Parameterized):
             self._refresh()
 
     def open_lens(self, name: str) -> None:
-        """Look through another lens."""
+        """Look through another lens, unless a lesson hides it."""
+        if name in self.hidden:
+            return
         with self._scheduler.together():
             self.lens = name
         self._study_again()
@@ -518,6 +572,10 @@ class Session(param.Parameterized):
             self._refresh()
         elif self.study is not None:
             self.study = None
+
+    def later(self, milliseconds: int, action: Callable[[], None]) -> None:
+        """Do something after a while, unless the page is closed by then."""
+        self._scheduler.later(milliseconds, lambda: None if self._closed else action())
 
     # --- pictures ------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ class TrainingPanel(pn.viewable.Viewer):
     def __init__(self, session: Any, curves: Any = None, **params: Any) -> None:
         super().__init__(**params)
         self._session = session
+        self.body = curves.body if curves is not None else None
         self._rejected: dict[str, tuple[Any, str]] = {}
         self.transport = Transport(session, sizing_mode="stretch_width", margin=0)
         self.form = FieldForm(

@@ -334,7 +334,7 @@ export function render({model}) {
     everywhere.hidden = true
     everywhere.addEventListener("click", () => send(control, "everywhere"))
     row.append(line, everywhere, error)
-    const control = {path: field.path, row, side, error, sent: 0}
+    const control = {path: field.path, row, side, error, sent: 0, locked: false}
     dot.addEventListener("click", () => { send(control, "reset"); control.input.focus() })
     makers[field.control](control, field)
     const id = `ls-${field.path}`
@@ -350,6 +350,11 @@ export function render({model}) {
     everywhere.hidden = !field.everywhere
     control.row.classList.toggle("ls-changed", field.changed)
     dot.hidden = !field.changed
+    if (control.locked !== Boolean(field.locked)) {
+      control.locked = Boolean(field.locked)
+      control.row.classList.toggle("ls-locked", control.locked)
+      for (const one of control.row.querySelectorAll("input, select, button")) one.disabled = control.locked
+    }
     // Older than what the person did since: the answer to that is on its way.
     if (field.heard < control.sent || control.next) return
     control.value = field.value
@@ -417,6 +422,8 @@ export function render({model}) {
       const changed = labelled.fields.filter(f => f.changed && !f.nested).length
       say(box.querySelector(".ls-count"), changed ? `${changed} ${strings.changed}` : "")
       if (labelled.fields.some(f => f.error)) box.open = true
+      if (labelled.unfold && !box.dataset.unfolded) box.open = true
+      box.dataset.unfolded = labelled.unfold ? "yes" : ""
     })
     say(notice, content.notice)
     notice.hidden = !content.notice

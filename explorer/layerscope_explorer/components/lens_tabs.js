@@ -11,8 +11,9 @@ export function render({model}) {
     if (focus) tabs.get(name).focus()
   }
 
-  const onKey = (event, index) => {
-    const names = [...tabs.keys()]
+  const onKey = event => {
+    const names = [...tabs.keys()].filter(name => !tabs.get(name).hidden)
+    const index = names.indexOf(event.currentTarget.dataset.name)
     const target = {
       ArrowRight: names[(index + 1) % names.length],
       ArrowLeft: names[(index + names.length - 1) % names.length],
@@ -38,16 +39,21 @@ export function render({model}) {
     const tab = document.createElement("button")
     tab.type = "button"
     tab.className = `ls-tab ls-tab-${name}`
+    tab.dataset.name = name
     tab.setAttribute("role", "tab")
     tab.textContent = label
     if (index < 9) tab.title = `${label} (${index + 1})`
     tab.addEventListener("click", () => open(name, false))
-    tab.addEventListener("keydown", event => onKey(event, index))
+    tab.addEventListener("keydown", onKey)
     tabs.set(name, tab)
     root.append(tab)
   })
 
+  const hide = () => { for (const [name, tab] of tabs) tab.hidden = model.hidden.includes(name) }
+
   model.on("opened", () => mark(model.opened))
+  model.on("hidden", hide)
+  hide()
   mark(model.opened)
   return root
 }

@@ -29,6 +29,7 @@ class LensTabs(pn.custom.JSComponent):
 
     lenses = param.List(default=[], item_type=list, doc="Pairs of name and label.")
     opened = param.String(default="", doc="Name of the open lens.")
+    hidden = param.List(default=[], item_type=str, doc="Names of those that are not there.")
     label = param.String(default="", doc="What a screen reader calls the row.")
 
     _esm = Path(__file__).with_name("lens_tabs.js")
@@ -42,6 +43,7 @@ class LensTabs(pn.custom.JSComponent):
         )
         self._session = session
         session.param.watch(lambda event: self.param.update(opened=event.new), "lens")
+        session.param.watch(lambda event: self.param.update(hidden=list(event.new)), "hidden")
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
         name = str(data.get("open", ""))

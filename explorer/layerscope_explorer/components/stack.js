@@ -132,7 +132,7 @@ export function render({model}) {
 
   const indexOf = id => rows.findIndex(row => row.id === id)
   const announce = (template, values) => { live.textContent = fill(template, values) }
-  const openPalette = index => { expectsNewCard = true; model.send_msg({type: "palette", index}) }
+  const openPalette = index => { if (model.locked) return; expectsNewCard = true; model.send_msg({type: "palette", index}) }
 
   function select(id) {
     expectsNewCard = false
@@ -142,7 +142,7 @@ export function render({model}) {
 
   function move(id, index) {
     const from = indexOf(id)
-    if (index < 0 || index >= rows.length || index === from) return
+    if (model.locked || index < 0 || index >= rows.length || index === from) return
     focusAfterDraw = id
     announce(strings.moved, {name: rows[from].name, position: index + 1})
     model.send_msg({type: "move", id, index})
@@ -150,7 +150,7 @@ export function render({model}) {
 
   function remove(id) {
     const index = indexOf(id)
-    if (index < 0) return
+    if (model.locked || index < 0) return
     const neighbour = rows[index + 1] ?? rows[index - 1]
     focusAfterDraw = neighbour?.id ?? null
     announce(strings.removed, {name: rows[index].name})
@@ -159,6 +159,7 @@ export function render({model}) {
 
   /* What is done to one layer as a whole. */
   function act(type, id) {
+    if (model.locked && type !== "reroll") return
     if (type === "duplicate") announce(strings.duplicated, {name: rows[indexOf(id)].name})
     model.send_msg({type, id})
   }
@@ -341,7 +342,7 @@ export function render({model}) {
      finger only the grip, or the list could not be scrolled. */
   function startDrag(event, id) {
     const onGrip = event.target.classList.contains("ls-grip")
-    if (event.button !== 0 || event.target.closest(".ls-actions")) return
+    if (model.locked || event.button !== 0 || event.target.closest(".ls-actions")) return
     if (event.pointerType !== "mouse" && !onGrip) return
     const horizontal = getComputedStyle(list).flexDirection === "row"
     const order = rows.map(row => row.id)
@@ -398,6 +399,9 @@ export function render({model}) {
     window.addEventListener("keydown", onEscape)
   }
 
+  const lock = () => root.classList.toggle("ls-locked", model.locked)
+  model.on("locked", lock)
+  lock()
   /* Keys that come while nothing has the focus, and the way back out of the inspector. */
   const onKeyElsewhere = ({detail: key}) => {
     const row = rows.find(one => one.id === model.selected)

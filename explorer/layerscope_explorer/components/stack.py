@@ -12,6 +12,7 @@ import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
+from layerscope_explorer.rules import Rules
 from layerscope_explorer.snapshot import Fix, LayerView, Snapshot, WeightView
 from layerscope_explorer.strings import section, text
 from layerscope_explorer.theme import section_color
@@ -144,6 +145,10 @@ def _total_of(snapshot: Snapshot | None) -> str:
     return text(key, count=format_count(snapshot.total_params), layers=count)
 
 
+def _locks(rules: Rules) -> bool:
+    return not rules.allow("layers")
+
+
 class LayerStack(pn.custom.JSComponent):
     """The layer cards of a session, from input to output.
 
@@ -160,6 +165,7 @@ class LayerStack(pn.custom.JSComponent):
     selected = param.String(default="", doc="Id of the selected layer.")
     input_row = param.Dict(default={}, doc="The data: detail, shape, label.")
     total = param.String(default="", doc="The closing line.")
+    locked = param.Boolean(default=False, doc="Whether layers may not be added, moved or removed.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
     _esm = Path(__file__).with_name("stack.js")
@@ -171,6 +177,7 @@ class LayerStack(pn.custom.JSComponent):
         self._on_palette = on_palette
         session.param.watch(self._draw, "snapshot")
         session.param.watch(self._select, "selected")
+        session.param.watch(lambda event: self.param.update(locked=_locks(event.new)), "rules")
         self._draw()
 
     def _draw(self, *_: Any) -> None:

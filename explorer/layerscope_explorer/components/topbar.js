@@ -177,9 +177,14 @@ export function render({model}) {
 
   root.append(heading, undo, redo, history.place, rule, more.place)
 
+  let drawn = ""
   const draw = () => {
-    if (!input.matches(":focus")) input.value = model.seed
+    // What is being typed is left alone.
+    if (!input.matches(":focus") || input.value === drawn) input.value = model.seed
+    drawn = String(model.seed)
     phase.value = model.phase
+    phase.disabled = model.locked.includes("phase")
+    input.disabled = dice.disabled = sweep.disabled = model.locked.includes("seed")
     pin.setAttribute("aria-pressed", String(model.pinned))
     setLabel(pin, model.pinned ? model.strings.unpin : model.strings.pin)
     setLabel(undo, model.undo_label || model.strings.undo_nothing)
@@ -205,7 +210,7 @@ export function render({model}) {
     language.value = model.language
     draw()
   }
-  model.on(["seed", "phase", "pinned", "undo_label", "redo_label", "past", "future"], draw)
+  model.on(["seed", "phase", "locked", "pinned", "undo_label", "redo_label", "past", "future"], draw)
   model.on("strings", () => { say(); window.speak?.(model.language, model.strings) })
   say()
   return root

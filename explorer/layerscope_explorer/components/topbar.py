@@ -25,6 +25,7 @@ class TopBar(pn.custom.JSComponent):
     phase = param.String(default="training", doc="What the pictures show.")
     past = param.List(default=[], item_type=str, doc="Names of the edits so far.")
     future = param.List(default=[], item_type=str, doc="Names of those undone, next first.")
+    locked = param.List(default=[], item_type=str, doc="What may not be changed: seed, phase.")
     pinned = param.Boolean(default=False, doc="Whether there is an A to compare with.")
     language = param.String(default="", doc="What is spoken.")
     languages = param.Dict(default=dict(LANGUAGES), doc="What can be, by its own name.")
@@ -37,7 +38,7 @@ class TopBar(pn.custom.JSComponent):
         with speaking(session.language):
             super().__init__(strings=section("page"), language=session.language, **params)
             self._session = session
-            session.param.watch(self._draw, ["document", "history"])
+            session.param.watch(self._draw, ["document", "history", "rules"])
             session.param.watch(self._pin, "pinned")
             session.param.watch(self._speak, "language")
             self._pin()
@@ -51,6 +52,7 @@ class TopBar(pn.custom.JSComponent):
         self.param.update(
             seed=document.seed,
             phase=document.phase,
+            locked=[name for name in ("seed", "phase") if not self._session.rules.allow(name)],
             undo_label=text("page.undo", name=past[-1]) if past else "",
             redo_label=text("page.redo", name=future[0]) if future else "",
             past=past,

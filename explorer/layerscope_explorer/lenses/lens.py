@@ -102,6 +102,10 @@ class LensBody(pn.viewable.Viewer):
             if rows != numbers.rows:
                 numbers.rows = rows
 
+    def data(self) -> list[tuple[str, ...]]:
+        """Return the numbers behind the picture as rows of text; none where there are none."""
+        return list(self._table()) if self._table is not None else []
+
     def dim(self, stale: bool) -> None:
         """Dim everything while newer work is under way."""
         if stale != self.caption.stale:
@@ -143,6 +147,10 @@ class Viewed(pn.viewable.Viewer):
     def is_open(self) -> bool:
         """Whether a person looks through this lens; alone in a notebook it always is."""
         return self.session.lens in ("", self.key)
+
+    def data(self) -> list[tuple[str, ...]]:
+        """Return the numbers behind what is shown, as rows of text."""
+        return self.body.data()
 
     def refresh(self) -> None:
         """Draw what there is now, if it is looked at."""

@@ -128,6 +128,12 @@ class ShapesLens(LayerLens):
         super().__init__(session, LensBody(self.table, choices_label=text("shapes.bars")))
         self.body.caption.param.watch(self._choose, "choice")
 
+    def data(self) -> list[tuple[str, ...]]:
+        """Return the whole table."""
+        table = self.table
+        rows = [table.headings, *(row["cells"] for row in table.rows), table.totals]
+        return [tuple(row) for row in rows] if table.rows else []
+
     def title(self, layer: LayerView) -> str:
         """Name what is shown."""
         return text("shapes.title")
