@@ -127,7 +127,7 @@ def watch(page: Any) -> Visit:
         "console",
         lambda message: visit.problems.append(message.text) if message.type == "error" else None,
     )
-    page.on("pageerror", lambda error: visit.problems.append(str(error)))
+    page.on("pageerror", lambda error: visit.problems.append(error.stack or str(error)))
 
     def asked(request: Any) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
