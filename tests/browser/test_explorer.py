@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from layerscope_explorer.presets import why_did_it_die
+from layerscope_explorer.view_state import ViewState, to_address
 from served_explorer import Server, Visit, open_explorer, watch
 
 pytestmark = pytest.mark.browser
@@ -305,3 +307,24 @@ FIRST_CANVAS = """
 () => Bokeh.index.query(view => view.model.type === "Figure").next().value
   .canvas_view.primary.canvas.toDataURL()
 """
+
+
+def test_a_phone_shows_the_tab_that_is_open(chromium: Any, server: Server) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    watched = watch(page)
+    state = to_address(ViewState(why_did_it_die(), lens="code"))
+    open_explorer(page, f"{server.url}?state={state}")
+    opened = page.locator(".ls-tab[aria-selected=true]")
+
+    def seen() -> bool:
+        box = opened.bounding_box()
+        return box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+    eventually(lambda: opened.get_attribute("data-name") == "code", "the lens of the address")
+    eventually(seen, "its tab")
+    opened.focus()
+    page.keyboard.press("Home")
+    eventually(lambda: opened.get_attribute("data-name") != "code", "another lens")
+    eventually(seen, "the first tab")
+    page.close()
+    assert watched.problems == []

@@ -1,3 +1,6 @@
+// How much of the neighbours is seen, in pixels: a sign that there are more.
+const PEEK = 24
+
 export function render({model}) {
   const root = document.createElement("div")
   root.className = "ls-tabs"
@@ -31,8 +34,17 @@ export function render({model}) {
     for (const [name, tab] of tabs) {
       tab.setAttribute("aria-selected", String(name === opened))
       tab.tabIndex = name === opened ? 0 : -1
-      if (name === opened) tab.scrollIntoView({block: "nearest", inline: "nearest"})
     }
+    reveal(opened)
+  }
+
+  // Only sideways: the page itself stays where it is.
+  const reveal = name => {
+    const tab = tabs.get(name)
+    if (!tab) return
+    const most = tab.offsetLeft - PEEK
+    const least = tab.offsetLeft + tab.offsetWidth + PEEK - root.clientWidth
+    root.scrollLeft = Math.min(Math.max(root.scrollLeft, least), most)
   }
 
   model.lenses.forEach(([name, label], index) => {
@@ -55,5 +67,7 @@ export function render({model}) {
   model.on("hidden", hide)
   hide()
   mark(model.opened)
+  // Before it is on the page nothing has a place.
+  model.on("after_render", () => reveal(model.opened))
   return root
 }
