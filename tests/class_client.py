@@ -83,13 +83,17 @@ class Visit:
         """Set an argument of the selected layer; wait for its picture, return the seconds."""
         while not self._heard.empty():
             self._heard.get_nowait()
-        self._count += 1
-        data = {"type": "set", "path": argument, "value": value, "count": self._count}
         start = time.perf_counter()
-        await self.message("FieldForm", data)
+        await self.set(argument, value)
         await self.heard("packed_rows", timeout)
         self.seconds.append(time.perf_counter() - start)
         return self.seconds[-1]
+
+    async def set(self, argument: str, value: Any) -> None:
+        """Set an argument of the selected layer."""
+        self._count += 1
+        data = {"type": "set", "path": argument, "value": value, "count": self._count}
+        await self.message("FieldForm", data)
 
     async def change(self, component: str, name: str, value: Any) -> None:
         """Write into a property of a component."""

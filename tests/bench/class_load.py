@@ -4,16 +4,22 @@ Run ``python tests/bench/class_load.py 1 10 30 60``. Each visitor is a websocket
 what the page would; a server is started for every number of them. What is measured of an edit is
 the time from sending it to the first drawing that comes back, as a browser on the same machine
 would see it.
+
+``python tests/bench/class_load.py --mixed 30`` has ten people do all sorts of things for 30
+minutes, and prints a line a minute: neither memory nor the time of an edit may grow.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import random
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from layerscope_explorer.ledger import quantile
 
@@ -25,6 +31,16 @@ from explorer.test_serving import Served  # noqa: E402
 PAUSE = (3.0, 7.0)
 #: What pages of a class may be like: an edit of the first dense layer, of an opening stack.
 UNITS = range(16, 96)
+#: What people do beside that: a component and what it sends.
+ELSE: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(
+        ("LensTabs", {"open": name})
+        for name in ("weights", "activation", "outputs", "math", "code")
+    ),
+    *(("Shortcuts", {"key": key}) for key in ("undo", "redo", "train")),
+    ("TopBar", {"type": "reroll"}),
+    ("TopBar", {"type": "pin"}),
+)
 
 
 async def visitor(page: Visit, seconds: float, errors: list[str], chance: random.Random) -> None:
@@ -87,6 +103,61 @@ async def crowd(server: Served, count: int, seconds: float, training: int) -> di
     }
 
 
+async def busy(page: Visit, until: float, chance: random.Random) -> None:
+    """Edit a page every few seconds, and do something else as often."""
+    for units in itertools.cycle(UNITS):
+        await page.sleep(chance.uniform(*PAUSE) / 2)
+        if time.monotonic() > until:
+            return
+        await page.message(*chance.choice(ELSE))
+        await page.sleep(chance.uniform(*PAUSE) / 2)
+        await page.set("units", units)
+
+
+async def mixed_use(
+    server: Served, count: int, seconds: float, every: float
+) -> AsyncIterator[dict[str, float]]:
+    """Let so many people do all sorts of things; yield what the server says, again and again.
+
+    How long edits take is what the server measured in the last five minutes.
+    """
+    chance = random.Random(count)
+    pages = [await Visit.open(server.port) for _ in range(count)]
+    begun = time.monotonic()
+    people = [asyncio.ensure_future(busy(page, begun + seconds, chance)) for page in pages]
+    for turn in range(1, int(seconds / every) + 1):
+        await asyncio.sleep(max(0, begun + turn * every - time.monotonic()))
+        numbers = server.metrics()
+        yield {
+            "minutes": (time.monotonic() - begun) / 60,
+            "pages": numbers["sessions"],
+            "edits": numbers["edits_total"],
+            "p50 ms": 1000 * numbers["edit_seconds_p50"],
+            "p95 ms": 1000 * numbers["edit_seconds_p95"],
+            "training": numbers["sessions_training"],
+            "MB": numbers["memory_bytes"] / 2**20,
+            "errors": numbers["faults_total"],
+        }
+    await asyncio.gather(*people)
+    for page in pages:
+        page.close()
+
+
+async def print_mixed(server: Served, count: int, minutes: float) -> None:
+    """Print a line a minute."""
+    head = True
+    async for row in mixed_use(server, count, 60 * minutes, 60):
+        print_row(row, head)
+        head = False
+
+
+def print_row(row: dict[str, float], head: bool) -> None:
+    """Print what was measured, the first time with its names."""
+    if head:
+        print("  ".join(f"{name:>15}" for name in row))
+    print("  ".join(f"{value:15,.1f}" for value in row.values()), flush=True)
+
+
 def measured(count: int, seconds: float, training: int) -> dict[str, float]:
     """Start a server, let a class work on it, and end it."""
     server = Served().wait()
@@ -102,14 +173,17 @@ def main() -> None:
     parser.add_argument("counts", nargs="*", type=int, default=[1, 10, 30, 60])
     parser.add_argument("--seconds", type=float, default=30.0, help="of work; default: 30")
     parser.add_argument("--training", type=int, default=2, help="pages that train; default: 2")
+    parser.add_argument("--mixed", type=float, help="minutes of mixed use by ten people instead")
     given = parser.parse_args()
-    head = True
-    for count in given.counts:
-        row = measured(count, given.seconds, given.training)
-        if head:
-            print("  ".join(f"{name:>15}" for name in row))
-            head = False
-        print("  ".join(f"{value:15,.1f}" for value in row.values()), flush=True)
+    if given.mixed:
+        server = Served().wait()
+        try:
+            run(print_mixed(server, 10, given.mixed))
+        finally:
+            server.end()
+        return
+    for number, count in enumerate(given.counts):
+        print_row(measured(count, given.seconds, given.training), head=number == 0)
 
 
 if __name__ == "__main__":

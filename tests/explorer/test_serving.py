@@ -228,6 +228,27 @@ def test_a_server_that_is_killed_starts_again() -> None:
     assert again.end()[0] == 0
 
 
+@pytest.mark.slow
+def test_memory_stays_as_it_is_while_ten_people_do_all_sorts_of_things() -> None:
+    from class_load import mixed_use
+
+    served = Served().wait()
+
+    async def use() -> list[dict[str, float]]:
+        return [row async for row in mixed_use(served, 10, seconds=180, every=30)]
+
+    try:
+        rows = run(use())
+    finally:
+        status, _ = served.end()
+    assert status == 0
+    assert [row["errors"] for row in rows] == [0] * 6
+    assert [row["pages"] for row in rows] == [10] * 6
+    assert rows[-1]["edits"] > rows[2]["edits"] + 100
+    # The first minute warms up.
+    assert rows[-1]["MB"] < 1.15 * rows[2]["MB"]
+
+
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
