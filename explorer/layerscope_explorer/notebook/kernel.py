@@ -1,0 +1,158 @@
+"""What a notebook's kernel offers: a loop to come back to, cells to follow, a stop button."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
+from typing import Any
+
+import panel as pn
+
+from layerscope_explorer.workers import DocumentScheduler, InlineScheduler, Scheduler, edit_pool
+
+__all__ = ["at_once", "follow_cells", "scheduler_here", "stoppable"]
+
+
+class KernelScheduler:
+    """Works in the shared pool and returns to the loop of a notebook's kernel.
+
+    While a cell runs the loop waits: what must be shown meanwhile is done `at_once`.
+
+    Parameters
+    ----------
+    loop : of the kernel.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.at_once = False
+
+    def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Do the work in the pool, and come back when no cell runs."""
+        if self.at_once:
+            InlineScheduler().run(work, done)
+            return
+
+        def returned(finished: Future[Any]) -> None:
+            # A kernel that shuts down has closed its loop.
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(done, finished)
+
+        edit_pool().submit(copy_context().run, work).add_done_callback(returned)
+
+    def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
+        """Call `tick` again and again until stopped."""
+        stopped = False
+
+        def turn() -> None:
+            if not stopped:
+                self._loop.call_later(milliseconds / 1000, turn)
+                tick()
+
+        def stop() -> None:
+            nonlocal stopped
+            stopped = True
+
+        self._loop.call_later(milliseconds / 1000, turn)
+        return stop
+
+    def later(self, milliseconds: int, action: Callable[[], None]) -> None:
+        """Call `action` once after a while."""
+        self._loop.call_later(milliseconds / 1000, action)
+
+    def together(self) -> AbstractContextManager[Any]:
+        """Do nothing: Panel sends every change to a notebook by itself."""
+        return nullcontext()
+
+
+def scheduler_here() -> Scheduler:
+    """Return the scheduler that fits: of a served page, of a kernel, or of a plain script."""
+    if pn.state.curdoc is not None:
+        return DocumentScheduler(pn.state.curdoc)
+    try:
+        return KernelScheduler(asyncio.get_running_loop())
+    except RuntimeError:
+        return InlineScheduler()
+
+
+@contextmanager
+def at_once(scheduler: Scheduler) -> Iterator[None]:
+    """Do everything inside the block at once, for a cell that keeps the loop waiting."""
+    if not isinstance(scheduler, KernelScheduler):
+        yield
+        return
+    scheduler.at_once = True
+    try:
+        yield
+    finally:
+        scheduler.at_once = False
+
+
+def _shell() -> Any:
+    """Return the shell of the notebook, None outside of one."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+def follow_cells(owner: Any, before: str, after: str) -> Callable[[], None]:
+    """Call methods of an object before and after each cell, for as long as it lives.
+
+    Parameters
+    ----------
+    owner : whose methods are called; it is not kept alive.
+    before, after : names of methods without arguments.
+
+    Returns
+    -------
+    What ends that; nothing needs to be ended outside of a notebook.
+    """
+    shell = _shell()
+    if shell is None:
+        return lambda: None
+    reference = weakref.ref(owner)
+
+    def calling(name: str) -> Callable[..., None]:
+        def call(*_: Any) -> None:
+            if (found := reference()) is not None:
+                getattr(found, name)()
+
+        return call
+
+    hooks = {"pre_run_cell": calling(before), "post_run_cell": calling(after)}
+    for event, hook in hooks.items():
+        shell.events.register(event, hook)
+
+    def forget() -> None:
+        for event, hook in hooks.items():
+            if hook in shell.events.callbacks[event]:
+                shell.events.unregister(event, hook)
+
+    finalizer = weakref.finalize(owner, forget)
+    finalizer.atexit = False
+    return finalizer
+
+
+@contextmanager
+def stoppable(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the kernel's stop button call `stop` once; pressed again it interrupts as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals reach the main thread only.
+        yield
+        return
+
+    def pressed(*_: Any) -> None:
+        signal.signal(signal.SIGINT, usual)
+        stop()
+
+    usual = signal.signal(signal.SIGINT, pressed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
