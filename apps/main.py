@@ -4,6 +4,7 @@ import panel as pn
 
 from layerscope_explorer.page import open_page
 
-accepts = str((pn.state.headers or {}).get("Accept-Language", ""))
 # The module's names are gone when the page closes; the session is kept by what it returns.
-pn.state.on_session_destroyed(open_page(pn.state.curdoc, pn.state.session_args or {}, accepts))
+pn.state.on_session_destroyed(
+    open_page(pn.state.curdoc, pn.state.session_args or {}, pn.state.headers or {})
+)

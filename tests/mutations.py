@@ -20,7 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CORE = Path("core/layerscope")
 #: What the tests need beside the core.
-COPIED = ("core", "tests/core", "tests/recorded", "assets", "pyproject.toml")
+COPIED = (
+    "core",
+    "tests/core",
+    "tests/processes.py",
+    "tests/recorded",
+    "assets",
+    "pyproject.toml",
+)
 
 ATTENTION = "tests/core/layers/test_attention.py"
 CONTRACT = "tests/core/layers/test_contract.py"
@@ -163,8 +170,8 @@ MUTATIONS = [
         FORMULAS,
         (
             "ops/recurrent.py",
-            "gate += states[index] @ recurrent_kernel\n        np.tanh(gate, out=gate)",
-            "gate += states[index]\n        np.tanh(gate, out=gate)",
+            "np.concatenate([recurrent_kernel, bias[None], kernel])",
+            "np.concatenate([0 * recurrent_kernel, bias[None], kernel])",
         ),
     ),
     mutation(
@@ -187,8 +194,8 @@ MUTATIONS = [
         RECURRENT,
         (
             "ops/recurrent.py",
-            "np.copyto(states[index + 1], states[index], where=~counts[index, :, None])",
-            "pass",
+            "return np.ascontiguousarray(mask, bool)",
+            "return np.ones(x.shape[:2], bool)",
         ),
     ),
     mutation(
@@ -292,8 +299,8 @@ MUTATIONS = [
         CONVOLUTION,
         (
             "layers/conv.py",
-            "            self.kernel,\n            strides",
-            "            ops.flip(self.kernel, axis=0),\n            strides",
+            "self._convolve(ops.conv, ops.biased_conv, inputs, self.kernel)",
+            "self._convolve(ops.conv, ops.biased_conv, inputs, ops.flip(self.kernel, axis=0))",
         ),
     ),
     mutation(
@@ -402,8 +409,14 @@ MUTATIONS = [
         (POOLING, VALUES),
         (
             "compiled/pooling.py",
-            "out[(slice(None), *place)] = window.mean(axis=(1, 2, 3))",
-            "out[(slice(None), *place)] = window.sum(axis=(1, 2, 3)) / np.prod(size)",
+            "entries = (end_plane - plane) * (end_row - row) * (end_column - column)\n"
+            "                count = x.dtype.type(entries)\n"
+            "                for c in range(channels):\n"
+            "                    mean[c]",
+            "entries = size[0] * size[1] * size[2]\n"
+            "                count = x.dtype.type(entries)\n"
+            "                for c in range(channels):\n"
+            "                    mean[c]",
         ),
     ),
     mutation(
@@ -411,10 +424,8 @@ MUTATIONS = [
         (POOLING, VALUES),
         (
             "compiled/pooling.py",
-            "out[at] = np.take_along_axis(flat, best[:, None], 1)[:, 0]",
-            "out[at] = np.take_along_axis(flat, best[:, None], 1)[:, 0]\n"
-            "        if window.shape[1:4] != tuple(size):\n"
-            "            out[at] = np.maximum(out[at], 0)",
+            "best[c] = first[c]",
+            "best[c] = max(first[c], 0)",
         ),
     ),
     mutation(
@@ -445,9 +456,9 @@ MUTATIONS = [
         "BatchNormalization: the unbiased variance",
         NORMALIZATION,
         (
-            "compiled/normalization.py",
-            "np.square(x - mean, dtype=np.float64).sum(0) / np.float64(len(x))",
-            "np.square(x - mean, dtype=np.float64).sum(0) / np.float64(len(x) - 1)",
+            "compiled/standardizing.py",
+            "variance[c] = total[c] / n",
+            "variance[c] = total[c] / (n - 1)",
         ),
     ),
     mutation(
@@ -1192,8 +1203,8 @@ MUTATIONS = [
         (SECOND, OPERATIONS),
         (
             "autodiff/backward.py",
-            "grads[id(value)] = grad if known is None else known + grad",
-            "grads[id(value)] = grad",
+            "grads[key] = grads[key] + grad if key in grads else grad",
+            "grads[key] = grad",
         ),
     ),
     mutation(

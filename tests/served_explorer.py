@@ -79,8 +79,8 @@ class Server:
 
 
 @contextmanager
-def served(timeout: float = 120) -> Iterator[Server]:
-    """Serve the explorer until the block ends."""
+def served(timeout: float = 120, **environment: str) -> Iterator[Server]:
+    """Serve the explorer until the block ends, with these variables set."""
     port = _free_port()
     command = [
         sys.executable, "-m", "panel", "serve", "apps/", "--address", "127.0.0.1",
@@ -92,7 +92,7 @@ def served(timeout: float = 120) -> Iterator[Server]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
     )
     server = Server(f"http://127.0.0.1:{port}/apps", process.pid)
     assert process.stdout is not None

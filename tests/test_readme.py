@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-HEADLESS, CUSTOM = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+HEADLESS, PLOTS, CUSTOM = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_headless_example_learns_the_digits(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,6 +22,13 @@ def test_the_headless_example_learns_the_digits(capsys: pytest.CaptureFixture[st
 def test_the_headless_example_is_short() -> None:
     lines = [line for line in HEADLESS.splitlines() if line.strip()]
     assert len(lines) <= 15
+
+
+def test_the_plots_are_one_picture() -> None:
+    *imports, last = PLOTS.strip().splitlines()
+    scope: dict[str, object] = {}
+    exec("\n".join(imports), scope)
+    assert len(eval(last, scope)) == 2
 
 
 def test_the_custom_layer_learns_its_line(capsys: pytest.CaptureFixture[str]) -> None:

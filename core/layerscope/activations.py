@@ -23,6 +23,7 @@ import numpy as np
 
 from layerscope import ops
 from layerscope.custom_objects import custom_object_scope, find_custom_object
+from layerscope.ops.dense import FUSED
 from layerscope.plain_data import serialize_function
 
 Array = Any
@@ -211,6 +212,13 @@ ACTIVATIONS: dict[str, Activation] = {
         tanh_shrink,
     )
 }  # fmt: skip
+
+
+def fused_name(activation: Activation | None) -> str | None:
+    """Return the name by which `ops.dense` computes an activation at once, None if it does not."""
+    name = getattr(activation, "__name__", None)
+    return name if name in FUSED and ACTIVATIONS[name] is activation else None
+
 
 #: What `get` understands beside: second names, and functions that do not keep the shape or need
 #: more than an array, which is why nobody should be offered them for a layer.

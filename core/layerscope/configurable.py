@@ -347,7 +347,11 @@ class Configurable:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        declared = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
+        declared = {
+            name: replace(value, name=name)
+            for name, value in vars(cls).items()
+            if isinstance(value, Field)
+        }
         for name in declared:
             delattr(cls, name)
         cls._declared = declared
@@ -467,17 +471,20 @@ def _merged_fields(cls: type[Configurable]) -> dict[str, Field]:
         for name, value in declared.items():
             # A redeclared argument takes the position its new class gives it.
             merged.pop(name, None)
-            merged[name] = _for_rank(replace(value, name=name), getattr(cls, "rank", None))
+            merged[name] = _for_rank(value, getattr(cls, "rank", None))
             _move_behind(merged, name, value.after)
         for name, before in vars(base).get("_positional", {}).items():
             if before in merged:
-                merged[name] = replace(merged[name], kw_only=False)
+                if merged[name].kw_only:
+                    merged[name] = replace(merged[name], kw_only=False)
                 _move_behind(merged, name, before)
         for name, default in vars(base).get("_defaults", {}).items():
             merged[name] = replace(merged[name], default=default)
     for name in cls._last:
         if name in merged:
-            merged[name] = replace(merged.pop(name), kw_only=False, last=True)
+            value = merged.pop(name)
+            moved = value.kw_only or not value.last
+            merged[name] = replace(value, kw_only=False, last=True) if moved else value
     return dict(sorted(merged.items(), key=lambda item: item[1].last))
 
 
@@ -526,7 +533,7 @@ def _give_constructor(cls: type[Configurable]) -> None:
             if name in values:
                 raise TypeError(f"{type(self).__name__} got two values for argument `{name}`.")
             values[name] = value
-        unknown = {name: value for name, value in values.items() if name not in merged}
+        unknown = {name: values[name] for name in values.keys() - merged.keys()}
         if unknown:
             unknown = self._accept_legacy_arguments(unknown)
         if unknown:

@@ -6,14 +6,16 @@ one session never touches another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
 
+from layerscope.compiled import dropout as loops
 from layerscope.config import float_type_for, floatx
-from layerscope.tensor import Variable
+from layerscope.tensor import OPERATIONS, KerasTensor, Variable
 
 _AMBIENT: ContextVar[np.random.Generator | None] = ContextVar("ambient_generator", default=None)
 
@@ -183,6 +185,10 @@ def dropout(
     noise_shape : shape of the random mask, broadcast over the input; None entries take the
         input's length.
     """
+    if noise_shape is None and rate < 1 and not isinstance(inputs, KerasTensor):
+        blocks = -(-math.prod(inputs.shape) // loops.BLOCK)
+        keys = generator_of(seed).integers(0, 2**32, (blocks, 2), np.uint32)
+        return OPERATIONS["drop"](inputs, keys=keys, rate=rate)
     # Symbolic inputs may lack lengths; a mask for one sample has the shape for any number.
     shape = [1 if length is None else length for length in inputs.shape]
     return inputs * dropout_mask(shape, str(inputs.dtype), rate, noise_shape, seed)

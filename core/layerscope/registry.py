@@ -10,6 +10,7 @@ from typing import Any
 from layerscope.configurable import Configurable
 
 
+@functools.lru_cache(1024)
 def snake_case(name: str) -> str:
     """Return a class name the way Keras writes it in lower case: ``Conv2D`` -> ``conv2d``."""
     spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
@@ -49,10 +50,19 @@ def names_of(cls: type[Configurable]) -> set[str]:
 
 def find(base: type[Configurable], name: str) -> type[Any] | None:
     """Return the built-in class below `base` called `name`, None if there is none."""
+    try:
+        return _found(base, name)
+    except LookupError:
+        return None
+
+
+@functools.lru_cache(1024)
+def _found(base: type[Configurable], name: str) -> type[Any]:
+    """Find a class; that there is none is not remembered, for its module may come later."""
     for cls in subclasses(base):
         if name in names_of(cls):
             return cls
-    return None
+    raise LookupError(name)
 
 
 def valid_names(base: type[Configurable]) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 def leaves(structure: Any) -> list[Any]:
     """Return what is inside nested lists, tuples and dicts, in order."""
     if isinstance(structure, dict):
-        structure = list(structure.values())
+        structure = structure.values()
     elif not isinstance(structure, (list, tuple)):
         return [structure]
-    found = []
+    found: list[Any] = []
     for entry in structure:
         if isinstance(entry, (list, tuple, dict)):
             found.extend(leaves(entry))

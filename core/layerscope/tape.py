@@ -13,22 +13,25 @@ class Record:
     Attributes
     ----------
     operation, inputs, options : what was called with what.
+    values : the arrays in the inputs.
     outputs : the recorded values it gave.
     saved : what the forward kept for the gradient.
     """
 
-    __slots__ = ("inputs", "operation", "options", "outputs", "saved")
+    __slots__ = ("inputs", "operation", "options", "outputs", "saved", "values")
 
     def __init__(
         self,
         operation: Any,
         inputs: Sequence[Any],
+        values: Sequence[Any],
         options: dict[str, Any],
         outputs: tuple[Any, ...],
         saved: Any,
     ) -> None:
         self.operation = operation
         self.inputs = inputs
+        self.values = values
         self.options = options
         self.outputs = outputs
         self.saved = saved

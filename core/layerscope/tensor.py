@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.config import floatx
+from layerscope.config import floatx, name_of
 from layerscope.tape import is_recording
 
 Shape = tuple[int | None, ...]
@@ -159,6 +159,7 @@ class Tensor(Operators):
 
     def __init__(self, value: np.ndarray) -> None:
         self.value = value
+        self._keras_mask: Any = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -255,7 +256,7 @@ class Variable(Operators):
     @property
     def dtype(self) -> str:
         """Name of the type of one entry."""
-        return self.value.dtype.name
+        return name_of(self.value.dtype)
 
     @property
     def path(self) -> str:
@@ -326,7 +327,7 @@ class KerasTensor(Operators):
     def __init__(self, shape: Shape, dtype: str = "float32", name: str | None = None) -> None:
         self.static_shape: Shape = tuple(shape)
         # Text has no length of its own yet, and so no type of NumPy's.
-        self.dtype = dtype if dtype == "string" else str(np.dtype(dtype))
+        self.dtype = dtype if dtype == "string" else name_of(np.dtype(dtype))
         self.name = name or "keras_tensor"
         #: The `graph.Node` that made this tensor, and which of its outputs it is.
         self.history: tuple[Any, int] | None = None

@@ -1,7 +1,6 @@
-"""Layerscope's explorer: in a notebook, and as single plots.
+"""Layerscope's explorer: a page, and for a notebook its lenses as single plots.
 
-``Explorer(model)`` as the last line of a cell is the whole explorer; the ``plot_`` functions are
-its lenses, each as one call. Everything is loaded when it is first asked for.
+The ``plot_`` functions are the lenses, each as one call; loaded when first asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layerscope_explorer.notebook import Explorer, TrainingView
     from layerscope_explorer.plots import (
         plot_activation,
         plot_constraint,
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Explorer",
-    "TrainingView",
     "plot_activation",
     "plot_constraint",
     "plot_initializer",
@@ -41,8 +37,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    place = "plots" if name.startswith("plot_") else "notebook"
-    found = getattr(import_module(f"{__name__}.{place}"), name)
+    found = getattr(import_module(f"{__name__}.plots"), name)
     # From now on it is found without this function.
     globals()[name] = found
     return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from layerscope_explorer.lessons import LESSONS
+from layerscope_explorer.own_code import UnreadCode
 from layerscope_explorer.presets import OPENING, PRESETS
 from layerscope_explorer.strings import text
 from layerscope_explorer.view_state import ViewState, from_address, to_address
@@ -27,12 +28,14 @@ class Opening:
     preset : name of the demo that this is, "" for none.
     lesson : name of the lesson to begin, "" for none.
     notice : why the page opens with something else than what was asked for; "" if it does not.
+    code : Python that came along and was not run, to be read first.
     """
 
     state: ViewState
     preset: str = ""
     lesson: str = ""
     notice: str = ""
+    code: str = ""
 
 
 def read_query(query: Mapping[str, str]) -> Opening:
@@ -48,6 +51,8 @@ def read_query(query: Mapping[str, str]) -> Opening:
     if word := query.get("state", ""):
         try:
             return Opening(from_address(word))
+        except UnreadCode as error:
+            return replace(_usual(str(error)), code=error.code)
         except ValueError as error:
             return _usual(text("share.opened_instead", reason=str(error)[:300]))
     if name := query.get("lesson", ""):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +16,17 @@ from layerscope.configurable import REQUIRED, Configurable, Field, fields_of
 from layerscope_explorer.data import InputData
 from layerscope_explorer.theme import SECTION_COLORS
 
-__all__ = ["Catalogue", "canonical", "layerscope_catalogue", "summary_of", "takes_several_inputs"]
+__all__ = [
+    "Catalogue",
+    "canonical",
+    "is_cell",
+    "is_offering",
+    "layerscope_catalogue",
+    "offering",
+    "own_free_catalogue",
+    "summary_of",
+    "takes_several_inputs",
+]
 
 NOT_IN_PALETTE = frozenset({"Layer", "InputLayer", "Sequential", "Functional"})
 SECTION_ORDER = tuple(SECTION_COLORS)
@@ -143,8 +155,32 @@ def section_of(cls: type) -> str:
     return str(getattr(cls, "section", "other") or "other")
 
 
-@cache
+#: What is offered here beyond what `layerscope` has, for a document with code of its own.
+_offered: ContextVar[Catalogue | None] = ContextVar("catalogue", default=None)
+
+
+@contextmanager
+def offering(catalogue: Catalogue | None) -> Iterator[None]:
+    """Offer another catalogue inside the block, and in workers started there; None: the usual."""
+    token = _offered.set(catalogue)
+    try:
+        yield
+    finally:
+        _offered.reset(token)
+
+
+def is_offering() -> bool:
+    """Tell whether more is offered here than what `layerscope` has."""
+    return _offered.get() is not None
+
+
 def layerscope_catalogue() -> Catalogue:
+    """Return everything that can be chosen here."""
+    return _offered.get() or own_free_catalogue()
+
+
+@cache
+def own_free_catalogue() -> Catalogue:
     """Return everything the installed `layerscope` offers."""
     from layerscope import activations, layers
     from layerscope.constraints import Constraint

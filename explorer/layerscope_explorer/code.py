@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -9,10 +10,13 @@ from typing import Any, Literal
 
 from layerscope.configurable import REQUIRED, Field, fields_of
 from layerscope.layers.signature import build_arguments
+from layerscope.registry import snake_case
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import to_json
-from layerscope_explorer.data import data_of
-from layerscope_explorer.document import INPUT, Document, LayerSpec
+from layerscope_explorer.data import Data, data_of
+from layerscope_explorer.document import AUTO, INPUT, Document, LayerSpec
+from layerscope_explorer.objective import objective_of
+from layerscope_explorer.own_code import IMPORTS, defining, definitions_of
 from layerscope_explorer.parts import PART_KINDS, Part
 
 __all__ = ["LANGUAGES", "Code", "code_of", "is_chain", "missing_in_keras"]
@@ -55,7 +59,8 @@ def code_of(document: Document, language: Language) -> Code:
     """
     if language == "json":
         return _json(document)
-    return _Writer(document, language).write()
+    with defining(document.code):
+        return _Writer(document, language).write()
 
 
 def _json(document: Document) -> Code:
@@ -80,6 +85,7 @@ class _Writer:
         self.package = "keras" if language == "keras" else "layerscope"
         self.alias = "keras" if language == "keras" else "ls"
         self.names = {layer_id: _variable(name) for layer_id, name in document.names().items()}
+        self.own = {one.name for one in definitions_of(document.code)}
         self.lines: list[str] = []
         self.places: dict[str, tuple[int, int]] = {}
 
@@ -88,6 +94,8 @@ class _Writer:
         layers = [layer for layer in self.document.layers if not layer.bypassed]
         imported = self.package if self.package == self.alias else f"{self.package} as {self.alias}"
         self.lines += [f"import {imported}", f"from {self.package} import layers", ""]
+        if self.document.code:
+            self._write_own()
         self.lines += [f"{self.alias}.utils.set_random_seed({self.document.seed})", ""]
         data = data_of(self.document.input.arguments)
         dtype = "" if data.x.dtype.kind == "f" else f', dtype="{data.x.dtype}"'
@@ -96,9 +104,18 @@ class _Writer:
             self._sequential(layers, given)
         else:
             self._functional(layers, given)
-        if data.classes:
-            self._compile(layers)
+        if data.outputs:
+            self._compile(layers, data)
         return Code("\n".join(self.lines) + "\n", self.places)
+
+    def _write_own(self) -> None:
+        """Write a person's own Python, after what it uses without importing it."""
+        code = self.document.code
+        used = [line for line, name in IMPORTS if re.search(rf"\b{name}\b", code)]
+        lines = [*used, "", *code.strip().splitlines(), ""]
+        if self.package == "layerscope":
+            lines = [_KERAS_IMPORT.sub(_layerscope_import, line) for line in lines]
+        self.lines += [line for line in lines if not line or line not in self.lines]
 
     def _given(self, layer: LayerSpec, inputs: list[str]) -> str:
         """Return what a layer is called on: one input, a list of several, or several one by one."""
@@ -146,18 +163,27 @@ class _Writer:
         self.lines += written
         self.places[layer.id] = (first, len(self.lines))
 
-    def _compile(self, layers: list[LayerSpec]) -> None:
+    def _compile(self, layers: list[LayerSpec], data: Data) -> None:
         training = self.document.training
         last = self.document.owner(layers[-1].id) if layers else None
-        logits = last is not None and last.arguments.get("activation") != "softmax"
-        loss = '"sparse_categorical_crossentropy"'
-        if logits:
-            loss = f"{self.alias}.losses.SparseCategoricalCrossentropy(from_logits=True)"
+        given = last.arguments if last is not None else {}
+        activation, units = str(given.get("activation", "")), given.get("units", data.outputs)
+        if last is not None and last.class_name == "Softmax":
+            activation = "softmax"
+        try:
+            objective = objective_of(data, training.loss, units, activation)
+        except ValueError:
+            objective = objective_of(data, AUTO, data.outputs, activation)
+        loss = f'"{snake_case(objective.loss_name)}"'
+        if objective.from_logits:
+            loss = f"{self.alias}.losses.{objective.loss_name}(from_logits=True)"
+        if objective.one_hot:
+            self.lines.append(f"# Targets are one-hot: {self.alias}.utils.to_categorical(y).")
         self.lines += [
             "model.compile(",
             f"    {self.alias}.optimizers.{training.optimizer}({training.learning_rate}),",
             f"    {loss},",
-            '    metrics=["accuracy"],',
+            f'    metrics=["{"accuracy" if data.classes else "mae"}"],',
             ")",
             "model.summary()",
         ]
@@ -168,7 +194,8 @@ class _Writer:
         """Return the layer's constructor call, over several lines where one is too long."""
         cls: Any = layerscope_catalogue().layer(layer.class_name)
         arguments = self._arguments(fields_of(cls), layer.arguments)
-        return self._spread(f"layers.{layer.class_name}", arguments, indent)
+        place = "" if layer.class_name in self.own else "layers."
+        return self._spread(f"{place}{layer.class_name}", arguments, indent)
 
     def _spread(self, function: str, arguments: list[str], indent: int) -> str:
         line = f"{function}({', '.join(arguments)})"
@@ -193,7 +220,8 @@ class _Writer:
     def _value(self, declared: Field, value: Any) -> str:
         if declared.kind == "cells" or (declared.kind == "cell" and isinstance(value, list)):
             return "[" + ", ".join(self._part("cell", one) for one in value) + "]"
-        if declared.kind in PART_KINDS and isinstance(value, Mapping):
+        named = isinstance(value, str) and value in self.own
+        if declared.kind in PART_KINDS and (named or isinstance(value, Mapping)):
             return self._part(declared.kind, value)
         if declared.name == "function" and isinstance(value, str):
             # What a `Lambda` applies: the document names an operation.
@@ -210,10 +238,23 @@ class _Writer:
         if part is None:
             return "None"
         home = _HOMES[kind]
+        if part.name in self.own and kind == "activation":
+            return part.name
         place = "layers" if home == "layers" else f"{self.alias}.{home}"
         config = {name: one for name, one in part.config.items() if name != "name"}
         arguments = self._arguments(catalogue.fields(kind, part.name), config)
-        return f"{place}.{part.name}({', '.join(arguments)})"
+        prefix = "" if part.name in self.own else f"{place}."
+        return f"{prefix}{part.name}({', '.join(arguments)})"
+
+
+#: An import of Keras in own code, which Layerscope can stand in for.
+_KERAS_IMPORT = re.compile(r"^(\s*)(from|import) keras\b(?! as)(.*)$")
+
+
+def _layerscope_import(found: re.Match[str]) -> str:
+    indent, word, rest = found.groups()
+    alias = " as keras" if word == "import" and not rest.strip() else ""
+    return f"{indent}{word} layerscope{rest}{alias}"
 
 
 def _variable(name: str) -> str:

@@ -7,8 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from layerscope_explorer import edits
-from layerscope_explorer.document import INPUT, VERSION, Document, LayerSpec, TrainingSpec, frozen
+from layerscope_explorer.document import (
+    AUTO,
+    INPUT,
+    VERSION,
+    Document,
+    LayerSpec,
+    TrainingSpec,
+    frozen,
+)
 from layerscope_explorer.limits import MAX_DOCUMENT_BYTES, MAX_LAYERS
+from layerscope_explorer.own_code import UnreadCode, defining, is_known
 from layerscope_explorer.strings import text
 
 #: Parts of a layer's entry that are left out where they are as usual.
@@ -26,6 +35,8 @@ def to_json(document: Document, indent: int | None = None) -> str:
         "layers": [_entry(layer) for layer in document.layers],
         "training": {name: getattr(training, name) for name in TrainingSpec.__dataclass_fields__},
     }
+    if document.code:
+        written["code"] = document.code
     separators = (",", ":") if indent is None else None
     return json.dumps(written, indent=indent, separators=separators, ensure_ascii=False)
 
@@ -48,6 +59,8 @@ def from_json(source: str) -> Document:
     ------
     ValueError
         If the text is not a document; the message says what is wrong with it.
+    UnreadCode
+        If it brings code that nobody has run here.
     """
     if len(source) > MAX_DOCUMENT_BYTES:
         raise ValueError(text("session.document_too_large", limit=MAX_DOCUMENT_BYTES))
@@ -55,23 +68,39 @@ def from_json(source: str) -> Document:
         data = json.loads(source)
     except (ValueError, RecursionError):
         raise ValueError(text("session.document_not_json")) from None
-    if not isinstance(data, dict) or data.get("version") not in (1, VERSION):
+    version = data.get("version") if isinstance(data, dict) else None
+    if type(version) is not int or not 1 <= version <= VERSION:
         raise ValueError(text("session.document_version", version=VERSION))
-    if data["version"] == 1:
-        data = _from_version_1(data)
+    code = data.get("code", "")
+    if not isinstance(code, str):
+        raise ValueError(text("session.document_broken", reason="code"))
+    if not is_known(code):
+        raise UnreadCode(code)
     try:
-        return _read(data)
-    except (KeyError, TypeError, AttributeError) as error:
+        for upgrade in _UPGRADES[version - 1 :]:
+            data = upgrade(data)
+        with defining(code):
+            return replace(_read(data), code=code)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(text("session.document_broken", reason=error)) from None
 
 
 def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:
-    """Return a document of version 1 in the form of this one; its layers were lists."""
+    """Return a document of version 1 in the form of version 2: its layers were lists."""
     layers = [
         {"id": layer_id, "layer": class_name, "arguments": arguments}
         for layer_id, class_name, arguments in data.get("layers", ())
     ]
     return {**data, "layers": layers, "input": {}, "phase": "inference"}
+
+
+def _from_version_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a document of version 2 in the form of version 3, where the loss can be chosen."""
+    return {**data, "training": {**data["training"], "loss": AUTO}}
+
+
+#: What makes a document of one version into one of the next, oldest first.
+_UPGRADES = (_from_version_1, _from_version_2)
 
 
 def _read(data: dict[str, Any]) -> Document:

@@ -58,6 +58,10 @@ def _cost_of(step: Step) -> Cost:
     )
 
 
+#: Begins the name of what adds a bias in the same step.
+_BIASED = "biased_"
+
+
 def flops_of(step: Step) -> int:
     """Return the floating-point operations of a forward pass, per sample.
 
@@ -71,8 +75,10 @@ def flops_of(step: Step) -> int:
 def _flops_of_record(record: Any) -> int:
     inputs = [np.shape(getattr(value, "value", value)) for value in record.inputs]
     outputs = [tuple(value.shape) for value in record.outputs]
-    count = _COUNTS.get(record.operation.name, _one_each)
-    return int(count(inputs, outputs, record.options))
+    name = record.operation.name
+    count = _COUNTS.get(name.removeprefix(_BIASED), _one_each)
+    bias = _one_each(inputs, outputs, record.options) if name.startswith(_BIASED) else 0
+    return int(count(inputs, outputs, record.options)) + bias
 
 
 def _size(shape: Sequence[int]) -> int:
@@ -98,6 +104,23 @@ def _per_input(inputs: Shapes, outputs: Shapes, options: Any) -> int:
 
 def _matmul(inputs: Shapes, outputs: Shapes, options: Any) -> int:
     return 2 * _size(outputs[0]) * inputs[0][-1]
+
+
+def _dense(inputs: Shapes, outputs: Shapes, options: Any) -> int:
+    activation = _COUNTS.get(options.get("activation"), _one_each)
+    further = activation(inputs, outputs, {}) if options.get("activation") else 0
+    return _matmul(inputs, outputs, options) + _size(outputs[0]) + further
+
+
+def _dense_stack(inputs: Shapes, outputs: Shapes, options: Any) -> int:
+    x, *weights = inputs
+    count = 0
+    for place, activation in enumerate(options["activations"]):
+        kernel, bias = weights[2 * place : 2 * place + 2]
+        after = (*x[:-1], kernel[-1])
+        count += _dense([x, kernel, bias], [after], {"activation": activation})
+        x = after
+    return count
 
 
 def _einsum(inputs: Shapes, outputs: Shapes, options: Any) -> int:
@@ -152,6 +175,8 @@ _COUNTS: dict[str, Callable[[Shapes, Shapes, Any], int]] = {
     **dict.fromkeys(("gru", "lstm", "simple_rnn"), _recurrent),
     **dict.fromkeys(("normalize_batch", "standardize"), _several_each(5)),
     **dict.fromkeys(("max_pool", "average_pool"), _pool),
+    "dense": _dense,
+    "dense_stack": _dense_stack,
     "matmul": _matmul,
     "einsum": _einsum,
     "conv": _conv,

@@ -15,8 +15,21 @@ from typing import Any, Literal
 from layerscope.registry import snake_case
 from layerscope_explorer.strings import text
 
-VERSION = 2
-OPTIMIZERS = ("Adam", "SGD")
+VERSION = 3
+OPTIMIZERS = (
+    "Adam", "SGD", "RMSprop", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Adafactor",
+    "Ftrl", "Lamb", "Lion", "Muon", "ScheduleFreeAdamW",
+)  # fmt: skip
+#: Stands for the loss that suits the data and the end of the stack.
+AUTO = "auto"
+#: Losses by the names of their classes; `objective` says which suit which data.
+LOSSES = (
+    AUTO, "SparseCategoricalCrossentropy", "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy", "CategoricalGeneralizedCrossEntropy", "BinaryCrossentropy",
+    "BinaryFocalCrossentropy", "KLDivergence", "Poisson", "CategoricalHinge", "Hinge",
+    "SquaredHinge", "Dice", "Tversky", "CosineSimilarity", "MeanSquaredError", "MeanAbsoluteError",
+    "Huber", "LogCosh",
+)  # fmt: skip
 #: Id and class name of the card that stands for the data.
 INPUT = "input"
 
@@ -69,6 +82,7 @@ class TrainingSpec:
 
     Attributes
     ----------
+    loss : name of what is made small; ``"auto"`` for what suits the data.
     optimizer : name of the optimizer.
     learning_rate : size of a step.
     batch_size : samples per step.
@@ -79,16 +93,23 @@ class TrainingSpec:
     learning_rate: float = 0.001
     batch_size: int = 32
     epochs: int = 15
+    loss: str = AUTO
 
     def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ValueError(text("session.bad_loss", value=self.loss))
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(text("session.bad_optimizer", value=self.optimizer))
-        if not 0 < self.learning_rate <= 10:
+        if isinstance(self.learning_rate, bool) or not 0 < self.learning_rate <= 10:
             raise ValueError(text("session.bad_learning_rate", value=self.learning_rate))
-        if not 1 <= self.batch_size <= 1797:
+        if not _is_whole(self.batch_size) or not 1 <= self.batch_size <= 1797:
             raise ValueError(text("session.bad_batch_size", value=self.batch_size))
-        if not 1 <= self.epochs <= 500:
+        if not _is_whole(self.epochs) or not 1 <= self.epochs <= 500:
             raise ValueError(text("session.bad_epochs", value=self.epochs))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +125,7 @@ class Document:
         inference.
     training : how the stack is trained.
     next_id : number of the next layer's id.
+    code : Python of a person's own that the layers use (see `own_code`).
     """
 
     layers: tuple[LayerSpec, ...] = ()
@@ -112,6 +134,7 @@ class Document:
     phase: Phase = "training"
     training: TrainingSpec = TrainingSpec()
     next_id: int = 1
+    code: str = ""
 
     def layer(self, layer_id: str) -> LayerSpec:
         """Return the layer with this id; the input's card for ``"input"``.

@@ -15,6 +15,7 @@ from layerscope_explorer.catalogue import (
 from layerscope_explorer.data import ARGUMENTS, FIRST_SHAPES, data_of
 from layerscope_explorer.document import INPUT, PHASES, Document, LayerSpec, TrainingSpec, frozen
 from layerscope_explorer.limits import MAX_LAYERS
+from layerscope_explorer.own_code import defining
 from layerscope_explorer.strings import text
 
 
@@ -40,6 +41,22 @@ def check_argument(class_name: str, argument: str, value: Any) -> None:
         declared[argument].check(value)
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+def set_code(document: Document, code: str) -> Document:
+    """Let the stack's layers be defined by other Python of a person's own, which has been run.
+
+    Raises
+    ------
+    ValueError
+        If a layer of the stack needs what is no longer defined.
+    """
+    with defining(code):
+        for layer in document.layers:
+            _layer_class(layer.class_name)
+            for name, value in layer.arguments.items():
+                check_argument(layer.class_name, name, value)
+    return replace(document, code=code)
 
 
 # --- layers -------------------------------------------------------------------------------------
@@ -174,6 +191,29 @@ def set_input(document: Document, arguments: Mapping[str, Any]) -> Document:
         check_argument(document.input.class_name, name, value)
     kept = _input_arguments(dict(arguments), changed="")
     return replace(document, input=replace(document.input, arguments=frozen(kept)))
+
+
+def choose_data(document: Document, arguments: Mapping[str, Any]) -> Document:
+    """Choose the data, and let a stack that ended as the old one needed end as this one does.
+
+    Raises
+    ------
+    ValueError
+        If there is no such data.
+    """
+    before = data_of(document.input.arguments)
+    # The usual data is not written down.
+    document = set_input(document, {} if arguments == {"data": "digits"} else arguments)
+    after = data_of(document.input.arguments)
+    last = next((one for one in reversed(document.layers) if not one.bypassed), None)
+    if last is None or not after.outputs or last.shares or last.class_name != "Dense":
+        return document
+    if last.arguments.get("units") not in (before.outputs, after.outputs):
+        return document
+    end = {"units": after.outputs, "activation": "softmax" if after.classes else "linear"}
+    for name, value in end.items():
+        document = set_argument(document, last.id, name, value)
+    return document
 
 
 def _input_arguments(arguments: dict[str, Any], changed: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from functools import partial
 
 import numpy as np
 
-from layerscope import losses
 from layerscope.autodiff import GradientTape
 from layerscope.layers.layer import Layer
 from layerscope.tensor import Shape
@@ -31,6 +30,8 @@ from layerscope_explorer.making import build_layer
 from layerscope_explorer.making import layer_seed as layer_seed
 from layerscope_explorer.making import make_layer as make_layer
 from layerscope_explorer.measure import bare_view, input_view, view_of, weight_views
+from layerscope_explorer.objective import Objective, activation_name, objective_of, takes
+from layerscope_explorer.own_code import defining
 from layerscope_explorer.second_thread import Meanwhile
 from layerscope_explorer.sentence import status
 from layerscope_explorer.snapshot import Histogram, LayerView, Problem, Snapshot, WeightView
@@ -133,15 +134,19 @@ class Engine:
         ValueError
             If there is no such data.
         """
+        with defining(document.code):
+            return self._snapshot(document, weights or {})
+
+    def _snapshot(self, document: Document, weights: Weights) -> Snapshot:
         start = time.perf_counter()
         self._revision += 1
         data = data_of(document.input.arguments)
-        run = _Run(document, data, weights or {}, self._done, self._made)
+        run = _Run(document, data, weights, self._done, self._made)
         found = [run.found(spec) for spec in document.layers]
         # Only what this snapshot used is kept: memory stays that of one stack.
         self._done, self._made = run.done, run.made
         steps = [one.step for one in run.done.values()]
-        last, loss = _end_of(steps, data)
+        last, loss = _end_of(document, steps, data)
         gradients = all_gradients(steps, last)
         stack = Stack(document, data, tuple(steps), gradients)
         shapes = _shapes_of(gradients)
@@ -166,6 +171,7 @@ class Engine:
             sentence=sentence,
             milliseconds=1000 * (time.perf_counter() - start),
             cure=cure,
+            learned=frozenset(run.learned),
         )
 
 
@@ -197,6 +203,7 @@ class _Run:
         # Who made the value at each place: behind a bypassed layer, the one above it.
         self._makers = {INPUT: INPUT}
         self._last_id = INPUT
+        self.learned: set[str] = set()
 
     def found(self, spec: LayerSpec) -> LayerView | _Done:
         """Compute the next layer; return how it looks if it does not compute."""
@@ -239,7 +246,7 @@ class _Run:
             ]
         )
         # A digest, or the keys of deep stacks would grow with every layer.
-        key = f"{spec.id}:{hash(key)}"
+        key = f"{spec.id}:{hash(key + self.document.code)}"
         known = self.known.get(key)
         made = self._make(spec, name, inputs, trained)
         if known is not None:
@@ -278,6 +285,7 @@ class _Run:
         places = [dry_run.place_of(one.array, one.shape) for one in inputs]
         mark = id(trained) if trained is not None else ""
         key = f"{self.document.seed}|{spec.id}{spec.key}{name}|{places}|{id(owner)}|{mark}"
+        key += f"|{hash(self.document.code)}" if self.document.code else ""
         made = self.known_made.get(key)
         if made is None:
             # Nothing large is allocated before this says that the layer can work.
@@ -288,6 +296,8 @@ class _Run:
             made = _Made(layer, checked, weight_views(layer), trained)
         dry_run.check_size(spec, name, made.checked, self.params + made.checked.parameters)
         self.made[key] = made
+        if trained is not None and not spec.shares and _fits(made.layer, trained):
+            self.learned.add(spec.id)
         return made
 
     def _build(
@@ -322,25 +332,37 @@ def _fits(layer: Layer, weights: Sequence[np.ndarray]) -> bool:
 # --- the loss -----------------------------------------------------------------------------------
 
 
-def _end_of(steps: Sequence[Step], data: Data) -> tuple[Array | None, float | None]:
+def _end_of(
+    document: Document, steps: Sequence[Step], data: Data
+) -> tuple[Array | None, float | None]:
     """Return each sample's gradient of its loss at the stack's end, and the loss itself.
 
-    Where the data has no classes, or the output cannot tell them, it is a random direction.
+    Where the data has nothing to learn, or the output is not of its form, it is a random direction.
     """
     if not steps:
         return None, None
     output = steps[-1].output
     if output.dtype.kind != "f":
         return None, None
-    labels = data.labels
-    if labels is None or output.shape != (len(labels), data.classes):
+    objective = _objective(document, steps[-1], data)
+    if objective is None or data.targets is None:
         direction = np.random.default_rng(0).standard_normal(output.shape, dtype=np.float32)
         return direction.astype(output.dtype, copy=False), None
-    logits = getattr(getattr(steps[-1].layer, "activation", None), "__name__", "") != "softmax"
     with np.errstate(all="ignore"), GradientTape() as tape:
         watched = tape.watch(output)
-        loss = losses.sparse_categorical_crossentropy(labels, watched, from_logits=logits)
-    return tape.gradient(loss, watched), float(np.mean(loss.value))
+        loss = objective.loss(reduction=None)(objective.targets(data.targets), watched)
+        return tape.gradient(loss, watched), float(np.mean(loss.value))
+
+
+def _objective(document: Document, last: Step, data: Data) -> Objective | None:
+    """Return what the stack makes small, None where it cannot learn the data."""
+    if not takes(data, last.output.shape):
+        return None
+    try:
+        units = last.output.shape[1]
+        return objective_of(data, document.training.loss, units, activation_name(last.layer))
+    except ValueError:
+        return None
 
 
 def _shapes_of(gradients: Mapping[str, Gradients]) -> dict[str, Meanwhile[Histogram]]:

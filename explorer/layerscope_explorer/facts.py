@@ -175,7 +175,8 @@ def _count(facts: Facts, class_name: Any) -> int:
 
 def _accuracy(facts: Facts) -> float:
     measured = facts.training.val_accuracy
-    return float(measured[-1]) if measured.size else 0.0
+    told = facts.training.score == "accuracy" and measured.size
+    return float(measured[-1]) if told else 0.0
 
 
 #: Everything that can be asked, by name.
@@ -194,7 +195,7 @@ FACTS: Mapping[str, Fact] = {
     "count": Fact(_count, (1, 1)),
     "shared": Fact(lambda facts: sum(bool(one.shares) for one in facts.document.layers), (0, 0)),
     "works": Fact(_works, (0, 0)),
-    "steps": Fact(lambda facts: int(facts.training.loss.size), (0, 0)),
+    "steps": Fact(lambda facts: facts.training.at, (0, 0)),
     "epochs": Fact(lambda facts: int(facts.training.val_loss.size), (0, 0)),
     "accuracy": Fact(_accuracy, (0, 0)),
     "seed": Fact(lambda facts: facts.document.seed, (0, 0)),

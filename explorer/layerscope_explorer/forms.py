@@ -16,10 +16,11 @@ from layerscope_explorer.catalogue import (
 )
 from layerscope_explorer.components.field_form import FieldForm
 from layerscope_explorer.controls import control_of, groups_of
-from layerscope_explorer.data import ARGUMENTS
-from layerscope_explorer.document import INPUT
+from layerscope_explorer.data import EDITABLE
+from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.edits import alike
 from layerscope_explorer.formula import formula_pane, show_formula
+from layerscope_explorer.own_code import with_own_code
 from layerscope_explorer.parts import NONE_CHOICE, PART_KINDS, RESET, updated
 from layerscope_explorer.session import NOTHING
 from layerscope_explorer.snapshot import LayerView
@@ -30,13 +31,14 @@ from layerscope_explorer.thumbnails import thumbnails
 __all__ = ["LayerForm", "form"]
 
 
+@with_own_code
 class LayerForm(pn.viewable.Viewer):
     """The selected layer's title, summary, formula and arguments, live both ways."""
 
     def __init__(self, session: Any, catalogue: Catalogue | None = None, **params: Any) -> None:
         super().__init__(**params)
         self._session = session
-        self._catalogue = catalogue or layerscope_catalogue()
+        self._given = catalogue
         self._rejected: dict[str, tuple[Any, str]] = {}
         self._editing = False
         self._shown: tuple[Any, ...] = ()
@@ -47,12 +49,21 @@ class LayerForm(pn.viewable.Viewer):
             self._preview,
             self._everywhere,
             formula=self._formula,
-            thumbnails=thumbnails(),
+            thumbnails=thumbnails(session.document.code),
             sizing_mode="stretch_width",
             margin=0,
         )
         session.param.watch(self._follow, ["document", "snapshot", "selected", "rules"])
         self._refresh()
+
+    @property
+    def document(self) -> Document:
+        """The stack whose layers are edited."""
+        return self._session.document
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self._given or layerscope_catalogue()
 
     def __panel__(self) -> FieldForm:
         """Return the form itself."""
@@ -64,7 +75,7 @@ class LayerForm(pn.viewable.Viewer):
         fields = {field.name: field for field in fields_of(cls)} if cls else {}
         if view is not None and view.id == INPUT:
             kind = self._session.layer_config(INPUT).get("data", "digits")
-            return {name: fields[name] for name in ARGUMENTS[kind]}
+            return {name: fields[name] for name in EDITABLE[kind]}
         return fields
 
     def _view(self) -> LayerView | None:
@@ -82,6 +93,9 @@ class LayerForm(pn.viewable.Viewer):
             return
         if any(event.name == "document" for event in events):
             self._rejected.clear()
+            drawn = thumbnails(self.document.code)
+            if drawn is not self.form.thumbnails:
+                self.form.thumbnails = drawn
         self._refresh()
 
     def _key(self, view: LayerView | None) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerscope.compiled import histogram as counting
+from layerscope.compiled.jit import is_ready
 from layerscope_explorer.second_thread import Meanwhile
 from layerscope_explorer.snapshot import Histogram
 
@@ -62,7 +63,7 @@ def histogram(
     if sample.dtype != np.float32 and sample.dtype != np.float64:
         sample = sample.astype(np.float64)
     if limit is None:
-        limit = _MOST if _is_compiled(counting.summary, sample.dtype) else _MOST_IN_NUMPY
+        limit = _MOST if _is_compiled(sample.dtype) else _MOST_IN_NUMPY
     if count > limit:
         sample = sample[_positions(count, limit, seed)]
     sample = np.ascontiguousarray(sample)
@@ -91,31 +92,25 @@ _WORTH_TWO_THREADS = 1_000_000
 
 
 def compile_loops() -> None:
-    """Compile the counting loops, so that histograms of large arrays are exact."""
+    """Compile the counting loops, or have them compiled: then large arrays are counted exactly."""
     for kind in (np.float32, np.float64):
-        values = np.zeros(2, kind)
-        counting.summary(values, np.zeros(6))
-        counting.count(values, -1.0, 1.0, np.zeros(3, np.int64))
+        _is_compiled(np.dtype(kind))
 
 
-#: Loops and types of arrays that were found ready. Asking Numba takes as long as counting a layer.
-_READY: set[tuple[str, str]] = set()
+#: Types of arrays that were found ready. Asking Numba takes as long as counting a layer.
+_READY: set[str] = set()
 
 
-def _is_compiled(loop: Any, dtype: np.dtype[Any]) -> bool:
-    """Tell whether a loop is ready for arrays of this type, or will never be compiled."""
-    key = loop.__name__, dtype.char
-    if key not in _READY:
-        signatures = getattr(loop, "signatures", None)
-        if signatures is not None and all(str(dtype) != str(one[0].dtype) for one in signatures):
+def _is_compiled(dtype: np.dtype[Any]) -> bool:
+    """Tell whether the loops are ready for arrays of this type, or will never be compiled."""
+    if dtype.char not in _READY:
+        values = np.zeros(2, dtype)
+        counts = np.zeros(3, np.int64)
+        summing = is_ready(counting.summary, values, np.zeros(6))
+        if not (is_ready(counting.count, values, -1.0, 1.0, counts) and summing):
             return False
-        _READY.add(key)
+        _READY.add(dtype.char)
     return True
-
-
-def _loop(loop: Any, dtype: np.dtype[Any]) -> Any:
-    """Return a loop that needs no compiling now."""
-    return loop if _is_compiled(loop, dtype) else loop.reference
 
 
 def _in_halves(work: Callable[[NDArray[Any]], Any], sample: NDArray[Any]) -> list[Any]:
@@ -129,14 +124,13 @@ def _in_halves(work: Callable[[NDArray[Any]], Any], sample: NDArray[Any]) -> lis
 
 def _summary(sample: NDArray[Any]) -> tuple[int, float, float, float, float]:
     """Return the number of finite values, the smallest, the largest, mean and deviation."""
-    loop = _loop(counting.summary, sample.dtype)
     # Sums of differences from a value of the data keep their digits where it is far from zero.
     near = next((float(one) for one in sample[:64] if np.isfinite(one)), 0.0)
 
     def of(part: NDArray[Any]) -> NDArray[np.float64]:
         out = np.zeros(6)
         out[5] = near
-        loop(part, out)
+        counting.summary(part, out)
         return out
 
     with np.errstate(all="ignore"):
@@ -250,11 +244,10 @@ def _densities(
 ) -> NDArray[np.float32]:
     n_bins = edges.size - 1
     first, last = float(edges[0]), float(edges[-1])
-    loop = _loop(counting.count, sample.dtype)
 
     def of(part: NDArray[Any]) -> NDArray[np.int64]:
         counts = np.zeros(n_bins, np.int64)
-        loop(part, first, last, counts)
+        counting.count(part, first, last, counts)
         return counts
 
     with np.errstate(all="ignore"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from typing import Any
 from zlib import crc32
@@ -21,6 +22,30 @@ def layer_seed(document: Document, layer_id: str) -> int:
     roll = document.layer(layer_id).roll
     again = f"/{roll}" if roll else ""
     return crc32(f"{document.seed}/{layer_id}{again}".encode())
+
+
+def origin_of(document: Document, layer_id: str) -> str:
+    """Return what a layer's first weights come from, their shapes aside, as a text to compare.
+
+    That is its class, its seed and its initializers. Layers that differ in nothing of it may have
+    each other's weights if the shapes agree.
+    """
+    owner = document.owner(layer_id)
+    kept = [owner.class_name, layer_seed(document, owner.id), _initializers(owner.arguments)]
+    return json.dumps(kept, sort_keys=True)
+
+
+def _initializers(value: Any) -> Any:
+    """Return the initializers among arguments, and those of layers inside."""
+    if isinstance(value, (list, tuple)):
+        return [_initializers(one) for one in value]
+    if not isinstance(value, Mapping):
+        return None
+    inside = {
+        name: one if name == "class_name" or "initializer" in name else _initializers(one)
+        for name, one in value.items()
+    }
+    return {name: one for name, one in inside.items() if one}
 
 
 def make_layer(document: Document, spec: LayerSpec, name: str) -> Layer:

@@ -85,7 +85,8 @@ def input_view(document: Document, data: Data) -> LayerView:
         name=INPUT,
         class_name="Input",
         section="input",
-        detail=detail_of(document.input),
+        # Own data is known by its file.
+        detail=document.input.arguments.get("file") or detail_of(document.input),
         output_shape=(None, *data.shape),
         output=histogram(data.sample),
         health="ok",

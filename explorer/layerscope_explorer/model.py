@@ -9,11 +9,13 @@ import numpy as np
 from layerscope import Input, Model, Sequential
 from layerscope.layers.layer import Layer
 from layerscope.structure import leaves
+from layerscope_explorer.catalogue import is_cell
 from layerscope_explorer.code import is_chain
 from layerscope_explorer.data import Data
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Weights, make_layer
 from layerscope_explorer.making import arguments_of
+from layerscope_explorer.own_code import defining
 from layerscope_explorer.strings import text
 
 
@@ -35,6 +37,13 @@ def model_of(
     ValueError
         If the stack is empty, or a layer cannot take what it gets.
     """
+    with defining(document.code):
+        return _model(document, data, weights)
+
+
+def _model(
+    document: Document, data: Data, weights: Weights | None
+) -> tuple[Model, dict[str, Layer]]:
     names = document.names()
     used = {spec.shares or spec.id for spec in document.layers if not spec.bypassed}
     layers = {
@@ -45,7 +54,8 @@ def model_of(
     if not layers:
         raise ValueError(text("session.empty"))
     tensor = Input(data.shape, dtype=str(data.x.dtype))
-    if is_chain(document):
+    # A cell gives its states too, which no next layer takes.
+    if is_chain(document) and not any(is_cell(type(layer)) for layer in layers.values()):
         model: Model = Sequential([tensor, *layers.values()])
     else:
         model = Model(tensor, _end_of(document, tensor, layers))

@@ -29,11 +29,12 @@ from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
 from layerscope_explorer.components.topbar import TopBar
 from layerscope_explorer.forms import LayerForm
-from layerscope_explorer.lenses import LENSES
+from layerscope_explorer.lenses import LENSES, OwnLens
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import lesson
+from layerscope_explorer.own_code import defining, may_be_written
 from layerscope_explorer.report import Exhibit
 from layerscope_explorer.session import Session, opening_snapshot
 from layerscope_explorer.strings import LANGUAGES, preferred, section, speaking, speaks, text
@@ -95,7 +96,7 @@ class Workbench(pn.viewable.Viewer):
     ) -> None:
         super().__init__(**params)
         self.session = session
-        self._catalogue = catalogue or layerscope_catalogue()
+        self._catalogue = catalogue
         self._watchers: list[Any] = []
         self._served = served
         self.tutor = Tutor(session)
@@ -135,11 +136,12 @@ class Workbench(pn.viewable.Viewer):
         return [watcher for kind in kinds for watchers in kind.values() for watcher in watchers]
 
     def _parts(self) -> list[Any]:
-        session, catalogue = self.session, self._catalogue
+        session = self.session
         fill: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
-        self.palette = Palette(session, catalogue.palette(), margin=0)
+        self.palette = Palette(session, self._offered().palette(), margin=0)
+        session.param.watch(self._offer, "document")
         self.stack = LayerStack(session, self.palette.open_at, **fill)
-        self.inspector = LayerForm(session, catalogue)
+        self.inspector = LayerForm(session, self._catalogue)
         self.status = StatusLine(session, **fill)
         self.shortcuts = Shortcuts(session, list(self._lens_makers()), margin=0)
         inspector = Region("inspector", self.inspector, label=text("page.inspector"))
@@ -165,6 +167,15 @@ class Workbench(pn.viewable.Viewer):
         notices = [Notice(session, **fill), LessonCard(session, self.tutor, **fill)]
         address = [AddressBar(session, self._begin, margin=0)] if self._served else []
         return [*notices, columns, self.status, self.shortcuts, *address]
+
+    def _offered(self) -> Catalogue:
+        with defining(self.session.document.code):
+            return self._catalogue or layerscope_catalogue()
+
+    def _offer(self, event: Any) -> None:
+        """Let the palette offer what a person has written."""
+        if event.old.code != event.new.code:
+            self.palette.offer(self._offered().palette())
 
     def _hide(self, *_: Any) -> None:
         """Leave out the parts that a lesson hides."""
@@ -234,7 +245,10 @@ class Workbench(pn.viewable.Viewer):
         """Return what makes each lens, by name, in the order of the tabs."""
         session = self.session
         lenses: dict[str, Any] = {lens.key: partial(lens, session) for lens in LENSES}
-        return {**lenses, "train": self._training}
+        lenses["train"] = self._training
+        if session.may_write_code:
+            lenses[OwnLens.key] = partial(OwnLens, session)
+        return lenses
 
     def _training(self) -> TrainingPanel:
         self.training = TrainingPanel(self.session, TrainingLens(self.session))
@@ -327,7 +341,7 @@ def build_page(session: Any, catalogue: Catalogue | None = None) -> Page:
 
 
 def open_page(
-    doc: Document | None, arguments: Mapping[str, list[bytes]], accepts: str = ""
+    doc: Document | None, arguments: Mapping[str, list[bytes]], headers: Mapping[str, Any]
 ) -> Callable[[Any], None]:
     """Serve the page that an address asks for.
 
@@ -335,7 +349,7 @@ def open_page(
     ----------
     doc : the Bokeh document of the page; None where nobody serves.
     arguments : of the address, as the server has them.
-    accepts : languages that the browser prefers, as its header says.
+    headers : of the browser's request: the languages it prefers, and where it is.
 
     Returns
     -------
@@ -344,13 +358,14 @@ def open_page(
     doc = doc or Document()
     query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
     wanted = query.get("lang", "")
-    spoken = wanted if wanted in LANGUAGES else preferred(accepts)
+    spoken = wanted if wanted in LANGUAGES else preferred(str(headers.get("Accept-Language", "")))
     with speaking(spoken):
         opening = read_query(query)
     if wanted not in LANGUAGES and opening.state.language in LANGUAGES:
         spoken = opening.state.language
     start = opening_snapshot(opening.preset, spoken) if opening.preset else opening.state.document
-    session = Session(DocumentScheduler(doc), start, spoken)
+    mine = may_be_written(headers)
+    session = Session(DocumentScheduler(doc), start, spoken, may_write_code=mine)
     session.notice = opening.notice
     page = build_page(session)
     page.workbench.open(opening)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from layerscope_explorer.document import Document
-from layerscope_explorer.edits import add_layer
+from layerscope_explorer.edits import add_layer, set_input, set_training
 
 #: The end of a stack that tells ten digits apart.
 _CLASSES: tuple[str, dict[str, Any]] = ("Dense", {"units": 10, "activation": "softmax"})
@@ -95,6 +95,15 @@ def own_activation() -> Document:
     return add_layer(document, _CLASSES[0], None, _CLASSES[1])
 
 
+def spiral() -> Document:
+    """Return a small network that learns to tell two arms apart that wind around each other."""
+    document = set_input(Document(), {"data": "spiral"})
+    for _ in range(2):
+        document = add_layer(document, "Dense", None, {"units": 24, "activation": "tanh"})
+    document = add_layer(document, "Dense", None, {"units": 2, "activation": "softmax"})
+    return set_training(set_training(document, "learning_rate", 0.02), "epochs", 60)
+
+
 def digits_stack() -> Document:
     """Return a small network that learns the digits."""
     return _stack(
@@ -122,6 +131,7 @@ PRESETS: Mapping[str, Callable[[], Document]] = {
     "shape-bug": shape_bug,
     "norms": norms,
     "own-activation": own_activation,
+    "spiral": spiral,
     "digits": digits_stack,
     "empty": Document,
 }

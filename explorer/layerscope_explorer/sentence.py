@@ -12,6 +12,7 @@ from layerscope_explorer.diagnosis.exams import Exam
 from layerscope_explorer.diagnosis.health import Finding, Judgement
 from layerscope_explorer.diagnosis.words import shape_words
 from layerscope_explorer.document import INPUT, Document
+from layerscope_explorer.objective import takes
 from layerscope_explorer.snapshot import Fix, Problem
 from layerscope_explorer.strings import text
 
@@ -40,10 +41,12 @@ def status(
     findings = judgement.findings
     broken = [one for one in findings if one.health == "bad"]
     last = reached[-1]
-    if not broken and data.classes and (last.output_shape or ())[1:] != (data.classes,):
-        have = shape_words(last.output_shape or ())
-        words = text("session.not_classes", name=last.name, have=have, classes=data.classes)
-        return _with_cure(words, end_repairs(document, data, last.id, last.output_shape or ()))
+    if data.missing:
+        return text("input.missing", file=data.missing), None
+    shape = last.output_shape or ()
+    if not broken and data.outputs and not takes(data, shape):
+        words = end_words(data, last.name, shape)
+        return _with_cure(words, end_repairs(document, data, last.id, shape))
     if findings:
         worst = findings[0]
         view = next(one for one in judgement.views if one.id == worst.layer_id)
@@ -66,20 +69,28 @@ def _with_cure(words: str, fixes: tuple[Fix, ...]) -> tuple[str, Fix | None]:
     return text("session.try", sentence=words, cure=fixes[0].label), fixes[0]
 
 
+def end_words(data: Data, name: str, shape: tuple[int | None, ...]) -> str:
+    """Say that a stack whose end has this shape cannot learn the data."""
+    key = "not_classes" if data.classes else "not_numbers"
+    return text(f"session.{key}", name=name, have=shape_words(shape), count=data.outputs)
+
+
 def end_repairs(
     document: Document, data: Data, layer_id: str, shape: tuple[int | None, ...]
 ) -> tuple[Fix, ...]:
-    """Return what would let a stack end in one number for each class."""
-    classes = data.classes
+    """Return what would let a stack end in a number for each class, or for each that is learned."""
+    count = data.outputs
+    activation = "softmax" if data.classes else "linear"
+    arguments = {"units": count, "activation": activation}
     owner = document.owner(layer_id)
     fixes = []
     if len(shape) == 2 and owner.class_name == "Dense" and not document.layer(layer_id).shares:
-        changed = edits.set_argument(document, layer_id, "units", classes)
-        changed = edits.set_argument(changed, layer_id, "activation", "softmax")
-        fixes.append(Fix(text("session.end_units", classes=classes), changed))
-    arguments = {"units": classes, "activation": "softmax"}
+        changed = document
+        for name, value in arguments.items():
+            changed = edits.set_argument(changed, layer_id, name, value)
+        fixes.append(Fix(text("session.end_units", count=count, activation=activation), changed))
     try:
-        if len(shape) > 2 and owner.arguments.get("units") == classes:
+        if len(shape) > 2 and owner.arguments.get("units") == count:
             at = document.index(layer_id)
             flat = edits.add_layer(document, "Flatten", at, {})
             fixes.append(Fix(text("session.end_flatten", name=document.names()[layer_id]), flat))
@@ -91,7 +102,7 @@ def end_repairs(
         # The stack is full.
         return tuple(fixes)
     key = "end_add_flat" if len(shape) > 2 else "end_add"
-    fixes.append(Fix(text(f"session.{key}", classes=classes), changed))
+    fixes.append(Fix(text(f"session.{key}", count=count, activation=activation), changed))
     return tuple(fixes)
 
 

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import param
 
+from layerscope.compiled.jit import compiling_progress
 from layerscope.configurable import fields_of
-from layerscope_explorer import edits
+from layerscope_explorer import edits, own_code
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.codec import from_json, to_json
 from layerscope_explorer.comparing import Difference, PinnedStack, differences, on_same_ground
-from layerscope_explorer.data import data_of
+from layerscope_explorer.data import own_arguments
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine, Weights
+from layerscope_explorer.file_reading import read_file
 from layerscope_explorer.history import History
 from layerscope_explorer.lesson import Progress
+from layerscope_explorer.making import origin_of
+from layerscope_explorer.own_code import defining, with_own_code
+from layerscope_explorer.own_data import OwnFile, Shelf
 from layerscope_explorer.presets import OPENING, PRESETS
+from layerscope_explorer.recording import Moment
 from layerscope_explorer.rules import FREE
-from layerscope_explorer.snapshot import Fix, Snapshot, Study, TrainingState
+from layerscope_explorer.snapshot import Draft, Fix, Snapshot, Study, TrainingState
 from layerscope_explorer.steps import Stack
 from layerscope_explorer.strings import FIRST, LANGUAGES, speaking, speaks, text
 from layerscope_explorer.sweeping import Drawn, Sweep, draws
@@ -32,10 +41,15 @@ from layerscope_explorer.trainer import Trainer
 from layerscope_explorer.view_state import ViewState
 from layerscope_explorer.workers import InlineScheduler, Scheduler, SlicedJob
 
-#: Pictures follow training this often, in milliseconds: 15 times a second is fluid.
-FRAME = 66
+_LOG = logging.getLogger(__name__)
+
+#: Looking for something new to show, and the least time between two pictures of a training; where
+#: a picture takes long, its curves go on alone after `LATE`. In milliseconds.
+TICK, FRAME, LATE = 20, 50, 200
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 250
+#: How far compiling is, is looked at this often, in milliseconds.
+LOOK_AGAIN = 1000
 
 #: Stands for no value at all, where None is one.
 NOTHING: Any = object()
@@ -59,7 +73,17 @@ def _opening(preset: str, language: str) -> Snapshot:
         return Engine().snapshot(PRESETS[preset]())
 
 
+@dataclass(frozen=True)
+class Brought:
+    """A file that a person brought, with what is to be learned from it, or why it is none."""
+
+    file: OwnFile | None = None
+    target: str = ""
+    error: str = ""
+
+
 @speaks
+@with_own_code
 class Session(param.Parameterized):
     """Everything one person does; views watch its params and call its methods.
 
@@ -72,6 +96,7 @@ class Session(param.Parameterized):
     start : stack to open with, or its finished pictures; default: the opening demo's.
     language : what the page speaks, one of `strings.LANGUAGES`.
     weights : by layer id, those that `start` shows; the initial ones where there are none.
+    may_write_code : whether Python may be written in the page, to be run here.
     """
 
     document: Any = param.Parameter(doc="The stack, an immutable Document.")
@@ -80,6 +105,8 @@ class Session(param.Parameterized):
     snapshot: Any = param.Parameter(doc="Newest pictures, a Snapshot.")
     study: Any = param.Parameter(doc="What the open lens found, a Study; None if it asks nothing.")
     training: Any = param.Parameter(default=TrainingState(), doc="Where training is.")
+    brought: Any = param.Parameter(doc="The file that was read last, a Brought; or None.")
+    anew: Any = param.String(default="", doc="What the last edit did to what was learned.")
     ghost: Any = param.Parameter(doc="Pictures of a choice that is only looked at; or None.")
     stale: Any = param.Boolean(default=False, doc="Newer pictures are under way.")
     history: Any = param.Parameter(doc="The edits so far and those undone, a History.")
@@ -88,9 +115,11 @@ class Session(param.Parameterized):
     lesson: Any = param.Parameter(doc="The Lesson that is open, or None.")
     progress: Any = param.Parameter(default=Progress(), doc="How far it is, a Progress.")
     notice: Any = param.String(default="", doc="What could not be done, to be read once.")
+    draft: Any = param.Parameter(default=Draft(), doc="Python that is being written, a Draft.")
     pinned: Any = param.Parameter(doc="The stack A to compare with, a Document; None without.")
     compared: Any = param.Parameter(doc="Pictures of A on the seed and data of B, a Snapshot.")
     sweep: Any = param.Parameter(doc="How the stack fares with other seeds, a Sweep; or None.")
+    compiling = param.Tuple(default=(0, 0), doc="How many loops are compiled, and of how many.")
     language: Any = param.Selector(default=FIRST, objects=list(LANGUAGES), doc="What is spoken.")
 
     def __init__(
@@ -99,6 +128,8 @@ class Session(param.Parameterized):
         start: Document | Snapshot | None = None,
         language: str = FIRST,
         weights: Weights | None = None,
+        *,
+        may_write_code: bool = False,
     ) -> None:
         start = start or opening_snapshot(language=language)
         document = start.document if isinstance(start, Snapshot) else start
@@ -106,11 +137,20 @@ class Session(param.Parameterized):
         self._scheduler: Scheduler = scheduler or InlineScheduler()
         self._engine, self._ghosts = Engine(), Engine()
         self._previewed = 0
+        self.may_write_code = may_write_code
         self._studies: dict[str, StudyFunction] = {}
+        self._paces: dict[str, float] = {}
+        self._framed = self._studied = -math.inf
         self._options: dict[str, dict[str, Any]] = {}
-        self._trained: Weights = dict(weights or {})
+        # By layer id, with what the weights came from before they were trained.
+        self._learned: dict[str, tuple[str, Sequence[np.ndarray]]] = {}
+        self._trained: Weights = {}
+        self._taken_weights: Weights | None = None
         self._trainer: Trainer | None = None
+        self._shelf, self._reading = Shelf(), 0
         self._stop_ticking: Callable[[], None] | None = None
+        if weights:
+            self._learn(document, weights)
         self._shown_weights: Weights = self._trained
         self._shown_language = language
         self._other: PinnedStack | None = None
@@ -124,6 +164,11 @@ class Session(param.Parameterized):
         else:
             self._refresh()
         self.selected = _worth_a_look(document, self.snapshot)
+        self._look_at_compiling()
+        self._scheduler.every(LOOK_AGAIN, self._look_at_compiling)
+
+    def _look_at_compiling(self) -> None:
+        self.compiling = compiling_progress()
 
     # --- edits ---------------------------------------------------------------------------
 
@@ -304,10 +349,11 @@ class Session(param.Parameterized):
 
     def start_over(self, document: Document, selected: str = "") -> None:
         """Begin anew with a document: there is nothing to undo, and nothing was learned."""
-        self._stop_training()
-        self._trained = {}
-        self.training = TrainingState()
+        self._forget_training()
         self._adopt(History(document))
+        if self._trained is not self._shown_weights:
+            # The same stack as before, but for what it had learned.
+            self._refresh()
         self.select(selected or _worth_a_look(document, self.snapshot))
 
     def layer_config(self, layer_id: str) -> dict[str, Any]:
@@ -318,6 +364,43 @@ class Session(param.Parameterized):
         """Return the names of the arguments that a layer could be given."""
         cls = layerscope_catalogue().layer(self.document.layer(layer_id).class_name)
         return [] if cls is None else [one.name for one in fields_of(cls)]
+
+    # --- Python of one's own -------------------------------------------------------------
+
+    def write_code(self, source: str) -> None:
+        """Run what a person wrote, off the event loop; the stack has it if nothing is wrong.
+
+        Raises
+        ------
+        PermissionError
+            If no Python may be written here.
+        """
+        if not self.may_write_code:
+            raise PermissionError(text("own_code.not_here"))
+        self.draft = Draft(source)
+        self._scheduler.run(partial(own_code.run, source), partial(self._written, self.draft))
+
+    def _written(self, draft: Draft, future: Future[Any]) -> None:
+        """Take over code that ran, unless more was written meanwhile."""
+        if self._closed or self.draft is not draft:
+            return
+        try:
+            future.result()
+            document = edits.set_code(self.document, draft.source)
+        except ValueError as error:
+            with self._scheduler.together():
+                self.draft = replace(draft, error=str(error))
+            return
+        with self._scheduler.together():
+            self.draft = Draft()
+            self._edit(text("own_code.edit"), document, "own code")
+
+    def offer_code(self, source: str) -> None:
+        """Show code that came from elsewhere; it runs when the person says so."""
+        with self._scheduler.together():
+            self.draft = Draft(source, text("own_code.unread"), unread=True)
+            self.notice = text("own_code.came_along")
+        self.open_lens("own")
 
     def set_seed(self, seed: int) -> None:
         """Choose the seed of all randomness.
@@ -345,7 +428,7 @@ class Session(param.Parameterized):
         self._edit(text("session.edit_phase", phase=text(f"page.phase_{phase}")), document)
 
     def set_training(self, option: str, value: Any) -> None:
-        """Change how the stack is trained; takes effect with the next training.
+        """Change how the stack is trained, from where training is on.
 
         Raises
         ------
@@ -355,6 +438,56 @@ class Session(param.Parameterized):
         document = edits.set_training(self.document, option, value)
         name = text("session.edit_training", option=text(f"training.{option}"))
         self._edit(name, document, f"training.{option}")
+
+    def set_data(self, arguments: Mapping[str, Any]) -> None:
+        """Choose the data by its card's arguments; the end of the stack is made to fit.
+
+        Raises
+        ------
+        ValueError
+            If there is no such data.
+        """
+        name = str(arguments.get("file") or arguments.get("data", "digits"))
+        document = edits.choose_data(self.document, arguments)
+        self._edit(text("session.edit_data", name=name), document)
+
+    def read_file(self, name: str, content: bytes) -> None:
+        """Read a file that a person brought; what it holds, or why not, becomes `brought`."""
+        self._reading += 1
+        done = partial(self._have_read, self._reading)
+        self._scheduler.run(partial(read_file, name, content), done)
+
+    def _have_read(self, number: int, future: Future[OwnFile]) -> None:
+        if self._closed or number != self._reading:
+            return
+        error = future.exception()
+        with self._scheduler.together():
+            if error is None:
+                file = self._shelf.put(future.result())
+                self.brought = Brought(file, file.first_target)
+            elif isinstance(error, ValueError):
+                self.brought = Brought(error=str(error))
+        if error is not None and not isinstance(error, ValueError):
+            raise error
+
+    def refuse_file(self, reason: str) -> None:
+        """Say why a file is not even read."""
+        self.brought = Brought(error=reason)
+
+    def choose_target(self, name: str) -> None:
+        """Choose what is learned from the file."""
+        if self.brought is not None and self.brought.file and name in self.brought.file.targets:
+            self.brought = replace(self.brought, target=name)
+
+    def use_file(self) -> None:
+        """Let the stack learn from the file that was brought."""
+        brought = self.brought
+        if brought is None or brought.file is None:
+            return
+        try:
+            self.set_data(own_arguments(brought.file, brought.target))
+        except ValueError as error:
+            self.brought = Brought(error=str(error))
 
     @property
     def training_options(self) -> dict[str, Any]:
@@ -396,24 +529,21 @@ class Session(param.Parameterized):
         before, after = self.document, history.document
         recompute = _computes(before) != _computes(after)
         if recompute:
-            self._stop_training()
-            self._forget_changed(before, after)
-        with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
+            self._trained = self._fitting(after)
+        if self._trainer is not None:
+            self._trainer.update(after, self._trained)
+        # Views draw what the new document knows.
+        with (
+            defining(after.code),
+            self._scheduler.together(),
+            param.parameterized.batch_call_watchers(self),
+        ):
             self.document = after
             self.history = history
             if self.selected not in {INPUT, *(layer.id for layer in after.layers)}:
                 self.selected = after.layers[0].id if after.layers else INPUT
         if recompute:
             self._refresh()
-
-    def _forget_changed(self, before: Document, after: Document) -> None:
-        """Keep what layers learned, but for those that were edited or removed."""
-        if before.seed != after.seed:
-            self._trained = {}
-            return
-        keys = {layer.id: layer.key for layer in before.layers if not layer.shares}
-        kept = {layer.id for layer in after.layers if keys.get(layer.id) == layer.key}
-        self._trained = {key: value for key, value in self._trained.items() if key in kept}
 
     # --- A and B -------------------------------------------------------------------------
 
@@ -483,9 +613,9 @@ class Session(param.Parameterized):
         self._swept = []
         self.sweep = Sweep(self.document, self.pinned)
         seeds = draws(self.document, other)
-        self._sweeping = SlicedJob(seeds, self._swept.append, lambda error: None)
+        self._sweeping = SlicedJob(partial(_take_next, seeds, self._swept))
         self._stop_watching = self._scheduler.every(FRAME, self.tick_sweep)
-        self._sweeping.resume()
+        self._sweeping.wake()
 
     def tick_sweep(self) -> None:
         """Show what a sweep has come to; called again and again while it runs."""
@@ -495,7 +625,7 @@ class Session(param.Parameterized):
             # Nobody waits for what became of an older stack.
             self.stop_sweep()
             return
-        ended, done = self._sweeping.ended, self._swept
+        ended, done = not self._sweeping.busy, self._swept
         if ended:
             self._end_sweep()
         if ended or len(done) > len(self.sweep.drawn):
@@ -555,7 +685,9 @@ class Session(param.Parameterized):
             self.lens = name
         self._study_again()
 
-    def register_study(self, lens: str, study: StudyFunction, **options: Any) -> None:
+    def register_study(
+        self, lens: str, study: StudyFunction, *, pace: float = 0.0, **options: Any
+    ) -> None:
         """Let a lens have something computed whenever it is open.
 
         Parameters
@@ -563,9 +695,10 @@ class Session(param.Parameterized):
         lens : its name.
         study : called off the event loop with the stack, the selected layer's id and the lens's
             options; must only read.
+        pace : seconds to leave between two that only follow a training.
         options : what the lens starts with.
         """
-        self._studies[lens] = study
+        self._studies[lens], self._paces[lens] = study, pace
         # A lens that is made anew, in another language, goes on where the last one was.
         self._options[lens] = {**options, **self._options.get(lens, {})}
         if self.lens == lens:
@@ -606,12 +739,19 @@ class Session(param.Parameterized):
         self._scheduler.later(STALE_AFTER, partial(self._mark_stale, self.document))
         self._compute()
 
-    def _compute(self) -> None:
-        """Start on pictures of the newest document and weights."""
+    def _compute(self, *, follows: bool = False) -> None:
+        """Start on pictures of the newest document and weights.
+
+        Parameters
+        ----------
+        follows : whether they only follow a training, and others go first.
+        """
         self._computing, self._again = True, False
-        lens, layer_id = self.lens, self.selected
+        lens, layer_id, now = self.lens, self.selected, time.perf_counter()
         look = None
-        if lens in self._studies:
+        keeps = follows and now - self._studied < self._paces.get(lens, 0.0)
+        if lens in self._studies and not keeps:
+            self._studied = now
             look = partial(_looked, lens, layer_id, self._studies[lens], dict(self._options[lens]))
         # Where only the lens changed, the pictures of the stack stay as they are.
         known = None if self._needs_pictures() else self.snapshot
@@ -620,7 +760,8 @@ class Session(param.Parameterized):
         if (other := self._other) is not None:
             # Beside A, and only then, there is more to do.
             work = partial(_compared, work, other, self.document, self.compared, look)
-        self._scheduler.run(work, partial(self._drawn, other))
+        run = self._scheduler.animate if follows else self._scheduler.run
+        run(work, partial(self._drawn, other, keeps))
 
     def _needs_pictures(self) -> bool:
         shown: Snapshot | None = self.snapshot
@@ -636,8 +777,15 @@ class Session(param.Parameterized):
             with self._scheduler.together():
                 self.stale = True
 
-    def _drawn(self, other: PinnedStack | None, future: Future[tuple[Any, ...]]) -> None:
-        """Show finished pictures, and go on if there is something newer."""
+    def _drawn(
+        self, other: PinnedStack | None, keeps: bool, future: Future[tuple[Any, ...]]
+    ) -> None:
+        """Show finished pictures, and go on if there is something newer.
+
+        Parameters
+        ----------
+        keeps : whether the open lens keeps what it found last.
+        """
         self._computing = False
         if self._closed:
             return
@@ -645,47 +793,47 @@ class Session(param.Parameterized):
         with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
             # A defect in the engine must not take the page down: the last good picture stays.
             if error is None:
-                self.snapshot, self.study, *compared = future.result()
+                before = self.snapshot
+                self.snapshot, study, *compared = future.result()
+                if not keeps:
+                    self.study = study
                 if compared and other is self._other:
                     self.compared = compared[0]
+                self._say_what_begins_anew(before, self.snapshot)
             self.stale = self.stale and self._again
         if self._again:
             self._refresh()
+        elif self._trainer is not None and self._trainer.behind and not self._trainer.busy:
+            # Now that the pictures stand there is time to prepare the edited stack for training.
+            self._drive(lambda trainer: trainer.wake())
         if error is not None:
             raise error
 
     # --- training ------------------------------------------------------------------------
 
     def train(self) -> None:
-        """Start training, from what was learned before."""
-        self._stop_training()
-        try:
-            data = data_of(self.document.input.arguments)
-            self._trainer = Trainer(self.document, data, self._trained)
-        except ValueError as error:
-            self.training = TrainingState(status="failed", message=str(error))
-            return
-        self._trainer.start()
-        self._stop_ticking = self._scheduler.every(FRAME, self.tick)
-        self.tick()
+        """Start training, or go on from where it is."""
+        self._drive(lambda trainer: trainer.play())
 
     def pause(self) -> None:
         """Hold training, ready to go on."""
         if self._trainer is not None:
-            self._trainer.pause()
-            self.tick()
+            self._drive(lambda trainer: trainer.pause())
 
     def resume(self) -> None:
         """Go on after a pause."""
         if self._trainer is not None:
-            self._trainer.start()
-            self.tick()
+            self.train()
 
-    def stop(self) -> None:
-        """End training; what was learned stays."""
+    def step(self, count: int = 1) -> None:
+        """Take some steps of training, or go back by as many where that is negative."""
+        if count > 0 or self.training.reached:
+            self._drive(lambda trainer: trainer.step(count))
+
+    def seek(self, at: int) -> None:
+        """Go to where training was after so many steps; 0 is where it began."""
         if self._trainer is not None:
-            self._trainer.stop()
-            self.tick()
+            self._drive(lambda trainer: trainer.seek(at))
 
     @property
     def weights(self) -> Weights:
@@ -694,43 +842,114 @@ class Session(param.Parameterized):
 
     def set_weights(self, weights: Weights) -> None:
         """Take over weights, by layer id, as if they were learned."""
-        self._stop_training()
-        self._trained = dict(weights)
+        self._forget_training()
+        self._learn(self.document, weights)
         self._refresh()
 
     def reset_weights(self) -> None:
         """Forget what was learned: back to the initial weights of the seed."""
-        self._stop_training()
-        self._trained = {}
-        self.training = TrainingState()
+        self._forget_training()
         self._refresh()
 
+    def _forget_training(self) -> None:
+        self._end_ticking()
+        if self._trainer is not None:
+            self._trainer.close()
+            self._trainer = None
+        self._learned, self._trained = {}, {}
+        self.training, self.anew = TrainingState(), ""
+
+    def moments(self, layer_id: str) -> list[Moment]:
+        """Return a layer's weights at every step of the training that is kept, oldest first."""
+        trainer = self._trainer
+        return [] if trainer is None else trainer.moments(layer_id)
+
+    def _drive(self, action: Callable[[Trainer], None]) -> None:
+        """Tell the trainer something, and show what comes of it until it rests."""
+        if self._closed:
+            return
+        if self._trainer is None:
+            self._trainer = Trainer(self.document, self._trained)
+        action(self._trainer)
+        if self._stop_ticking is None:
+            self._stop_ticking = self._scheduler.every(TICK, self._look_in)
+        self.tick()
+
+    def _look_in(self) -> None:
+        """Show where training is, if it rests or the last picture stood long enough."""
+        shown = 1000 * (time.perf_counter() - self._framed)
+        under_way = self._trainer is not None and self._trainer.busy
+        if not under_way or shown >= (LATE if self._computing else FRAME):
+            self.tick()
+
     def tick(self) -> None:
-        """Show where training is; called again and again while it runs."""
+        """Show where training is."""
         trainer = self._trainer
         if trainer is None or self._closed:
             return
-        state = trainer.state()
-        ended = state.status in ("finished", "failed")
-        self._trained = dict(trainer.final_weights() if ended else trainer.weights)
+        self._framed = time.perf_counter()
+        # Asked first: what is done afterwards is for the next time.
+        resting = not trainer.busy
+        weights, state = trainer.weights, self._plainly(trainer.state())
+        # Before the first step they are what they were: an undo may still bring others back.
+        if weights is not self._taken_weights and state.reached:
+            self._taken_weights = weights
+            self._learn(trainer.document, weights)
         with self._scheduler.together():
             self.training = state
+            if self.anew and state.status == "running":
+                self.anew = ""
+        # Frames of a training are never stale: each is followed by the next.
         if not self._computing:
-            # Frames of a training are never stale: each is followed by the next.
-            self._compute()
-        if ended:
+            self._compute(follows=not resting)
+        elif resting:
+            self._again = True
+        if resting:
             self._end_ticking()
-            self._trainer = None
 
-    def _stop_training(self) -> None:
-        """End a training that an edit has overtaken."""
-        if self._trainer is None:
+    def _plainly(self, state: TrainingState) -> TrainingState:
+        """Let a training that cannot begin say why as the stack's own card does."""
+        shown: Snapshot | None = self.snapshot
+        if state.status != "failed" or shown is None or shown.document is not self.document:
+            return state
+        problem = next((view.problem for view in shown.layers if view.problem), None)
+        return state if problem is None else replace(state, message=problem.message)
+
+    def _learn(self, document: Document, weights: Weights) -> None:
+        """Take over what was learned by the layers of a document."""
+        known = {layer.id for layer in document.layers}
+        for layer_id, one in weights.items():
+            if layer_id in known:
+                self._learned[layer_id] = (origin_of(document, layer_id), one)
+        self._trained = self._fitting(self.document)
+
+    def _fitting(self, document: Document) -> dict[str, Sequence[np.ndarray]]:
+        """Return the learned weights that layers of a document may have, if the shapes agree.
+
+        Not those of layers whose initializer, seed or class is another now: who chooses what
+        weights are drawn from wants to see that.
+        """
+        return {
+            layer.id: self._learned[layer.id][1]
+            for layer in document.layers
+            if layer.id in self._learned
+            and not layer.shares
+            and self._learned[layer.id][0] == origin_of(document, layer.id)
+        }
+
+    def _say_what_begins_anew(self, before: Snapshot | None, after: Snapshot) -> None:
+        """Tell which layers lost what they had learned by an edit."""
+        if before is None or before.document is after.document:
             return
-        self._trainer.stop()
-        self._trained = dict(self._trainer.final_weights())
-        self.training = self._trainer.state()
-        self._trainer = None
-        self._end_ticking()
+        reached = {view.id: view.name for view in after.layers if view.output_shape is not None}
+        lost = [reached[one] for one in reached if one in before.learned - after.learned]
+        if not lost:
+            self.anew = ""
+        elif not after.learned:
+            self.anew = text("training.all_anew")
+        else:
+            key = "starts_anew" if len(lost) == 1 else "start_anew"
+            self.anew = text(f"training.{key}", names=", ".join(lost))
 
     def _end_ticking(self) -> None:
         if self._stop_ticking is not None:
@@ -743,7 +962,7 @@ class Session(param.Parameterized):
         self._end_ticking()
         self._end_sweep()
         if self._trainer is not None:
-            self._trainer.stop()
+            self._trainer.close()
             self._trainer = None
 
 
@@ -755,7 +974,8 @@ def _worth_a_look(document: Document, snapshot: Snapshot | None) -> str:
 
 def _computes(document: Document) -> tuple[Any, ...]:
     """Return the parts of a document that its pictures depend on."""
-    return document.layers, document.input, document.seed, document.phase
+    code, loss = document.code, document.training.loss
+    return document.layers, document.input, document.seed, document.phase, code, loss
 
 
 def _work(
@@ -784,6 +1004,18 @@ def _compared(
         found = look(compared)
         study = replace(study, other=None if found.error else found.found)
     return snapshot, study, compared
+
+
+def _take_next(items: Iterator[Drawn], taken: list[Drawn]) -> bool:
+    """Take one item more, and tell whether there may be another."""
+    try:
+        taken.append(next(items))
+    except StopIteration:
+        return False
+    except Exception as error:
+        _LOG.error("a sweep ended early", exc_info=error)
+        return False
+    return True
 
 
 def _looked(

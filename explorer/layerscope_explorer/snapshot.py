@@ -229,6 +229,8 @@ class Snapshot:
         The repair it speaks of, if it does.
     milliseconds
         Time the engine took.
+    learned
+        Layers that have the trained weights they were given, by id.
     """
 
     revision: int
@@ -241,6 +243,7 @@ class Snapshot:
     sentence: str
     milliseconds: float
     cure: Fix | None = None
+    learned: frozenset[str] = frozenset()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -255,13 +258,35 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """Python of a person's own as it stands in the editor.
+
+    Attributes
+    ----------
+    source : the text.
+    error : why it cannot be used, "" if nothing is wrong with it.
+    unread : whether it came from elsewhere and has not been run.
+    """
+
+    source: str = ""
+    error: str = ""
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingState:
     """Where training is and the curves so far.
 
     Attributes
     ----------
+    at, reached
+        How many steps were taken to where it is, and the most that were ever taken.
+    epoch, step
+        Of the last step that was taken, counted from 1.
+    score
+        What `accuracy` holds: "accuracy", or "error", the mean absolute error of numbers.
     x, loss, accuracy
-        Step numbers and the values recorded at them, float32 `(n,)`.
+        Step numbers and the values recorded at them, float32 `(n,)`, also of steps ahead.
     val_steps, val_loss, val_accuracy
         Validation results at epoch ends; `val_steps` in steps, float32 `(epochs done,)`.
     """
@@ -278,3 +303,6 @@ class TrainingState:
     val_accuracy: Float32Array = field(default_factory=_empty)
     x: Float32Array = field(default_factory=_empty)
     message: str = ""
+    at: int = 0
+    reached: int = 0
+    score: str = "accuracy"

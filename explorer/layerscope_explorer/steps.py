@@ -349,3 +349,24 @@ def all_gradients(steps: Sequence[Step], last: Array | None) -> dict[str, Gradie
                     arriving[source] = gradient if known is None else known + gradient
     found[INPUT] = Gradients(arriving.get(INPUT))
     return found
+
+
+# --- inference ----------------------------------------------------------------------------------
+
+
+def predict(stack: Stack, x: Array) -> Array | None:
+    """Return what a stack gives for other inputs at inference; None where it gives nothing.
+
+    Layers stay as they are: other threads may use them meanwhile.
+    """
+    values = {INPUT: x}
+    last = None
+    with np.errstate(all="ignore"):
+        for step in stack.steps:
+            inputs = [values[source] for source in step.input_ids]
+            if keeps_nothing(step.layer):
+                last = _array(leaves(call_layer(step.layer, inputs, training=False))[0])
+            else:
+                last = forward(step.layer, inputs, training=False)["output"]
+            values[step.spec.id] = last
+    return last

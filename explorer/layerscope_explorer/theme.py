@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 __all__ = [
+    "CLASS_COLORS",
     "PLOT_COLORS",
     "SECTION_COLORS",
     "section_color",
@@ -23,6 +24,12 @@ PLOT_COLORS = MappingProxyType(
         "muted": "#8b93a1",
     }
 )
+
+#: Colours of classes, in middle tones as those of plots.
+CLASS_COLORS = (
+    "#3f7fe0", "#c2731a", "#2f9460", "#dd4a48", "#8a63d8", "#1f93a8", "#c25596", "#8a8f2a",
+    "#9a6b3f", "#7f8794",
+)  # fmt: skip
 
 #: One accent for each section of the catalogue.
 SECTION_COLORS = MappingProxyType(

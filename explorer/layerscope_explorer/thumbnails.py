@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from layerscope import ops
-from layerscope_explorer.catalogue import layerscope_catalogue
+from layerscope_explorer.catalogue import layerscope_catalogue, own_free_catalogue
 from layerscope_explorer.densities import density_of, point_mass_of
+from layerscope_explorer.own_code import defining
 
 __all__ = ["HEIGHT", "WIDTH", "thumbnail", "thumbnails"]
 
@@ -21,22 +22,39 @@ _POINTS = 33
 _SHAPE, _REACH = (64, 64), 0.42
 
 
-@cache
-def thumbnails() -> dict[str, dict[str, str]]:
-    """Return the drawing of every choice, by kind and name, as SVG path data."""
-    catalogue = layerscope_catalogue()
-    kinds = ("activation", "initializer", "regularizer", "constraint")
-    return {
-        kind: {name: thumbnail(kind, name) for name in catalogue.choices(kind)} for kind in kinds
-    }
+@lru_cache(maxsize=16)
+def thumbnails(code: str = "") -> dict[str, dict[str, str]]:
+    """Return the drawing of every choice, by kind and name, as SVG path data.
+
+    Parameters
+    ----------
+    code
+        Python of a person's own that offers more.
+    """
+    with defining(code):
+        catalogue = layerscope_catalogue()
+        return {
+            kind: {name: thumbnail(kind, name) for name in catalogue.choices(kind)}
+            for kind in ("activation", "initializer", "regularizer", "constraint")
+        }
 
 
-@cache
 def thumbnail(kind: str, name: str) -> str:
     """Return one choice drawn as SVG path data in a box of `WIDTH` times `HEIGHT`; "" for none."""
     thing: Any = layerscope_catalogue().parts[kind].get(name)
     if thing is None:
         return ""
+    try:
+        return _drawn(kind, thing)
+    except Exception:
+        # What a person is still writing has no looks yet.
+        if own_free_catalogue().choice(kind, name):
+            raise
+        return ""
+
+
+@lru_cache(maxsize=512)
+def _drawn(kind: str, thing: Any) -> str:
     made = thing() if inspect.isclass(thing) else thing
     draw = {
         "activation": _curve,

@@ -1,19 +1,22 @@
 """Everything slow, done once before the first visitor comes.
 
-Numba holds the interpreter while it compiles, which would freeze every page that is open.
+Loops are compiled by another process: Numba holds the interpreter while it compiles, which would
+freeze every page that is open.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from bokeh.document import Document as BokehDocument
 from bokeh.settings import settings
 from threadpoolctl import threadpool_limits
 
-from layerscope_explorer.data import digits_data
-from layerscope_explorer.document import Document
+from layerscope import config
+from layerscope.compiled.jit import compile_everything_meanwhile
+from layerscope_explorer.document import OPTIMIZERS, Document
 from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.histograms import compile_loops
@@ -25,7 +28,13 @@ from layerscope_explorer.trainer import Trainer
 
 
 def warm_up() -> None:
-    """Take one step with every optimizer, compute the opening pictures, and make a page."""
+    """Take one step with every optimizer, compute the opening pictures, and make a page.
+
+    Nobody waits for loops to be compiled, unless ``LAYERSCOPE_COMPILATION`` says so.
+    """
+    if "LAYERSCOPE_COMPILATION" not in os.environ:
+        compile_everything_meanwhile()
+    config.keep_large_arrays()
     # A worker gives the interpreter back after half a millisecond instead of five: the event loop
     # answers that much sooner while something is computed.
     sys.setswitchinterval(0.0005)
@@ -37,9 +46,10 @@ def warm_up() -> None:
     for language in LANGUAGES:
         opening_snapshot(language=language)
     document: Document = add_layer(digits_stack(), "Dropout", 3)
-    for optimizer in ("Adam", "SGD"):
-        trainer = Trainer(set_training(document, "optimizer", optimizer), digits_data())
-        next(trainer.steps())
+    for optimizer in OPTIMIZERS:
+        trainer = Trainer(set_training(document, "optimizer", optimizer))
+        trainer.step(1)
+        trainer.settle()
     compile_loops()
     Engine().snapshot(document)
     # The first page of a process takes half a second longer than the others.

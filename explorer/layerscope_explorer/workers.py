@@ -1,8 +1,9 @@
 """Where heavy work runs: off the event loop, shared by all sessions.
 
-Edits are answered by a small pool of their own, so that nobody's training delays anybody's edit.
-Training runs in slices: after each the job queues again behind the others, which shares the pool
-fairly whatever the jobs' sizes.
+Edits are answered by a small pool of their own. Training runs in another one, in slices: after each
+the job queues again behind the others, which shares the pool fairly whatever the jobs' sizes. The
+pictures that follow a training take their turns there, too. As all threads share one interpreter,
+a slice waits a little while somebody's edit is being answered.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
@@ -23,6 +24,8 @@ import panel as pn
 
 #: A training job gives way after this long, in seconds.
 SLICE = 0.02
+#: An edit takes about this long to be answered; training waits at most so long before each slice.
+ANSWER, MOST_WAIT = 0.06, 0.04
 
 
 @cache
@@ -38,11 +41,41 @@ def training_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=workers, thread_name_prefix="layerscope-train")
 
 
+class Courtesy:
+    """Lets those who have time wait while somebody is being answered."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def begin(self) -> None:
+        """Note that somebody waits for an answer from now on."""
+        self._until = time.perf_counter() + ANSWER
+
+    @property
+    def due(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return time.perf_counter() < self._until
+
+    def give_way(self) -> None:
+        """Wait until nobody does, but not for long: who drags a slider must not stop others."""
+        until = time.perf_counter() + MOST_WAIT
+        while self.due and time.perf_counter() < until:
+            time.sleep(0.004)
+
+
+#: The edits of all sessions.
+EDITS = Courtesy()
+
+
 class Scheduler(Protocol):
     """Runs work somewhere and hands the result back on the session's own thread."""
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
         """Start `work`; call `done` with its finished future later (or at once)."""
+        ...
+
+    def animate(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Do the same for what nobody waits for: one of many pictures that follow a training."""
         ...
 
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
@@ -70,6 +103,10 @@ class InlineScheduler:
             future.set_exception(error)
         done(future)
 
+    def animate(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Do the work now."""
+        self.run(work, done)
+
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
         """Do nothing: who has no loop calls the tick himself."""
         return lambda: None
@@ -94,7 +131,30 @@ class DocumentScheduler:
         self._document = document
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
-        """Do the work in the pool, and come back under the document's lock."""
+        """Do the work in the pool of edits, and come back under the document's lock."""
+        EDITS.begin()
+
+        def answered(finished: Future[Any]) -> None:
+            EDITS.begin()
+            done(finished)
+
+        self._run(edit_pool, work, answered)
+
+    def animate(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Do the work when it is its turn among trainings, and come back as from `run`."""
+
+        def politely() -> Any:
+            EDITS.give_way()
+            return work()
+
+        self._run(training_pool, politely, done)
+
+    def _run(
+        self,
+        pool: Callable[[], ThreadPoolExecutor],
+        work: Callable[[], Any],
+        done: Callable[[Future[Any]], None],
+    ) -> None:
         context = copy_context()
 
         def returned(finished: Future[Any]) -> None:
@@ -103,7 +163,7 @@ class DocumentScheduler:
                 self._document.add_next_tick_callback(lambda: done(finished))
 
         def start() -> None:
-            edit_pool().submit(context.run, work).add_done_callback(returned)
+            pool().submit(context.run, work).add_done_callback(returned)
 
         try:
             loop = asyncio.get_running_loop()
@@ -135,68 +195,55 @@ class DocumentScheduler:
 
 
 class SlicedJob:
-    """A long iteration that runs in slices in the training pool.
+    """Work done piece by piece in the training pool, giving way to others after each slice.
 
     Parameters
     ----------
-    iterator : each item is one small piece of work done.
-    on_item : called in the pool with every item.
-    on_end : called in the pool when the iteration ends, with the error if one ended it.
+    work : does one piece, in the pool, and tells whether there is more; must not raise.
     """
 
-    def __init__(
-        self,
-        iterator: Iterator[Any],
-        on_item: Callable[[Any], None],
-        on_end: Callable[[BaseException | None], None],
-    ) -> None:
-        self._iterator = iterator
-        self._on_item, self._on_end = on_item, on_end
+    def __init__(self, work: Callable[[], bool]) -> None:
+        self._work = work
         # The ambient generator and phase stay the same from slice to slice.
         self._context: Context = copy_context()
         # A diverging training is reported in the page, not by warnings in the server's log.
         self._context.run(np.seterr, all="ignore")
-        self._wanted = False
-        self._queued = False
-        self._lock = threading.Lock()
+        self._queued = self._woken = False
+        #: Whether it was cancelled.
         self.ended = False
+        self._lock = threading.Lock()
 
-    def resume(self) -> None:
-        """Start, or go on after a pause."""
-        self._wanted = True
+    @property
+    def busy(self) -> bool:
+        """Whether there is, or may be, work to do."""
+        return self._queued
+
+    def wake(self) -> None:
+        """Start, or go on: there is something to do."""
         with self._lock:
+            self._woken = True
             if self._queued or self.ended:
                 return
             self._queued = True
         training_pool().submit(self._slice)
 
-    def pause(self) -> None:
-        """Stop after the piece of work that is running."""
-        self._wanted = False
-
     def cancel(self) -> None:
-        """Stop for good."""
-        self._wanted = False
-        self.ended = True
+        """Stop for good, after the piece that is being done."""
+        with self._lock:
+            self.ended = True
 
     def _slice(self) -> None:
+        EDITS.give_way()
         until = time.perf_counter() + SLICE
-        try:
-            while self._wanted and not self.ended and time.perf_counter() < until:
-                try:
-                    item = self._context.run(next, self._iterator)
-                except StopIteration:
-                    self._finish(None)
-                    return
-                self._on_item(item)
-        except Exception as error:
-            self._finish(error)
-            return
-        self._queued = False
-        if self._wanted:
-            self.resume()
-
-    def _finish(self, error: BaseException | None) -> None:
-        cancelled, self.ended, self._queued = self.ended, True, False
-        if not cancelled:
-            self._on_end(error)
+        more = True
+        while more and not self.ended and time.perf_counter() < until:
+            self._woken = False
+            more = self._context.run(self._work)
+            if EDITS.due:
+                break
+        with self._lock:
+            # Who was woken while the last piece was done looks once more.
+            self._queued = (more or self._woken) and not self.ended
+            if not self._queued:
+                return
+        training_pool().submit(self._slice)

@@ -70,6 +70,36 @@ def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_menus_and_lessons_too(visit: Visit, theme: str) -> None:
+    page = visit.page
+    page.emulate_media(color_scheme=theme)
+    open_explorer(page, page.url.partition("?")[0])
+    found = {}
+    for key, menu in (("o", "open"), ("s", "share")):
+        page.evaluate("document.activeElement?.blur()")
+        page.keyboard.press(key)
+        page.locator(f".ls-{menu}-menu .ls-panel").wait_for()
+        page.wait_for_timeout(300)
+        if menu == "share":
+            page.locator(".ls-teach > summary").click()
+        found[menu] = violations(page)
+        page.keyboard.press("Escape")
+    open_explorer(page, page.url.partition("?")[0] + "?lesson=initializers")
+    page.locator(".ls-answer").first.wait_for()
+    found["question"] = violations(page)
+    page.locator(".ls-answer").first.click()
+    page.locator(".ls-because").wait_for()
+    page.wait_for_timeout(300)
+    found["answer"] = violations(page)
+    open_explorer(page, page.url.partition("?")[0] + "?demo=none-such")
+    page.locator(".ls-page-notice").wait_for()
+    # Pictures that are still under way are dimmed.
+    page.wait_for_timeout(800)
+    found["notice"] = violations(page)
+    assert found == {place: [] for place in found}
+
+
 def test_what_nobody_could_read_is_found(visit: Visit) -> None:
     visit.page.evaluate("document.querySelector('main, body').append(new Image(20, 20))")
     assert any("image-alt" in line for line in violations(visit.page))

@@ -195,7 +195,7 @@ def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(visit: V
     assert chips(page)[0] == "6 × 6 × 16"
 
 
-def test_training_lowers_the_loss_pauses_and_stops(visit: Visit) -> None:
+def test_training_lowers_the_loss_pauses_and_ends(visit: Visit) -> None:
     page = on_digits(visit)
     select(page, 3)
     untrained = picture(page, "Signal")
@@ -221,7 +221,7 @@ def test_training_lowers_the_loss_pauses_and_stops(visit: Visit) -> None:
     assert last < 0.5 * first
 
 
-def test_stop_ends_training_and_reset_forgets_it(visit: Visit) -> None:
+def test_reset_forgets_a_training_that_runs(visit: Visit) -> None:
     page = on_digits(visit)
     open_lens(page, "train")
     page.locator(".ls-arg-epochs input.ls-number").fill("400")
@@ -229,8 +229,6 @@ def test_stop_ends_training_and_reset_forgets_it(visit: Visit) -> None:
     page.locator(".ls-train").click()
     progress = page.locator(".ls-transport .ls-words")
     eventually(lambda: "of 400" in progress.inner_text(), "training")
-    page.locator(".ls-stop").click()
-    eventually(lambda: "topped" in progress.inner_text(), "the stop")
     page.locator(".ls-reset").click()
     eventually(lambda: "Not trained" in progress.inner_text(), "nothing learned any more")
 
@@ -256,7 +254,7 @@ def test_another_session_stays_responsive_while_one_trains(
         assert chips(page)[3] == "64"
     finally:
         other.page.close()
-        page.locator(".ls-stop").click()
+        page.locator(".ls-train").click()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])

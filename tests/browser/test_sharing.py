@@ -256,8 +256,8 @@ def test_pictures_and_numbers_of_every_lens_can_be_kept(visit: Visit, tmp_path: 
         words = "".join(drawing.itertext())
         assert len(words) > 60, (lens, words)
         assert len(list(drawing.iter())) > 12
-        if lens in ("code", "train"):
-            # A text is no table, and nothing was trained yet.
+        if lens == "code":
+            # A text is no table.
             page.locator(f".ls-{what}-csv").click()
             eventually(
                 lambda: "nothing to save" in page.locator(".ls-sharing .ls-said").inner_text(),

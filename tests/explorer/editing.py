@@ -9,6 +9,7 @@ from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_in
 from layerscope_explorer.document import INPUT, PHASES, Document
 from layerscope_explorer.history import History
 from layerscope_explorer.presets import digits_stack
+from layerscope_explorer.toys import TOYS
 
 CATALOGUE = layerscope_catalogue()
 LAYERS = sorted(CATALOGUE.layers)
@@ -29,7 +30,7 @@ def edit(draw: st.DrawFn, document: Document) -> Document:
         case "phase":
             return edits.set_phase(document, draw(st.sampled_from(PHASES)))
         case "input":
-            kinds = st.sampled_from(["digits", "noise", "waves", "tokens"])
+            kinds = st.sampled_from(["digits", "noise", "waves", "tokens", *TOYS])
             return edits.set_argument(document, INPUT, "data", draw(kinds))
     layer_id = draw(st.sampled_from(ids))
     layer = document.layer(layer_id)

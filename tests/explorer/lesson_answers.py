@@ -34,12 +34,9 @@ def _l1(factor: float) -> Solution:
 def _max_norm(session: Any) -> None:
     limit = {"class_name": "MaxNorm", "config": {"max_value": 2.0, "axis": 0}}
     session.set_argument("layer2", "kernel_constraint", limit)
-    session.train()
-    trainer = session._trainer
-    for _ in zip(range(3), trainer.steps(), strict=False):
-        pass
+    session.step(3)
+    session._trainer.settle()
     session.tick()
-    session.stop()
 
 
 def _read_steps(session: Any) -> None:

@@ -17,7 +17,8 @@ from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.components.palette import Palette, groups_of
 from layerscope_explorer.components.shortcuts import toggle_training
 from layerscope_explorer.components.stack import LayerStack, format_shape, rows_of
-from layerscope_explorer.components.transport import position_of
+from layerscope_explorer.components.status import StatusLine
+from layerscope_explorer.components.transport import Transport, position_of
 from layerscope_explorer.controls import control_of
 from layerscope_explorer.document import Document
 from layerscope_explorer.edits import add_layer
@@ -28,6 +29,7 @@ from layerscope_explorer.session import Session
 from layerscope_explorer.snapshot import Fix, Problem, TrainingState
 from layerscope_explorer.theme import SECTION_COLORS, section_color
 from layerscope_explorer.thumbnails import thumbnail
+from layerscope_explorer.workers import InlineScheduler
 
 CATALOGUE = layerscope_catalogue()
 
@@ -307,6 +309,33 @@ class TestForm:
         assert inspector.form.empty
 
 
+class TestStatus:
+    def test_it_says_how_far_compiling_is(self) -> None:
+        session = dense_session()
+        status = StatusLine(session)
+        assert status.compiling == ""
+        session.compiling = (3, 12)
+        assert "3" in status.compiling
+        assert "12" in status.compiling
+        session.compiling = (12, 12)
+        assert status.compiling == ""
+
+    def test_the_session_looks_how_far_compiling_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks: list[Any] = []
+
+        class Noting(InlineScheduler):
+            def every(self, milliseconds: int, tick: Any) -> Any:
+                looks.append(tick)
+                return super().every(milliseconds, tick)
+
+        found = Session(Noting(), Document())
+        assert found.compiling == (0, 0)
+        monkeypatch.setattr("layerscope_explorer.session.compiling_progress", lambda: (1, 2))
+        (look,) = looks
+        look()
+        assert found.compiling == (1, 2)
+
+
 class TestTraining:
     @pytest.mark.parametrize(
         ("status", "command"), [("idle", "train"), ("running", "pause"), ("paused", "resume")]
@@ -322,11 +351,22 @@ class TestTraining:
         toggle_training(session)
         assert told == [command]
 
-    def test_progress_counts_whole_epochs_and_steps(self) -> None:
+    def test_the_place_counts_epochs_and_steps(self) -> None:
         state = TrainingState("running", epoch=2, epochs=4, step=5, steps_per_epoch=10)
-        progress, words = position_of(state)
-        assert progress == pytest.approx(0.375)
-        assert "Epoch 2 of 4" in words
+        assert position_of(state) == "Epoch 2 of 4, step 5 of 10"
+        assert position_of(TrainingState("paused", reached=9)) == "At the start"
+        assert position_of(TrainingState("failed", message="too wild")) == "too wild"
+
+    def test_the_transport_drives_the_session(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        session = dense_session()
+        told: list[tuple[Any, ...]] = []
+        for name in ("step", "seek", "reset_weights"):
+            monkeypatch.setattr(session, name, lambda *args, name=name: told.append((name, *args)))
+        transport = Transport(session)
+        for message in ("step", "back", "rewind", "reset"):
+            transport._handle_msg({"type": message})
+        transport._handle_msg({"type": "seek", "at": 12})
+        assert told == [("step", 1), ("step", -1), ("seek", 0), ("reset_weights",), ("seek", 12)]
 
 
 class TestTheme:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from explorer.editing import LAYERS, histories
 from layerscope_explorer import edits
 from layerscope_explorer.codec import from_json, to_json
-from layerscope_explorer.document import INPUT, Document
+from layerscope_explorer.document import INPUT, VERSION, Document
 from layerscope_explorer.history import History
 from layerscope_explorer.limits import MAX_LAYERS
 from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
@@ -175,6 +175,68 @@ def test_invalid_values_are_refused_with_the_reason(
 def test_broken_text_is_refused_in_words(source: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         from_json(source)
+
+
+#: Documents as earlier versions wrote them, with the layers that are read from them.
+STORED = {
+    "version 1": (
+        '{"version":1,"seed":7,"layers":[["layer1","Flatten",{}],'
+        '["layer3","Dense",{"units":10,"activation":"softmax"}]],'
+        '"training":{"optimizer":"SGD","learning_rate":0.1,"batch_size":16,"epochs":4}}',
+        ["Flatten", "Dense"],
+    ),
+    "version 2": (
+        '{"version":2,"seed":3,"phase":"training","input":{"data":"waves","shape":[32,2]},'
+        '"layers":[{"id":"layer1","layer":"LSTM","arguments":{"units":8}},'
+        '{"id":"layer2","layer":"Dense","arguments":{"units":8,"activation":"tanh"},"roll":2},'
+        '{"id":"layer4","layer":"Add","arguments":{},"sources":["layer1"],"bypassed":true}],'
+        '"training":{"optimizer":"Adam","learning_rate":0.001,"batch_size":32,"epochs":15}}',
+        ["LSTM", "Dense", "Add"],
+    ),
+    "version 3": (
+        '{"version":3,"seed":0,"phase":"inference","input":{"data":"spiral","jitter":0.2},'
+        '"layers":[{"id":"layer1","layer":"Dense","arguments":{"units":2}}],'
+        '"training":{"optimizer":"Lion","learning_rate":0.01,"batch_size":8,"epochs":2,'
+        '"loss":"Huber"}}',
+        ["Dense"],
+    ),
+}
+
+
+@pytest.mark.parametrize("version", STORED)
+def test_documents_of_earlier_versions_still_open(version: str) -> None:
+    source, names = STORED[version]
+    document = from_json(source)
+    assert [layer.class_name for layer in document.layers] == names
+    assert document.training.loss == ("Huber" if version == "version 3" else "auto")
+    assert document.training.epochs == json.loads(source)["training"]["epochs"]
+    again = to_json(document)
+    assert json.loads(again)["version"] == VERSION
+    assert from_json(again) == document
+    assert to_json(from_json(again)) == again
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"loss": "Nope"},
+        {"loss": 3},
+        {"loss": ["auto"]},
+        {"optimizer": "os"},
+        {"learning_rate": float("nan")},
+        {"learning_rate": True},
+        {"learning_rate": "0.1"},
+        {"batch_size": 2.5},
+        {"batch_size": 10**30},
+        {"epochs": True},
+        {"more": 1},
+    ],
+)
+def test_training_is_checked_when_a_document_is_read(training: dict[str, object]) -> None:
+    written = json.loads(to_json(digits_stack()))
+    written["training"] |= training
+    with pytest.raises(ValueError, match=r"\w"):
+        from_json(json.dumps(written))
 
 
 def test_names_are_those_of_the_model() -> None:

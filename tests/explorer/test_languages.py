@@ -158,6 +158,8 @@ class ThreadScheduler:
         future.exception()
         done(future)
 
+    animate = run
+
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
 

@@ -80,6 +80,9 @@ class FakeSession(param.Parameterized):
     def register_study(self, *names: Any, **options: Any) -> None:
         pass
 
+    def moments(self, layer_id: str) -> list[Any]:
+        return []
+
 
 def weight(name="kernel", shape=(64, 32), initializer=None, values=None) -> WeightView:
     kind = initializer or initializers.GlorotUniform(seed=1)

@@ -4,14 +4,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from layerscope_explorer.presets import digits_stack, why_did_it_die
+from layerscope_explorer.presets import digits_stack, shape_bug, why_did_it_die
 from layerscope_explorer.session import NOTHING, Session
-from layerscope_explorer.workers import InlineScheduler, SlicedJob
+from layerscope_explorer.workers import ANSWER, MOST_WAIT, Courtesy, InlineScheduler, SlicedJob
 
 
 class SlowScheduler(InlineScheduler):
@@ -154,29 +155,119 @@ def test_pause_holds_and_resume_goes_on() -> None:
     session.tick()
     assert session.training.status in ("running", "finished")
     assert (session.training.epoch, session.training.step) != (held.epoch, held.step)
-    session.stop()
-    assert session.training.status == "finished"
 
 
-def test_an_edit_ends_training_and_keeps_what_other_layers_learned() -> None:
+def settled(session: Session) -> None:
+    """Wait until training is where it is wanted, and show it."""
+    assert session._trainer is not None
+    session._trainer.settle()
+    session.tick()
+    session._trainer.settle()
+    session.tick()
+
+
+def counts(session: Session, layer_id: str) -> Any:
+    return session.snapshot.layer(layer_id).weights[0].histogram.counts
+
+
+def test_an_edit_that_keeps_shapes_keeps_what_was_learned_and_training_goes_on() -> None:
     session = digits_session()
-    session.set_training("epochs", 1)
-    session.train()
-    train_to_end(session)
-    learned = session.snapshot.layer("layer1").weights[0].histogram
-    session.set_argument("layer5", "activation", "linear")
-    kept = session.snapshot.layer("layer1").weights[0].histogram
-    np.testing.assert_array_equal(kept.counts, learned.counts)
+    session.step(20)
+    settled(session)
+    learned = {layer_id: counts(session, layer_id) for layer_id in ("layer1", "layer4", "layer5")}
+    session.set_argument("layer4", "activation", "tanh")
+    session.set_argument("layer4", "kernel_regularizer", "l2")
+    session.set_training("learning_rate", 0.01)
+    for layer_id, known in learned.items():
+        np.testing.assert_array_equal(counts(session, layer_id), known)
+    assert session.anew == ""
+    settled(session)
+    assert (session.training.at, session.training.reached) == (20, 20)
     session.set_training("epochs", 300)
     session.train()
+    session.set_argument("layer4", "activation", "relu")
+    time.sleep(0.2)
+    session.tick()
+    assert session.training.status == "running"
+    assert session.training.at > 20
+    session.pause()
+
+
+def test_other_edits_draw_the_changed_layers_anew_and_say_so() -> None:
+    session = digits_session()
+    initial = counts(session, "layer4")
+    session.step(20)
+    settled(session)
+    learned = {layer_id: counts(session, layer_id) for layer_id in ("layer1", "layer4")}
     session.set_argument("layer4", "units", 12)
-    assert session.training.status == "finished"
+    np.testing.assert_array_equal(counts(session, "layer1"), learned["layer1"])
+    assert session.anew.startswith("dense, dense_1 start with new weights")
+    settled(session)
+    assert (session.training.status, session.training.reached) == ("idle", 0)
+    # What was undone is as it was.
+    session.undo()
+    np.testing.assert_array_equal(counts(session, "layer4"), learned["layer4"])
+    # Who chooses another initializer wants to see what it draws, and back.
+    session.set_argument("layer4", "kernel_initializer", "he_normal")
+    assert session.anew.startswith("dense starts with new weights")
+    assert not np.array_equal(counts(session, "layer4"), learned["layer4"])
+    np.testing.assert_array_equal(counts(session, "layer1"), learned["layer1"])
+    session.reset_argument("layer4", "kernel_initializer")
+    np.testing.assert_array_equal(counts(session, "layer4"), learned["layer4"])
+    session.set_seed(3)
+    assert session.anew == "All layers start with new weights."
+    session.set_seed(0)
+    session.reset_weights()
+    np.testing.assert_array_equal(counts(session, "layer4"), initial)
+    assert session.anew == ""
+
+
+def test_training_goes_back_and_forth_and_pictures_follow() -> None:
+    session = digits_session()
+    seen = {}
+    for at in range(1, 13):
+        session.step()
+        settled(session)
+        assert session.training.at == at
+        seen[at] = counts(session, "layer4")
+    for at in range(11, 0, -1):
+        session.step(-1)
+        settled(session)
+        np.testing.assert_array_equal(counts(session, "layer4"), seen[at])
+    session.seek(9)
+    settled(session)
+    np.testing.assert_array_equal(counts(session, "layer4"), seen[9])
+    assert (session.training.at, session.training.reached) == (9, 12)
+    assert [one.at for one in session.moments("layer4")] == list(range(13))
+    session.seek(0)
+    session.step(-1)
+    settled(session)
+    np.testing.assert_array_equal(counts(session, "layer4"), counts(digits_session(), "layer4"))
+
+
+def test_choosing_data_makes_the_end_fit() -> None:
+    session = digits_session()
+    session.set_data({"data": "chirps"})
+    assert session.document.layers[-1].arguments["units"] == 3
+    session.set_data({"data": "ripple"})
+    last = session.document.layers[-1].arguments
+    assert (last["units"], last.get("activation", "linear")) == (1, "linear")
+    session.set_data({"data": "digits"})
+    assert session.document == replace(digits_stack(), next_id=session.document.next_id)
+    with pytest.raises(ValueError, match="file"):
+        session.set_data({"data": "own"})
 
 
 def test_a_stack_that_cannot_be_trained_says_why() -> None:
     session = digits_session()
     session.remove_layer("layer5")
     session.train()
+    train_to_end(session)
+    session.undo()
+    settled(session)
+    assert session.training.status == "idle"
+    session.redo()
+    settled(session)
     assert session.training.status == "failed"
     assert "10" in session.training.message
 
@@ -203,36 +294,63 @@ def test_a_closed_session_starts_nothing_more() -> None:
     assert trainer is not None
     session.close()
     time.sleep(0.1)
-    step = trainer.state().step
+    at = trainer.state().at
     time.sleep(0.2)
-    assert trainer.state().step == step
+    assert trainer.state().at == at
 
 
 def test_long_jobs_take_turns() -> None:
     """A job that started later still advances while an endless one runs."""
-    stop = threading.Event()
+    done: dict[str, int] = dict.fromkeys(("first", "second", "third"), 0)
 
-    def endless():
-        while not stop.is_set():
+    def counting(name: str) -> Callable[[], bool]:
+        def count() -> bool:
             time.sleep(0.001)
-            yield None
-
-    counts = {"first": 0, "second": 0}
-
-    def counting(name: str) -> Callable[[Any], None]:
-        def count(_: Any) -> None:
-            counts[name] += 1
+            done[name] += 1
+            return True
 
         return count
 
-    jobs = [SlicedJob(endless(), counting(name), lambda error: None) for name in counts]
+    jobs = [SlicedJob(counting(name)) for name in done]
     for job in jobs:
-        job.resume()
-    time.sleep(0.6)
-    stop.set()
+        job.wake()
+    time.sleep(0.9)
     for job in jobs:
         job.cancel()
-    assert min(counts.values()) > 0.2 * max(counts.values())
+    assert min(done.values()) > 0.4 * max(done.values())
+
+
+def test_a_job_that_is_woken_while_it_ends_looks_once_more() -> None:
+    looked: list[int] = []
+    started, go_on = threading.Event(), threading.Event()
+
+    def look() -> bool:
+        looked.append(1)
+        started.set()
+        go_on.wait(5)
+        return False
+
+    job = SlicedJob(look)
+    job.wake()
+    started.wait(5)
+    job.wake()
+    go_on.set()
+    until = time.monotonic() + 5
+    while job.busy and time.monotonic() < until:
+        time.sleep(0.005)
+    assert len(looked) == 2
+
+
+def test_training_waits_while_an_edit_is_answered_but_not_for_ever() -> None:
+    courtesy = Courtesy()
+    courtesy.give_way()
+    courtesy.begin()
+    assert courtesy.due
+    started = time.perf_counter()
+    courtesy.give_way()
+    assert 0.5 * MOST_WAIT < time.perf_counter() - started < 10 * MOST_WAIT
+    time.sleep(ANSWER)
+    assert not courtesy.due
 
 
 def test_sessions_share_nothing_that_one_could_change() -> None:
@@ -327,3 +445,16 @@ def test_a_choice_can_be_looked_at_without_making_it() -> None:
     assert session.ghost is None
     session.preview("layer3", "kernel_initializer", "no such thing")
     assert session.ghost is None
+
+
+def test_a_stack_that_cannot_work_is_not_trained_and_says_why_in_plain_words() -> None:
+    session = Session(start=shape_bug())
+    session.train()
+    settled(session)
+    assert session.training.status == "failed"
+    assert "needs images" in session.training.message
+    (problem,) = (view.problem for view in session.snapshot.layers if view.problem)
+    session.apply_fix(problem.fixes[0])
+    session.step()
+    settled(session)
+    assert session.training.at == 1

@@ -106,6 +106,20 @@ OLD = {
         ],
         "training": {"optimizer": "Adam", "learning_rate": 0.01, "batch_size": 16, "epochs": 4},
     },
+    3: {
+        "version": 3,
+        "seed": 3,
+        "phase": "inference",
+        "input": {"data": "ripple", "points": 200, "jitter": 0.2},
+        "layers": [{"id": "layer2", "layer": "Dense", "arguments": {"units": 7}}],
+        "training": {
+            "loss": "Huber",
+            "optimizer": "RMSprop",
+            "learning_rate": 0.03,
+            "batch_size": 16,
+            "epochs": 4,
+        },
+    },
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerscope_explorer import edits
+from layerscope_explorer import edits, own_code
 from layerscope_explorer.catalogue import layerscope_catalogue, takes_several_inputs
 from layerscope_explorer.code import code_of, missing_in_keras
 from layerscope_explorer.data import data_of
@@ -119,6 +119,45 @@ def random_edit(
     return document
 
 
+#: Python of a person's own, written for Keras.
+OWN_CODE = """
+from keras.layers import Layer
+
+def snake(x):
+    return x + ops.square(ops.sin(x))
+
+class Spread(initializers.Initializer):
+    def __init__(self, scale=0.1):
+        self.scale = scale
+
+    def __call__(self, shape, dtype=None):
+        return self.scale * random.normal(shape, dtype=dtype)
+
+class Linear(Layer):
+    def __init__(self, units=8, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, shape):
+        self.kernel = self.add_weight(
+            shape=(shape[-1], self.units), initializer=Spread(0.2), name="kernel"
+        )
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.kernel)
+"""
+
+
+def own_stack() -> Document:
+    """Return a stack of layers, activations and initializers of a person's own."""
+    own_code.run(OWN_CODE)
+    with own_code.defining(OWN_CODE):
+        document = edits.set_code(PRESETS["digits"](), OWN_CODE)
+        document = edits.set_argument(document, "layer1", "activation", "snake")
+        document = edits.set_argument(document, "layer4", "kernel_initializer", "Spread")
+        return edits.add_layer(document, "Linear", 4, {"units": 6})
+
+
 def repaired(document: Document) -> Document:
     """Return a demo's stack; the one that is there to be repaired, repaired."""
     problems = [view.problem for view in Engine().snapshot(document).layers if view.problem]
@@ -129,6 +168,7 @@ def stacks() -> Iterator[Any]:
     for name, make in PRESETS.items():
         if make().layers:
             yield pytest.param(lambda make=make: repaired(make()), id=name)
+    yield pytest.param(own_stack, id="own code")
     for index in range(STACKS):
         yield pytest.param(lambda index=index: random_stack(index), id=f"random-{index}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,42 +23,60 @@ def backward(
     records, gradients are computed with operations and so can be differentiated in turn; otherwise
     with plain arrays.
     """
-    needed = {id(source) for source in sources}
+    wanted = {id(source) for source in sources}
+    needed = wanted.copy()
     # A list of its own: what the walk appends to outer tapes must not prolong it.
     path: list[Record] = []
     for record in records:
-        if not needed.isdisjoint(map(id, record.inputs)):
-            needed.update(map(id, record.outputs))
-            path.append(record)
+        for value in record.inputs:
+            if id(value) in needed:
+                needed.update(map(id, record.outputs))
+                path.append(record)
+                break
     nested = bool(TAPES.get())
     grads: dict[int, Any] = {}
+
+    def add(value: Any, grad: Any) -> None:
+        key = id(value)
+        grads[key] = grads[key] + grad if key in grads else grad
+
     for target, seed in zip(targets, seeds, strict=True):
         if isinstance(target, Tensor) and id(target) in needed:
-            _add(grads, target, _seed_of(target, seed, nested))
+            add(target, _seed_of(target, seed, nested))
     if not grads:
         return [None for _ in sources]
     for record in reversed(path):
-        incoming = [grads.get(id(output)) for output in record.outputs]
-        if all(grad is None for grad in incoming):
+        incoming = _taken(grads, record.outputs, wanted)
+        if incoming is None:
             continue
-        for value, grad in zip(record.inputs, _pull(record, incoming, needed, nested), strict=True):
-            if grad is None or id(value) not in needed:
-                continue
-            if grad.shape != value.shape:
-                grad = _unbroadcast(grad, value.shape)
-            _add(grads, value, grad)
+        inputs = record.inputs
+        needs = [id(value) in needed for value in inputs]
+        found = _pull(record, incoming, needs, nested)
+        for value, array, grad, need in zip(inputs, record.values, found, needs, strict=True):
+            if need and grad is not None:
+                add(value, grad if grad.shape == array.shape else _unbroadcast(grad, array.shape))
     return [_as_result(grads.get(id(source)), source) for source in sources]
 
 
-def _add(grads: dict[int, Any], value: Any, grad: Any) -> None:
-    known = grads.get(id(value))
-    grads[id(value)] = grad if known is None else known + grad
+def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) -> Any:
+    """Return the gradient of a record's output, a list for several, None if there is none.
+
+    What nobody wants to know afterwards is forgotten, and so its memory used again.
+    """
+    if len(outputs) == 1:
+        key = id(outputs[0])
+        return grads.get(key) if key in wanted else grads.pop(key, None)
+    incoming = [
+        grads.get(key) if (key := id(output)) in wanted else grads.pop(key, None)
+        for output in outputs
+    ]
+    return None if all(grad is None for grad in incoming) else incoming
 
 
 def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
     """Return the gradient that flows into a target, ones for None."""
     if seed is None:
-        return np.ones_like(target.value)
+        return np.ones(target.shape, target.dtype)
     if not (nested and isinstance(seed, Operators)):
         seed = np.asarray(getattr(seed, "value", seed), target.value.dtype)
     if tuple(seed.shape) != target.shape:
@@ -69,47 +88,48 @@ def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
 
 
 def _as_result(grad: Any, source: Any) -> Any:
-    if isinstance(grad, np.ndarray):
-        return grad.astype(source.value.dtype, copy=False)
+    if isinstance(grad, np.ndarray) and grad.dtype != source.value.dtype:
+        return grad.astype(source.value.dtype)
     return grad
 
 
-def _pull(record: Record, incoming: list[Any], needed: set[int], nested: bool) -> Sequence[Any]:
-    """Gradients of one record's inputs."""
-    operation = record.operation
+def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Sequence[Any]:
+    """Gradients of one record's inputs, of those at least that are needed."""
+    operation, out, options = record.operation, record.outputs, record.options
     if nested:
         if operation.first_order_only:
             raise NotImplementedError(
                 f"The gradient of `{operation.name}` cannot itself be differentiated: it is "
                 "computed outside of operations."
             )
-        inputs, outputs = record.inputs, record.outputs
+        inputs = record.inputs
     else:
-        inputs = [getattr(value, "value", value) for value in record.inputs]
-        outputs = [output.value for output in record.outputs]
-    if len(outputs) == 1:
-        grad, out = incoming[0], outputs[0]
+        inputs, out = record.values, [output.value for output in out]
+    if len(out) == 1:
+        out = out[0]
     else:
-        grad = [
+        incoming = [
             np.zeros(output.shape, output.dtype) if one is None else one
-            for one, output in zip(incoming, outputs, strict=True)
+            for one, output in zip(incoming, out, strict=True)
         ]
-        out = outputs
-    options = record.options
     if operation.recording_forward is not None:
         options = {**options, "saved": record.saved}
-    if operation.joint_vjp is not None:
-        return operation.joint_vjp(grad, out, *inputs, **options)
-    return [
-        None if vjp is None or id(original) not in needed else vjp(grad, out, *inputs, **options)
-        for vjp, original in zip(operation.vjps, record.inputs, strict=True)
-    ]
+    if operation.joint_vjp is None:
+        return [
+            vjp(incoming, out, *inputs, **options) if need and vjp is not None else None
+            for vjp, need in zip(operation.vjps, needs, strict=True)
+        ]
+    if operation.selective:
+        options = {**options, "wanted": needs}
+    return operation.joint_vjp(incoming, out, *inputs, **options)
 
 
 def _unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:
     """Sum a gradient over the axes along which its input was repeated."""
     extra = len(grad.shape) - len(shape)
     if extra > 0:
+        if type(grad) is np.ndarray and grad.shape[extra:] == shape and grad.size:
+            return np.add.reduce(grad.reshape(-1, *shape), 0)
         grad = sum_over(grad, axis=tuple(range(extra)))
     axes = tuple(
         axis
@@ -125,4 +145,4 @@ def _unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=int))
+    return math.prod(shape)

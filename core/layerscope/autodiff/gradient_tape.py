@@ -145,9 +145,8 @@ class GradientTape:
             targets = list(target)
             seeds = list(output_gradients or [None] * len(targets))
         flat, pack = _flatten(sources)
-        return pack(
-            self._used(lambda records: backward(records, targets, self._visible(flat), seeds))
-        )
+        visible = self._visible(flat)
+        return pack(self._used(lambda records: backward(records, targets, visible, seeds)))
 
     def jacobian(self, target: Any, sources: Any) -> Any:
         """Differentiate every entry of `target` with respect to every entry of `sources`.
@@ -177,6 +176,8 @@ class GradientTape:
             return walk(records)
         # Asked inside the block, the walk is not recorded: nobody can ask this tape again.
         self._records = None
+        if self._token is None:
+            return walk(records)
         token = TAPES.set(tuple(tape for tape in TAPES.get() if tape is not records))
         try:
             return walk(records)

@@ -16,7 +16,7 @@ def _summary_reference(values: np.ndarray, out: np.ndarray) -> None:
         out[3], out[4] = shifted.sum(), np.square(shifted).sum()
 
 
-@compiled(_summary_reference)
+@compiled(_summary_reference, types=("(f4[::1], f8[::1])", "(f8[::1], f8[::1])"))
 def summary(values: np.ndarray, out: np.ndarray) -> None:
     """Count the finite values and sum them and their squares, less ``out[5]``.
 
@@ -52,7 +52,7 @@ def _count_reference(values: np.ndarray, low: float, high: float, counts: np.nda
     counts += np.bincount(places, minlength=bins)
 
 
-@compiled(_count_reference)
+@compiled(_count_reference, types=("(f4[::1], f8, f8, i8[::1])", "(f8[::1], f8, f8, i8[::1])"))
 def count(values: np.ndarray, low: float, high: float, counts: np.ndarray) -> None:
     """Count the finite values in equal bins; those beyond the ends in the outermost.
 

@@ -1,134 +1,359 @@
-"""Columns of a matrix brought to mean zero and variance one, and the way back.
+"""Columns or rows of a matrix brought to mean zero and variance one, and the way back.
 
-Batch normalization sees its input as n rows (all samples and positions) of c channels. Sums are
-kept in double precision.
+Batch normalization sees its input as n rows (all samples and positions) of c channels, layer
+normalization as rows of what is normalized together. What is summed over rows is summed in blocks
+of rows, and these in double precision: `partial` holds the sums of as many parts of the rows as it
+has entries, however many tasks there are, so that results do not depend on these.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from layerscope.compiled.jit import compiled
+from layerscope.compiled.mapping import start
+from layerscope.compiled.team import claim, shared
+
+#: So many rows are summed in the precision of the input.
+_BLOCK = 8
+
+#: What may be done to sums.
+_SUMS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc"}}
+_EACH: dict[str, Any] = {"fastmath": {"contract", "nsz"}}
 
 
-def _standardize_reference(
-    x: np.ndarray,
-    scale: np.ndarray,
-    offset: np.ndarray,
-    epsilon: float,
-    out: np.ndarray,
-    mean: np.ndarray,
-    variance: np.ndarray,
+def _parts(x: np.ndarray, count: int) -> list[slice]:
+    """Return the rows that each of `count` parts has."""
+    return [slice(len(x) * k // count, len(x) * (k + 1) // count) for k in range(count)]
+
+
+# --- columns --------------------------------------------------------------------------------
+
+
+def _column_moments_reference(x: np.ndarray, shift: np.ndarray, partial: np.ndarray) -> None:
+    for k, rows in enumerate(_parts(x, len(partial))):
+        distance = np.subtract(x[rows], shift, dtype=np.float64)
+        partial[k] = distance.sum(0), np.square(distance).sum(0)
+
+
+@shared(_column_moments_reference, **_EACH)
+def column_moments(
+    board: int, tasks: int, x: np.ndarray, shift: np.ndarray, partial: np.ndarray
 ) -> None:
-    with np.errstate(invalid="ignore"):
-        mean[:] = x.sum(0, dtype=np.float64) / np.float64(len(x))
-        variance[:] = np.square(x - mean, dtype=np.float64).sum(0) / np.float64(len(x))
-    factor = (scale / np.sqrt(variance + np.float64(epsilon))).astype(x.dtype)
+    """Sum the distances of columns from `shift`, and their squares.
+
+    Shapes: x (n, c); shift (c,), near the means so that little is lost; partial (parts, 2, c),
+    written.
+    """
+    sums, squares = np.empty_like(shift), np.empty_like(shift)
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for k in range(start(len(partial), task, tasks), start(len(partial), task + 1, tasks)):
+            first, last = start(len(x), k, len(partial)), start(len(x), k + 1, len(partial))
+            partial[k] = 0.0
+            for block in range(first, last, _BLOCK):
+                sums[:] = 0
+                squares[:] = 0
+                for i in range(block, min(block + _BLOCK, last)):
+                    row = x[i]
+                    for c in range(row.size):
+                        distance = row[c] - shift[c]
+                        sums[c] += distance
+                        squares[c] += distance * distance
+                for c in range(shift.size):
+                    partial[k, 0, c] += sums[c]
+                    partial[k, 1, c] += squares[c]
+        task = claim(board, task, tasks)
+
+
+def _scale_columns_reference(
+    x: np.ndarray, mean: np.ndarray, factor: np.ndarray, offset: np.ndarray, out: np.ndarray
+) -> None:
     np.multiply(x - mean, factor, out=out)
     out += offset
 
 
-@compiled(_standardize_reference)
-def standardize_columns(
+@shared(_scale_columns_reference, **_EACH)
+def scale_columns(
+    board: int,
+    tasks: int,
+    x: np.ndarray,
+    mean: np.ndarray,
+    factor: np.ndarray,
+    offset: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Compute ``(x - mean) * factor + offset`` for each column.
+
+    Shapes: x and out (n, c), the latter written; all others (c,).
+    """
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
+            row, result = x[i], out[i]
+            for c in range(row.size):
+                result[c] = (row[c] - mean[c]) * factor[c] + offset[c]
+        task = claim(board, task, tasks)
+
+
+def _scale_columns_gradient_reference(
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    factor: np.ndarray,
+    grad_x: np.ndarray,
+    partial: np.ndarray,
+) -> None:
+    np.multiply(grad, factor, out=grad_x)
+    _column_products_reference(grad, x, mean, partial)
+
+
+@shared(_scale_columns_gradient_reference, **_EACH)
+def scale_columns_gradient(
+    board: int,
+    tasks: int,
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    factor: np.ndarray,
+    grad_x: np.ndarray,
+    partial: np.ndarray,
+) -> None:
+    """Compute `column_products`, and ``grad * factor`` in the same pass.
+
+    Shapes: grad, x and grad_x (n, c); mean and factor (c,); partial (parts, 2, c). Of these grad_x
+    and partial are written.
+    """
+    sums, products = np.empty_like(mean), np.empty_like(mean)
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for k in range(start(len(partial), task, tasks), start(len(partial), task + 1, tasks)):
+            first, last = start(len(x), k, len(partial)), start(len(x), k + 1, len(partial))
+            partial[k] = 0.0
+            for block in range(first, last, _BLOCK):
+                sums[:] = 0
+                products[:] = 0
+                for i in range(block, min(block + _BLOCK, last)):
+                    row, g, result = x[i], grad[i], grad_x[i]
+                    for c in range(row.size):
+                        sums[c] += g[c]
+                        products[c] += g[c] * (row[c] - mean[c])
+                        result[c] = g[c] * factor[c]
+                for c in range(mean.size):
+                    partial[k, 0, c] += sums[c]
+                    partial[k, 1, c] += products[c]
+        task = claim(board, task, tasks)
+
+
+def _column_products_reference(
+    grad: np.ndarray, x: np.ndarray, mean: np.ndarray, partial: np.ndarray
+) -> None:
+    for k, rows in enumerate(_parts(x, len(partial))):
+        products = np.multiply(grad[rows], x[rows] - mean, dtype=np.float64)
+        partial[k] = grad[rows].sum(0, dtype=np.float64), products.sum(0)
+
+
+@shared(_column_products_reference, **_EACH)
+def column_products(
+    board: int,
+    tasks: int,
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    partial: np.ndarray,
+) -> None:
+    """Sum gradients, and their products with what they are the gradients of.
+
+    Shapes: grad and x (n, c); mean (c,), subtracted from x; partial (parts, 2, c), written.
+    """
+    sums, products = np.empty_like(mean), np.empty_like(mean)
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for k in range(start(len(partial), task, tasks), start(len(partial), task + 1, tasks)):
+            first, last = start(len(x), k, len(partial)), start(len(x), k + 1, len(partial))
+            partial[k] = 0.0
+            for block in range(first, last, _BLOCK):
+                sums[:] = 0
+                products[:] = 0
+                for i in range(block, min(block + _BLOCK, last)):
+                    row, g = x[i], grad[i]
+                    for c in range(row.size):
+                        sums[c] += g[c]
+                        products[c] += g[c] * (row[c] - mean[c])
+                for c in range(mean.size):
+                    partial[k, 0, c] += sums[c]
+                    partial[k, 1, c] += products[c]
+        task = claim(board, task, tasks)
+
+
+def _standardized_columns_gradient_reference(
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    factor: np.ndarray,
+    shift: np.ndarray,
+    slope: np.ndarray,
+    grad_x: np.ndarray,
+) -> None:
+    np.multiply(grad, factor, out=grad_x)
+    grad_x -= shift
+    grad_x -= (x - mean) * slope
+
+
+@shared(_standardized_columns_gradient_reference, **_EACH)
+def standardized_columns_gradient(
+    board: int,
+    tasks: int,
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    factor: np.ndarray,
+    shift: np.ndarray,
+    slope: np.ndarray,
+    grad_x: np.ndarray,
+) -> None:
+    """Compute ``grad * factor - shift - (x - mean) * slope`` for each column.
+
+    Shapes: grad, x and grad_x (n, c), the last written; all others (c,).
+    """
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
+            row, g, result = x[i], grad[i], grad_x[i]
+            for c in range(row.size):
+                result[c] = g[c] * factor[c] - shift[c] - (row[c] - mean[c]) * slope[c]
+        task = claim(board, task, tasks)
+
+
+# --- rows -----------------------------------------------------------------------------------
+
+
+def _standardize_rows_reference(
     x: np.ndarray,
     scale: np.ndarray,
     offset: np.ndarray,
     epsilon: float,
+    centered: bool,
     out: np.ndarray,
     mean: np.ndarray,
-    variance: np.ndarray,
+    inverse: np.ndarray,
 ) -> None:
-    """Compute ``(x - mean) / sqrt(variance + epsilon) * scale + offset`` for each column.
-
-    Shapes: x and out (n, c), C-contiguous; scale, offset, mean and (biased)
-    variance (c,). The last three are written.
-    """
-    n, channels = x.shape
-    total = np.zeros(channels, np.float64)
-    for i in range(n):
-        for c in range(channels):
-            total[c] += x[i, c]
-    for c in range(channels):
-        mean[c] = total[c] / n
-        total[c] = 0.0
-    for i in range(n):
-        for c in range(channels):
-            distance = np.float64(x[i, c] - mean[c])
-            total[c] += distance * distance
-    factor = np.empty_like(mean)
-    for c in range(channels):
-        variance[c] = total[c] / n
-        factor[c] = scale[c] / np.sqrt(np.float64(variance[c]) + epsilon)
-    for i in range(n):
-        for c in range(channels):
-            out[i, c] = (x[i, c] - mean[c]) * factor[c] + offset[c]
+    mean[:] = x.mean(1) if centered else 0
+    distance = x - mean[:, None]
+    inverse[:] = 1 / np.sqrt(np.square(distance).mean(1) + x.dtype.type(epsilon))
+    np.multiply(distance, inverse[:, None], out=out)
+    out *= scale
+    out += offset
 
 
-def _standardize_gradient_reference(
-    grad_out: np.ndarray,
-    grad_mean: np.ndarray,
-    grad_variance: np.ndarray,
+@shared(_standardize_rows_reference, **_SUMS)
+def standardize_rows(
+    board: int,
+    tasks: int,
     x: np.ndarray,
     scale: np.ndarray,
+    offset: np.ndarray,
     epsilon: float,
+    centered: bool,
+    out: np.ndarray,
     mean: np.ndarray,
-    variance: np.ndarray,
-    grad_x: np.ndarray,
-    grad_scale: np.ndarray,
-    grad_offset: np.ndarray,
+    inverse: np.ndarray,
 ) -> None:
-    n = np.float64(len(x))
-    inverse = 1 / np.sqrt(variance + np.float64(epsilon))
-    centered = x - mean
-    grad_offset[:] = grad_out.sum(0, dtype=np.float64)
-    grad_scale[:] = np.multiply(grad_out, centered, dtype=np.float64).sum(0) * inverse
-    factor = scale * inverse
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shift = (factor * grad_offset - grad_mean) / n
-        slope = (factor * inverse * grad_scale - 2 * grad_variance) / n
-    np.multiply(grad_out, factor.astype(x.dtype), out=grad_x)
-    grad_x -= shift.astype(x.dtype)
-    grad_x -= centered * slope.astype(x.dtype)
+    """Divide each row by its standard deviation, then scale and shift its entries.
+
+    The mean is subtracted before, or taken to be zero if not `centered`.
+
+    Shapes: x and out (n, c); scale and offset (c,); mean and inverse, one over the deviation,
+    (n,). The last three are written.
+    """
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
+            row, result = x[i], out[i]
+            middle = mean.dtype.type(0)
+            if centered:
+                for c in range(row.size):
+                    middle += row[c]
+                middle /= mean.dtype.type(row.size)
+            squares = mean.dtype.type(0)
+            for c in range(row.size):
+                distance = row[c] - middle
+                squares += distance * distance
+            variance = squares / mean.dtype.type(row.size) + mean.dtype.type(epsilon)
+            factor = mean.dtype.type(1) / np.sqrt(variance)
+            for c in range(row.size):
+                result[c] = (row[c] - middle) * factor * scale[c] + offset[c]
+            mean[i], inverse[i] = middle, factor
+        task = claim(board, task, tasks)
 
 
-@compiled(_standardize_gradient_reference)
-def standardize_columns_gradient(
-    grad_out: np.ndarray,
-    grad_mean: np.ndarray,
-    grad_variance: np.ndarray,
+def _standardize_rows_gradient_reference(
+    grad: np.ndarray,
     x: np.ndarray,
     scale: np.ndarray,
-    epsilon: float,
+    centered: bool,
     mean: np.ndarray,
-    variance: np.ndarray,
+    inverse: np.ndarray,
     grad_x: np.ndarray,
-    grad_scale: np.ndarray,
-    grad_offset: np.ndarray,
+    partial: np.ndarray,
 ) -> None:
-    """Gradients of `standardize_columns` from those of its three results.
+    unit = (x - mean[:, None]) * inverse[:, None]
+    for k, rows in enumerate(_parts(x, len(partial))):
+        products = np.multiply(grad[rows], unit[rows], dtype=np.float64)
+        partial[k] = grad[rows].sum(0, dtype=np.float64), products.sum(0)
+    scaled = grad * scale
+    np.subtract(scaled, unit * np.mean(scaled * unit, 1, keepdims=True), out=grad_x)
+    if centered:
+        grad_x -= scaled.mean(1, keepdims=True)
+    grad_x *= inverse[:, None]
 
-    Shapes: grad_out, x and grad_x (n, c), C-contiguous; all others (c,). The last three are
-    written.
+
+@shared(_standardize_rows_gradient_reference, **_SUMS)
+def standardize_rows_gradient(
+    board: int,
+    tasks: int,
+    grad: np.ndarray,
+    x: np.ndarray,
+    scale: np.ndarray,
+    centered: bool,
+    mean: np.ndarray,
+    inverse: np.ndarray,
+    grad_x: np.ndarray,
+    partial: np.ndarray,
+) -> None:
+    """Gradients of `standardize_rows`; of the offset and the scale as sums of parts of the rows.
+
+    Shapes: grad, x and grad_x (n, c); scale (c,); mean and inverse (n,); partial (parts, 2, c). Of
+    these grad_x and partial are written.
     """
-    n, channels = x.shape
-    sums = np.zeros(channels, np.float64)
-    products = np.zeros(channels, np.float64)
-    for i in range(n):
-        for c in range(channels):
-            sums[c] += grad_out[i, c]
-            products[c] += np.float64(grad_out[i, c]) * np.float64(x[i, c] - mean[c])
-    factor = np.empty_like(mean)
-    shift = np.empty_like(mean)
-    slope = np.empty_like(mean)
-    for c in range(channels):
-        inverse = 1.0 / np.sqrt(np.float64(variance[c]) + epsilon)
-        grad_offset[c] = sums[c]
-        grad_scale[c] = products[c] * inverse
-        factor[c] = scale[c] * inverse
-        shift[c] = (scale[c] * inverse * sums[c] - grad_mean[c]) / n
-        slope[c] = (
-            scale[c] * inverse * inverse * inverse * products[c] - 2.0 * grad_variance[c]
-        ) / n
-    for i in range(n):
-        for c in range(channels):
-            grad_x[i, c] = grad_out[i, c] * factor[c] - shift[c] - (x[i, c] - mean[c]) * slope[c]
+    sums, products = np.empty_like(scale), np.empty_like(scale)
+    share = inverse.dtype.type(1) / inverse.dtype.type(x.shape[1])
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for k in range(start(len(partial), task, tasks), start(len(partial), task + 1, tasks)):
+            first, last = start(len(x), k, len(partial)), start(len(x), k + 1, len(partial))
+            partial[k] = 0.0
+            for block in range(first, last, _BLOCK):
+                sums[:] = 0
+                products[:] = 0
+                for i in range(block, min(block + _BLOCK, last)):
+                    row, g, result = x[i], grad[i], grad_x[i]
+                    middle, factor = mean[i], inverse[i]
+                    total, slope = share * 0, share * 0
+                    for c in range(row.size):
+                        unit = (row[c] - middle) * factor
+                        product = g[c] * unit
+                        sums[c] += g[c]
+                        products[c] += product
+                        total += g[c] * scale[c]
+                        slope += product * scale[c]
+                    total = total * share if centered else share * 0
+                    slope *= share
+                    for c in range(row.size):
+                        unit = (row[c] - middle) * factor
+                        result[c] = (g[c] * scale[c] - total - unit * slope) * factor
+                for c in range(scale.size):
+                    partial[k, 0, c] += sums[c]
+                    partial[k, 1, c] += products[c]
+        task = claim(board, task, tasks)

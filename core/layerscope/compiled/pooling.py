@@ -1,187 +1,283 @@
 """Maximum and mean over windows of a volume and the way back.
 
 Images and sequences are volumes with unit axes. b batch, h/i/j output plane/row/column, c channel;
-plane/row/column count in the volume.
+plane/row/column count in the volume. Threads share rows of windows; on the way back, where windows
+meet, whole samples.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.jit import compiled
+from layerscope.compiled.jit import native
+from layerscope.compiled.mapping import start
+from layerscope.compiled.team import claim, shared
 
 Triple = tuple[int, int, int]
+#: The first entry of a window and the one after its last, along each of the three axes.
+Reach = tuple[int, int, int, int, int, int]
+
+
+def _window(place: tuple[int, ...], size: Triple, stride: Triple, low: Triple) -> tuple[slice, ...]:
+    """Return where the window at a place lies, without the padding."""
+    corner = [i * s - before for i, s, before in zip(place, stride, low, strict=True)]
+    ends = [first + reach for first, reach in zip(corner, size, strict=True)]
+    spatial = [slice(max(first, 0), end) for first, end in zip(corner, ends, strict=True)]
+    return (slice(None), *spatial)
+
+
+@native(inline="always")
+def _reach(
+    h: int, i: int, j: int, x: np.ndarray, size: Triple, stride: Triple, low: Triple
+) -> Reach:
+    """Return the first entry of a window and the one after its last, along each axis."""
+    plane, row, column = h * stride[0] - low[0], i * stride[1] - low[1], j * stride[2] - low[2]
+    return (
+        max(plane, 0),
+        min(plane + size[0], x.shape[1]),
+        max(row, 0),
+        min(row + size[1], x.shape[2]),
+        max(column, 0),
+        min(column + size[2], x.shape[3]),
+    )
 
 
 def _max_pool_reference(
-    x: np.ndarray, out: np.ndarray, winner: np.ndarray, size: Triple, stride: Triple, low: Triple
+    x: np.ndarray, out: np.ndarray, size: Triple, stride: Triple, low: Triple
 ) -> None:
-    n_batch, _, height, width, channels = x.shape
     for place in np.ndindex(*out.shape[1:4]):
-        corner = [i * s - before for i, s, before in zip(place, stride, low, strict=True)]
-        ends = [start + reach for start, reach in zip(corner, size, strict=True)]
-        starts = [max(start, 0) for start in corner]
-        window = x[:, starts[0] : ends[0], starts[1] : ends[1], starts[2] : ends[2]]
-        flat = window.reshape(n_batch, -1, channels)
-        # argmax returns the first maximum, and the first NaN before any number.
-        best = flat.argmax(1)
-        plane, row, column = np.unravel_index(best, window.shape[1:4])
-        at = (slice(None), *place)
-        out[at] = np.take_along_axis(flat, best[:, None], 1)[:, 0]
-        row_in_all = (starts[0] + plane) * height + starts[1] + row
-        winner[at] = row_in_all * width + starts[2] + column
+        out[(slice(None), *place)] = x[_window(place, size, stride, low)].max(axis=(1, 2, 3))
 
 
-@compiled(_max_pool_reference)
+@shared(_max_pool_reference)
 def max_pool(
-    x: np.ndarray, out: np.ndarray, winner: np.ndarray, size: Triple, stride: Triple, low: Triple
+    board: int,
+    tasks: int,
+    x: np.ndarray,
+    out: np.ndarray,
+    size: Triple,
+    stride: Triple,
+    low: Triple,
 ) -> None:
-    """Maximum of each window and where in the volume it was found.
+    """Maximum of each window; a NaN wins over any number, padding never wins.
 
-    The first of equal values wins, a NaN wins over any number, padding never wins.
-
-    Shapes: x (b, depth, height, width, c); out (b, planes, rows, columns, c) and winner of the same
-    shape (int32, ``(plane * height + row) * width + column``), both written. `low` is the padding
-    before each axis.
+    Shapes: x (b, depth, height, width, c); out (b, planes, rows, columns, c), written. `low` is the
+    padding before each axis.
     """
-    n_batch, depth, height, width, channels = x.shape
-    planes, rows, columns = out.shape[1], out.shape[2], out.shape[3]
-    for b in range(n_batch):
-        for h in range(planes):
-            first_plane = max(h * stride[0] - low[0], 0)
-            end_plane = min(h * stride[0] - low[0] + size[0], depth)
-            for i in range(rows):
-                first_row = max(i * stride[1] - low[1], 0)
-                end_row = min(i * stride[1] - low[1] + size[1], height)
-                for j in range(columns):
-                    first_column = max(j * stride[2] - low[2], 0)
-                    end_column = min(j * stride[2] - low[2] + size[2], width)
-                    first = (first_plane * height + first_row) * width + first_column
-                    for c in range(channels):
-                        out[b, h, i, j, c] = x[b, first_plane, first_row, first_column, c]
-                        winner[b, h, i, j, c] = first
-                    for plane in range(first_plane, end_plane):
-                        for row in range(first_row, end_row):
-                            for column in range(first_column, end_column):
-                                at = (plane * height + row) * width + column
-                                for c in range(channels):
-                                    value = x[b, plane, row, column, c]
-                                    best = out[b, h, i, j, c]
-                                    if value > best or (value != value and best == best):
-                                        out[b, h, i, j, c] = value
-                                        winner[b, h, i, j, c] = at
+    planes, rows, columns, channels = out.shape[1:]
+    parts = out.shape[0] * planes * rows
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
+            b, h, i = part // (planes * rows), part // rows % planes, part % rows
+            for j in range(columns):
+                plane, end_plane, row, end_row, column, end_column = _reach(
+                    h, i, j, x, size, stride, low
+                )
+                best = out[b, h, i, j]
+                first = x[b, plane, row, column]
+                for c in range(channels):
+                    best[c] = first[c]
+                for p in range(plane, end_plane):
+                    for r in range(row, end_row):
+                        for w in range(column, end_column):
+                            entry = x[b, p, r, w]
+                            for c in range(channels):
+                                value, known = entry[c], best[c]
+                                larger = value > known or value != value
+                                best[c] = value if larger else known
+        task = claim(board, task, tasks)
+
+
+@native(inline="always")
+def _meet(size: Triple, stride: Triple) -> bool:
+    """Tell whether rows of windows overlap."""
+    return size[0] > stride[0] or size[1] > stride[1]
+
+
+@native(inline="always")
+def _clear_rows(
+    h: int, i: int, sample: np.ndarray, out: np.ndarray, stride: Triple, low: Triple
+) -> None:
+    """Put zeros from the first row of a row of windows to that of the next one."""
+    last_plane, last_row = out.shape[1] - 1, out.shape[2] - 1
+    plane = max(h * stride[0] - low[0], 0)
+    end_plane = (h + 1) * stride[0] - low[0] if h < last_plane else sample.shape[0]
+    row = max(i * stride[1] - low[1], 0)
+    end_row = (i + 1) * stride[1] - low[1] if i < last_row else sample.shape[1]
+    sample[plane:end_plane, row:end_row] = 0
 
 
 def _max_pool_gradient_reference(
-    grad_out: np.ndarray, winner: np.ndarray, grad_x: np.ndarray
+    grad_out: np.ndarray,
+    out: np.ndarray,
+    x: np.ndarray,
+    grad_x: np.ndarray,
+    size: Triple,
+    stride: Triple,
+    low: Triple,
 ) -> None:
-    n_batch, channels = grad_x.shape[0], grad_x.shape[4]
-    flat = grad_x.reshape(n_batch, -1, channels)
-    b = np.arange(n_batch)[:, None, None, None, None]
-    c = np.arange(channels)
-    np.add.at(flat, (b, winner, c), grad_out)
+    grad_x[...] = 0
+    for place in np.ndindex(*out.shape[1:4]):
+        where, at = _window(place, size, stride, low), (slice(None), *place)
+        window = x[where]
+        rest = grad_out[at].copy()
+        for entry in np.ndindex(*window.shape[1:4]):
+            value = window[(slice(None), *entry)]
+            hit = (value == out[at]) | (value != value)
+            grad_x[where][(slice(None), *entry)] += np.where(hit, rest, 0)
+            rest[hit] = 0
 
 
-@compiled(_max_pool_gradient_reference)
-def max_pool_gradient(grad_out: np.ndarray, winner: np.ndarray, grad_x: np.ndarray) -> None:
-    """Hand each window's gradient to the entry that won it.
+@shared(_max_pool_gradient_reference)
+def max_pool_gradient(
+    board: int,
+    tasks: int,
+    grad_out: np.ndarray,
+    out: np.ndarray,
+    x: np.ndarray,
+    grad_x: np.ndarray,
+    size: Triple,
+    stride: Triple,
+    low: Triple,
+) -> None:
+    """Hand each window's gradient to the first entry that equals its maximum.
 
-    Shapes: grad_out and winner (b, planes, rows, columns, c); grad_x (b, depth, height, width, c),
-    C-contiguous, added to.
+    Shapes: grad_out and out (b, planes, rows, columns, c); x and grad_x (b, depth, height, width,
+    c), the latter written.
     """
-    n_batch, planes, rows, columns, channels = grad_out.shape
-    height, width = grad_x.shape[2], grad_x.shape[3]
-    for b in range(n_batch):
-        for h in range(planes):
-            for i in range(rows):
-                for j in range(columns):
-                    for c in range(channels):
-                        at = winner[b, h, i, j, c]
-                        column, row = at % width, at // width
-                        plane = row // height
-                        grad_x[b, plane, row % height, column, c] += grad_out[b, h, i, j, c]
+    planes, rows, columns, channels = out.shape[1:]
+    rows_at_once = planes * rows if _meet(size, stride) else 1
+    parts = out.shape[0] * planes * rows // rows_at_once
+    rest = np.empty(channels, grad_out.dtype)
+    zero = grad_out.dtype.type(0)
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        first = rows_at_once * start(parts, task, tasks)
+        end = rows_at_once * start(parts, task + 1, tasks)
+        for part in range(first, end):
+            b, h, i = part // (planes * rows), part // rows % planes, part % rows
+            if rows_at_once == 1:
+                _clear_rows(h, i, grad_x[b], out, stride, low)
+            elif part % rows_at_once == 0:
+                grad_x[b] = 0
+            for j in range(columns):
+                plane, end_plane, row, end_row, column, end_column = _reach(
+                    h, i, j, x, size, stride, low
+                )
+                best, grad = out[b, h, i, j], grad_out[b, h, i, j]
+                for c in range(channels):
+                    rest[c] = grad[c]
+                for p in range(plane, end_plane):
+                    for r in range(row, end_row):
+                        for w in range(column, end_column):
+                            entry, grad_entry = x[b, p, r, w], grad_x[b, p, r, w]
+                            for c in range(channels):
+                                value, left = entry[c], rest[c]
+                                hit = value == best[c] or value != value
+                                grad_entry[c] += left if hit else zero
+                                rest[c] = zero if hit else left
+        task = claim(board, task, tasks)
 
 
 def _average_pool_reference(
     x: np.ndarray, out: np.ndarray, size: Triple, stride: Triple, low: Triple
 ) -> None:
     for place in np.ndindex(*out.shape[1:4]):
-        corner = [i * s - before for i, s, before in zip(place, stride, low, strict=True)]
-        ends = [start + reach for start, reach in zip(corner, size, strict=True)]
-        starts = [max(start, 0) for start in corner]
-        window = x[:, starts[0] : ends[0], starts[1] : ends[1], starts[2] : ends[2]]
-        out[(slice(None), *place)] = window.mean(axis=(1, 2, 3))
+        out[(slice(None), *place)] = x[_window(place, size, stride, low)].mean(axis=(1, 2, 3))
 
 
-@compiled(_average_pool_reference)
-def average_pool(x: np.ndarray, out: np.ndarray, size: Triple, stride: Triple, low: Triple) -> None:
+@shared(_average_pool_reference)
+def average_pool(
+    board: int,
+    tasks: int,
+    x: np.ndarray,
+    out: np.ndarray,
+    size: Triple,
+    stride: Triple,
+    low: Triple,
+) -> None:
     """Mean of the entries of each window; padding does not count.
 
     Shapes: x (b, depth, height, width, c); out (b, planes, rows, columns, c), written. `low` is the
     padding before each axis.
     """
-    n_batch, depth, height, width, channels = x.shape
-    planes, rows, columns = out.shape[1], out.shape[2], out.shape[3]
-    for b in range(n_batch):
-        for h in range(planes):
-            first_plane = max(h * stride[0] - low[0], 0)
-            end_plane = min(h * stride[0] - low[0] + size[0], depth)
-            for i in range(rows):
-                first_row = max(i * stride[1] - low[1], 0)
-                end_row = min(i * stride[1] - low[1] + size[1], height)
-                for j in range(columns):
-                    first_column = max(j * stride[2] - low[2], 0)
-                    end_column = min(j * stride[2] - low[2] + size[2], width)
-                    for c in range(channels):
-                        out[b, h, i, j, c] = 0
-                    for plane in range(first_plane, end_plane):
-                        for row in range(first_row, end_row):
-                            for column in range(first_column, end_column):
-                                for c in range(channels):
-                                    out[b, h, i, j, c] += x[b, plane, row, column, c]
-                    area = (end_row - first_row) * (end_column - first_column)
-                    count = x.dtype.type((end_plane - first_plane) * area)
-                    for c in range(channels):
-                        out[b, h, i, j, c] /= count
+    planes, rows, columns, channels = out.shape[1:]
+    parts = out.shape[0] * planes * rows
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
+            b, h, i = part // (planes * rows), part // rows % planes, part % rows
+            for j in range(columns):
+                plane, end_plane, row, end_row, column, end_column = _reach(
+                    h, i, j, x, size, stride, low
+                )
+                mean = out[b, h, i, j]
+                for c in range(channels):
+                    mean[c] = 0
+                for p in range(plane, end_plane):
+                    for r in range(row, end_row):
+                        for w in range(column, end_column):
+                            entry = x[b, p, r, w]
+                            for c in range(channels):
+                                mean[c] += entry[c]
+                entries = (end_plane - plane) * (end_row - row) * (end_column - column)
+                count = x.dtype.type(entries)
+                for c in range(channels):
+                    mean[c] /= count
+        task = claim(board, task, tasks)
 
 
 def _average_pool_gradient_reference(
     grad_out: np.ndarray, grad_x: np.ndarray, size: Triple, stride: Triple, low: Triple
 ) -> None:
+    grad_x[...] = 0
     for place in np.ndindex(*grad_out.shape[1:4]):
-        corner = [i * s - before for i, s, before in zip(place, stride, low, strict=True)]
-        ends = [start + reach for start, reach in zip(corner, size, strict=True)]
-        starts = [max(start, 0) for start in corner]
-        window = grad_x[:, starts[0] : ends[0], starts[1] : ends[1], starts[2] : ends[2]]
+        window = grad_x[_window(place, size, stride, low)]
         count = grad_x.dtype.type(window.shape[1] * window.shape[2] * window.shape[3])
         window += (grad_out[(slice(None), *place)] / count)[:, None, None, None]
 
 
-@compiled(_average_pool_gradient_reference)
+@shared(_average_pool_gradient_reference)
 def average_pool_gradient(
-    grad_out: np.ndarray, grad_x: np.ndarray, size: Triple, stride: Triple, low: Triple
+    board: int,
+    tasks: int,
+    grad_out: np.ndarray,
+    grad_x: np.ndarray,
+    size: Triple,
+    stride: Triple,
+    low: Triple,
 ) -> None:
     """Hand each window's gradient to its entries in equal parts.
 
-    Shapes: grad_out (b, planes, rows, columns, c); grad_x (b, depth, height, width, c), added to.
+    Shapes: grad_out (b, planes, rows, columns, c); grad_x (b, depth, height, width, c), written.
     """
-    n_batch, depth, height, width, channels = grad_x.shape
-    planes, rows, columns = grad_out.shape[1], grad_out.shape[2], grad_out.shape[3]
-    for b in range(n_batch):
-        for h in range(planes):
-            first_plane = max(h * stride[0] - low[0], 0)
-            end_plane = min(h * stride[0] - low[0] + size[0], depth)
-            for i in range(rows):
-                first_row = max(i * stride[1] - low[1], 0)
-                end_row = min(i * stride[1] - low[1] + size[1], height)
-                for j in range(columns):
-                    first_column = max(j * stride[2] - low[2], 0)
-                    end_column = min(j * stride[2] - low[2] + size[2], width)
-                    area = (end_row - first_row) * (end_column - first_column)
-                    count = grad_x.dtype.type((end_plane - first_plane) * area)
-                    for plane in range(first_plane, end_plane):
-                        for row in range(first_row, end_row):
-                            for column in range(first_column, end_column):
-                                for c in range(channels):
-                                    part = grad_out[b, h, i, j, c] / count
-                                    grad_x[b, plane, row, column, c] += part
+    planes, rows, columns, channels = grad_out.shape[1:]
+    rows_at_once = planes * rows if _meet(size, stride) else 1
+    parts = grad_out.shape[0] * planes * rows // rows_at_once
+    share = np.empty(channels, grad_out.dtype)
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        first = rows_at_once * start(parts, task, tasks)
+        end = rows_at_once * start(parts, task + 1, tasks)
+        for part in range(first, end):
+            b, h, i = part // (planes * rows), part // rows % planes, part % rows
+            if rows_at_once == 1:
+                _clear_rows(h, i, grad_x[b], grad_out, stride, low)
+            elif part % rows_at_once == 0:
+                grad_x[b] = 0
+            for j in range(columns):
+                plane, end_plane, row, end_row, column, end_column = _reach(
+                    h, i, j, grad_x, size, stride, low
+                )
+                entries = (end_plane - plane) * (end_row - row) * (end_column - column)
+                count, grad = grad_x.dtype.type(entries), grad_out[b, h, i, j]
+                for c in range(channels):
+                    share[c] = grad[c] / count
+                for p in range(plane, end_plane):
+                    for r in range(row, end_row):
+                        for w in range(column, end_column):
+                            grad_entry = grad_x[b, p, r, w]
+                            for c in range(channels):
+                                grad_entry[c] += share[c]
+        task = claim(board, task, tasks)

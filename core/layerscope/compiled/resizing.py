@@ -1,61 +1,92 @@
-"""Interpolation along one axis and the way back.
+"""Images whose rows and columns combine those of others, and the way back, which is the same.
 
-n what comes before the axis, p position on the new axis, t tap, m what comes after.
+b batch, c channel. Threads share the rows of the result.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.jit import compiled
+from layerscope.compiled.jit import native
+from layerscope.compiled.mapping import start
+from layerscope.compiled.team import claim, shared
+
+#: What each position along a new axis combines: where its entries begin in the other two (and, at
+#: the end, where the last ones stop), positions on the old axis, and their weights.
+Taps = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _interpolate_reference(
-    x: np.ndarray, out: np.ndarray, sources: np.ndarray, weights: np.ndarray
+def _dense(taps: Taps, length: int) -> np.ndarray:
+    """Return the weights as a matrix, (new length, length)."""
+    starts, sources, weights = taps
+    matrix = np.zeros((len(starts) - 1, length), weights.dtype)
+    np.add.at(matrix, (np.repeat(np.arange(len(matrix)), np.diff(starts)), sources), weights)
+    return matrix
+
+
+def _combined(x: np.ndarray, taps: Taps) -> np.ndarray:
+    """Return (n, length, m) as (n, new length, m)."""
+    starts, sources, weights = taps
+    out = np.zeros((x.shape[0], len(starts) - 1, x.shape[2]), x.dtype)
+    counts = np.diff(starts)
+    for nth in range(counts.max(initial=0)):
+        at = np.flatnonzero(counts > nth)
+        tap = starts[at] + nth
+        out[:, at] += weights[tap, None] * x[:, sources[tap]]
+    return out
+
+
+def _resize_reference(x: np.ndarray, out: np.ndarray, rows: Taps, columns: Taps) -> None:
+    n_batch, height, _width, channels = out.shape
+    lines = _combined(x.reshape(n_batch, x.shape[1], -1), rows)
+    lines = lines.reshape(n_batch * height, x.shape[2], channels)
+    out[...] = _combined(lines, columns).reshape(out.shape)
+
+
+@native(fastmath={"contract"})
+def _combine(x: np.ndarray, out: np.ndarray, taps: Taps, position: int) -> None:
+    """Combine rows of `x` to those of `out`, which stand at positions from one on."""
+    # A function for many rows, because a call counts references to its arrays.
+    starts, sources, weights = taps
+    length = out.shape[1]
+    for row in range(len(out)):
+        tap, end = starts[position + row], starts[position + row + 1]
+        if end - tap >= 2:
+            source, weight = sources[tap], weights[tap]
+            other, other_weight = sources[tap + 1], weights[tap + 1]
+            for k in range(length):
+                out[row, k] = weight * x[source, k] + other_weight * x[other, k]
+            for further in range(tap + 2, end):
+                source, weight = sources[further], weights[further]
+                for k in range(length):
+                    out[row, k] += weight * x[source, k]
+        elif end > tap:
+            source, weight = sources[tap], weights[tap]
+            for k in range(length):
+                out[row, k] = weight * x[source, k]
+        else:
+            for k in range(length):
+                out[row, k] = 0
+
+
+@shared(_resize_reference)
+def resize(
+    board: int, tasks: int, x: np.ndarray, out: np.ndarray, rows: Taps, columns: Taps
 ) -> None:
-    out[...] = 0
-    for t in range(sources.shape[1]):
-        out += weights[:, t, None] * x[:, sources[:, t]]
+    """Combine rows, and in them columns.
 
-
-@compiled(_interpolate_reference)
-def interpolate(x: np.ndarray, out: np.ndarray, sources: np.ndarray, weights: np.ndarray) -> None:
-    """Combine the entries around each new position.
-
-    Shapes: x (n, length, m); out (n, new length, m), written; sources, the positions combined, and
-    weights (new length, taps).
+    Shapes: x (b, height, width, c); out (b, new height, new width, c), written.
     """
-    n_before, n_positions, n_after = out.shape
-    for n in range(n_before):
-        for p in range(n_positions):
-            for m in range(n_after):
-                out[n, p, m] = 0
-            for t in range(sources.shape[1]):
-                source, weight = sources[p, t], weights[p, t]
-                for m in range(n_after):
-                    out[n, p, m] += weight * x[n, source, m]
-
-
-def _interpolate_gradient_reference(
-    grad_out: np.ndarray, grad_x: np.ndarray, sources: np.ndarray, weights: np.ndarray
-) -> None:
-    for t in range(sources.shape[1]):
-        for n in range(len(grad_x)):
-            np.add.at(grad_x[n], sources[:, t], weights[:, t, None] * grad_out[n])
-
-
-@compiled(_interpolate_gradient_reference)
-def interpolate_gradient(
-    grad_out: np.ndarray, grad_x: np.ndarray, sources: np.ndarray, weights: np.ndarray
-) -> None:
-    """Hand each gradient back to the entries that were combined; the transpose of `interpolate`.
-
-    Shapes: grad_out (n, new length, m); grad_x (n, length, m), added to.
-    """
-    n_before, n_positions, n_after = grad_out.shape
-    for n in range(n_before):
-        for p in range(n_positions):
-            for t in range(sources.shape[1]):
-                source, weight = sources[p, t], weights[p, t]
-                for m in range(n_after):
-                    grad_x[n, source, m] += weight * grad_out[n, p, m]
+    n_batch, new_height, _, channels = out.shape
+    height, width = x.shape[1], x.shape[2]
+    lines = x.reshape(n_batch, height, width * channels)
+    line = np.empty((1, width * channels), x.dtype)
+    entries = line.reshape(width, channels)
+    parts = n_batch * new_height
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
+            b, i = part // new_height, part % new_height
+            _combine(lines[b], line, rows, i)
+            _combine(entries, out[b, i], columns, 0)
+        task = claim(board, task, tasks)

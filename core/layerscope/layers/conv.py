@@ -59,14 +59,7 @@ class _Conv(_LowRankAdapted, _SharedKernel):
         return self._effective()
 
     def _apply_kernels(self, inputs: Any) -> Any:
-        return ops.conv(
-            inputs,
-            self.kernel,
-            strides=self.strides,
-            padding=self.padding,
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
-        )
+        return self._convolve(ops.conv, ops.biased_conv, inputs, self.kernel)
 
 
 class Conv1D(_Conv):

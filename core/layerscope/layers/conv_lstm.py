@@ -117,32 +117,44 @@ class _ConvLSTMCell(_DroppingCell, _ConvLSTMArguments, _SharedKernel):
     def _from_input(self, inputs: Any, training: Any) -> Any:
         """Return what an input adds to the four blocks."""
         masks = self.get_dropout_mask(inputs) if training else None
-        x = self._convolve(
+        return self._convolved(
             inputs,
             self.kernel,
             masks,
+            self.bias,
             strides=self.strides,
             padding=self.padding,
             dilation_rate=self.dilation_rate,
         )
-        return x if self.bias is None else x + self._spread_bias(self.bias)
 
     def _advance(self, x: Any, state: Any, carry: Any, training: Any) -> tuple[Any, Any]:
         """Return the new states, given what the input adds to the blocks."""
         masks = self.get_recurrent_dropout_mask(state) if training else None
-        x = x + self._convolve(state, self.recurrent_kernel, masks, padding="same")
+        x = x + self._convolved(state, self.recurrent_kernel, masks, None, padding="same")
         i, f, g, o = ops.split(x, self.gates, axis=self._channel_axis)
         gate = self.recurrent_activation
         carry = gate(f) * carry + gate(i) * self.activation(g)
         return gate(o) * self.activation(carry), carry
 
-    def _convolve(self, value: Any, kernel: Any, masks: list[Any] | None, **options: Any) -> Any:
+    def _convolved(
+        self, value: Any, kernel: Any, masks: list[Any] | None, bias: Any, **options: Any
+    ) -> Any:
         """Convolve, with factors for the value in each of the four blocks."""
         options["data_format"] = self.data_format
+
+        def convolved(value: Any, kernel: Any, bias: Any) -> Any:
+            if bias is None:
+                return ops.conv(value, kernel, **options)
+            return ops.biased_conv(value, kernel, bias, **options)
+
         if masks is None:
-            return ops.conv(value, kernel, **options)
-        blocks = zip(masks, ops.split(kernel, self.gates, axis=-1), strict=True)
-        parts = [ops.conv(value * mask, block, **options) for mask, block in blocks]
+            return convolved(value, kernel, bias)
+        kernels = ops.split(kernel, self.gates, axis=-1)
+        biases = [None] * self.gates if bias is None else ops.split(bias, self.gates)
+        parts = [
+            convolved(value * mask, *block)
+            for mask, *block in zip(masks, kernels, biases, strict=True)
+        ]
         return ops.concatenate(parts, axis=self._channel_axis)
 
     def compute_output_shape(self, input_shape: Shape, states_shape: Any = None) -> Any:

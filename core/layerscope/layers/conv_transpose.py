@@ -42,14 +42,12 @@ class _ConvTranspose(_SharedKernel):
         self.kernel = self._new_kernel(*self.kernel_size, self.filters, channels)
 
     def _apply_kernels(self, inputs: Any) -> Any:
-        return ops.conv_transpose(
+        return self._convolve(
+            ops.conv_transpose,
+            ops.biased_conv_transpose,
             inputs,
             self.kernel,
-            strides=self.strides,
-            padding=self.padding,
             output_padding=self.output_padding,
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
         )
 
     def _output_lengths(self, spatial: Shape) -> Shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from layerscope import activations, constraints, initializers, ops, regularizers
+from layerscope import activations, constraints, initializers, regularizers
 from layerscope.config import DataFormat
 from layerscope.configurable import field, lower_case, sizes
 from layerscope.layers.input_spec import InputSpec
@@ -137,6 +137,7 @@ class _Windowed(_WindowArguments):
         return channels
 
     def _apply_kernels(self, inputs: Any) -> Any:
+        """Return the windows weighed, plus the bias."""
         raise NotImplementedError
 
     def _output_channels(self, channels: int) -> int:
@@ -145,15 +146,8 @@ class _Windowed(_WindowArguments):
     def _output_lengths(self, spatial: Shape) -> Shape:
         return shapes.windows(spatial, self.kernel_size, self.strides, self.padding)
 
-    def _spread_bias(self, bias: Any) -> Any:
-        """Return the bias so that it can be added to the output."""
-        return ops.reshape(bias, (-1, *(1,) * self.rank)) if self._channels_first else bias
-
     def call(self, inputs: Any) -> Any:
-        x = self._apply_kernels(inputs)
-        if self.bias is not None:
-            x = x + self._spread_bias(self.bias)
-        return self.activation(x)
+        return self.activation(self._apply_kernels(inputs))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         channels = self._output_channels(self._check_channels(input_shape))
@@ -192,6 +186,19 @@ class _Convolution(_Dilated, _Windowed):
 
     def _add_kernels(self, channels: int) -> None:
         raise NotImplementedError
+
+    def _convolve(self, plain: Any, biased: Any, inputs: Any, kernel: Any, **more: Any) -> Any:
+        """Call an operation with the arguments all have in common, or the one that adds a bias."""
+        options = {
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+            **more,
+        }
+        if self.bias is None:
+            return plain(inputs, kernel, **options)
+        return biased(inputs, kernel, self.bias, **options)
 
     def _output_lengths(self, spatial: Shape) -> Shape:
         return shapes.windows(

@@ -100,11 +100,31 @@ class Dense(_LowRankAdapted):
         return self._effective()
 
     def call(self, inputs: Any) -> Any:
-        x = ops.matmul(inputs, self.kernel)
-        if self.bias is not None:
-            x = x + self.bias
+        kernel, bias, activation = self._effective(), self.bias, self.activation
+        fused = activations.fused_name(activation)
+        if bias is None:
+            x = ops.matmul(inputs, kernel)
+        elif fused is not None:
+            return ops.dense(inputs, kernel, bias, activation=fused)
+        else:
+            x = ops.dense(inputs, kernel, bias)
         # Some take the activation away from a finished layer.
-        return x if self.activation is None else self.activation(x)
+        return x if activation is None else activation(x)
+
+    def _product(self) -> tuple[Any, Any, str | None] | None:
+        """Return kernel, bias and activation if `ops.dense` of them is all a call does."""
+        activation = self.activation
+        fused = activations.fused_name(activation)
+        if (
+            type(self) is not Dense
+            or self._ordinary_input is None
+            or self.bias is None
+            or self.lora_enabled
+            or self.activity_regularizer is not None
+            or (fused is None and activation not in (None, activations.linear))
+        ):
+            return None
+        return self._kernel, self.bias, fused
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

@@ -29,14 +29,7 @@ class _DepthwiseConv(_KernelPerChannel):
         return channels * self.depth_multiplier
 
     def _apply_kernels(self, inputs: Any) -> Any:
-        return ops.depthwise_conv(
-            inputs,
-            self.kernel,
-            strides=self.strides,
-            padding=self.padding,
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
-        )
+        return self._convolve(ops.depthwise_conv, ops.biased_depthwise_conv, inputs, self.kernel)
 
 
 class DepthwiseConv1D(_DepthwiseConv):

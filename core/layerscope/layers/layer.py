@@ -65,6 +65,8 @@ class _State:
     input_spec: Any
     _losses: list[Any]
     _building: int
+    #: Of the last input: type and shape, and the masks `call` was given, for calls on its like.
+    _ordinary_input: tuple[np.dtype, Shape, dict[str, Any]] | None
     _legacy_input_shape: Shape | None
     _named_automatically: bool
     #: The argument `output_shape` of layers that have one; the name is that of what they compute.
@@ -140,6 +142,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _inbound_nodes=[],
             _build_shapes=None,
             _building=0,
+            _ordinary_input=None,
             _legacy_input_shape=None,
             _named_automatically=False,
             _neighbours=frozenset(),
@@ -161,6 +164,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         return rest
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in _DECISIVE:
+            self.__dict__["_ordinary_input"] = None
         if name == "name":
             self.__dict__["_named_automatically"] = value is None
             value = snake_case(type(self).__name__) if value is None else value
@@ -221,6 +226,12 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             )
         explicit = kwargs.pop("training", None)
         training = _TRAINING.get() if explicit is None else explicit
+        if not kwargs and len(args) == 1 and (masks := self._masks_as_before(args[0])) is not None:
+            wanted = call_signature(type(self)).training
+            return self._call_eagerly(
+                args, {**masks, "training": training} if wanted else masks, training
+            )
+        given = args
         args = tuple([map_structure(self._convert, value) for value in args])
         tensors = {
             key: map_structure(self._convert, value)
@@ -243,10 +254,32 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if any(isinstance(value, KerasTensor) for value in inputs):
             outputs = self._call_symbolically(args, kwargs, explicit)
         else:
+            if not kwargs and len(args) == 1 and first is given[0]:
+                self._remember_input(first, previous_mask, masks)
             if call_signature(type(self)).training:
                 kwargs["training"] = training
             outputs = self._call_eagerly(args, {**kwargs, **masks}, training)
         return self._with_mask(outputs, first, previous_mask)
+
+    def _remember_input(self, value: Any, mask: Any, masks: dict[str, Any]) -> None:
+        """Note an input there was nothing to do for before `call`; a mask is something to do."""
+        own_mask = self.supports_masking and type(self).compute_mask is not Layer.compute_mask
+        if mask is None and not own_mask and type(value) in (np.ndarray, Tensor):
+            self.__dict__["_ordinary_input"] = value.dtype, value.shape, masks
+
+    def _masks_as_before(self, value: Any) -> dict[str, Any] | None:
+        """Return the masks for `call` if a value is like the last input, None otherwise."""
+        known = self._ordinary_input
+        array = value.value if type(value) is Tensor else value
+        if (
+            known is not None
+            and type(array) is np.ndarray
+            and array.shape == known[1]
+            and array.dtype == known[0]
+            and get_keras_mask(value) is None
+        ):
+            return known[2]
+        return None
 
     def _call_symbolically(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
@@ -281,7 +314,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         token = _TRAINING.set(training)
         if not scope:
             for layer in self._flatten_layers():
-                layer._losses.clear()
+                if layer._losses:
+                    layer._losses.clear()
         try:
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
@@ -407,9 +441,16 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     @property
     def losses(self) -> list[Any]:
         """Penalties: those added in the last call, then those of the trainable weights."""
-        added = [loss for layer in self._flatten_layers() for loss in layer._losses]
-        if not is_recording():
+        added: list[Any] = []
+        regularized = False
+        for layer in self._flatten_layers():
+            added += layer._losses
+            for variable in layer._trainable_variables:
+                regularized = regularized or variable.regularizer is not None
+        if added and not is_recording():
             added = [getattr(loss, "value", loss) for loss in added]
+        if not regularized:
+            return added
         return added + [
             variable.regularizer(variable)
             for variable in self.trainable_weights
@@ -510,6 +551,9 @@ _ABSENT = {
     "ragged": False,
     "optional": False,
 }
+
+#: Attributes that decide what is done to an input before `call`.
+_DECISIVE = ("built", "dtype", "input_spec", "supports_masking")
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
 

@@ -127,16 +127,16 @@ class _LocallyConnected(_Keras2Only, _Kernel):
     def _apply_kernels(self, inputs: Any) -> Any:
         if self.padding != "valid":
             inputs = ops.pad(inputs, ((0, 0), *self._pad_width(inputs.shape[1:])))
-        return ops.locally_connected(
+        x = ops.locally_connected(
             inputs,
             self._kernel_per_window(),
             kernel_size=self.kernel_size,
             strides=self.strides,
             data_format=self.data_format,
         )
-
-    def _spread_bias(self, bias: Any) -> Any:
-        return ops.moveaxis(bias, -1, 0) if self._channels_first else bias
+        if self.bias is None:
+            return x
+        return x + (ops.moveaxis(self.bias, -1, 0) if self._channels_first else self.bias)
 
 
 def _known(shape: Shape) -> Lengths:

@@ -140,10 +140,9 @@ class _LowRankAdapted(Layer):
         AttributeError
             Before the layer is built.
         """
-        name = self._adapted
-        if f"_{name}" not in vars(self):
-            raise AttributeError(f"You must build the layer before accessing `{name}`.")
-        weight = getattr(self, f"_{name}")
+        weight = vars(self).get(f"_{self._adapted}")
+        if weight is None:
+            raise AttributeError(f"You must build the layer before accessing `{self._adapted}`.")
         if not self.lora_enabled:
             return weight
         assert self.lora_rank is not None

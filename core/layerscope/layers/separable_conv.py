@@ -63,6 +63,7 @@ class _SeparableConv(_KernelPerChannel, _Filters):
             padding=self.padding,
             data_format=self.data_format,
             dilation_rate=self.dilation_rate,
+            bias=self.bias,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from layerscope import ops
-from layerscope.config import DataFormat
+from layerscope.config import FLOAT_TYPES, DataFormat
 from layerscope.configurable import field, lower_case, sizes, whole_number
 from layerscope.layers.layer import Example
 from layerscope.layers.layout import data_format_field
@@ -107,7 +107,8 @@ class UpSampling2D(_UpSampling):
         return self.size
 
     def call(self, inputs: Any) -> Any:
-        if self.interpolation == "nearest":
+        if self.interpolation == "nearest" and str(inputs.dtype) not in FLOAT_TYPES:
+            # Only copies keep other types.
             return super().call(inputs)
         size = [n * inputs.shape[axis] for axis, n in zip(self._axes, self.size, strict=True)]
         return ops.image.resize(

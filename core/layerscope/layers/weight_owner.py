@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,6 +57,10 @@ def inside(owner: WeightOwner) -> Iterator[None]:
         SCOPE.reset(token)
 
 
+#: What most attributes are, and neither is nor holds a weight, a layer or a metric.
+_PLAIN = frozenset({bool, int, float, str, type(None), FunctionType})
+
+
 class WeightOwner:
     """Keeps track of variables and layers by watching which attributes are set."""
 
@@ -72,14 +78,21 @@ class WeightOwner:
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "trainable":
             self._set_trainable(bool(value))
-        elif isinstance(value, Variable):
+        elif type(value) in _PLAIN:
+            self._tracked.pop(name, None)
+            self._metrics.pop(name, None)
+        else:
+            self._track(name, value)
+        super().__setattr__(name, value)
+
+    def _track(self, name: str, value: Any) -> None:
+        if isinstance(value, Variable):
             self._track_variable(value)
         elif isinstance(value, (WeightOwner, list, tuple, dict)):
             self._track_layers(name, value)
         elif name in self._tracked:
             del self._tracked[name]
         self._track_metrics(name, value)
-        super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         self._tracked.pop(name, None)
@@ -128,9 +141,12 @@ class WeightOwner:
 
     def _sublayers(self) -> list[Any]:
         """Return the layers directly inside, in the order their attributes were set."""
-        if not self._tracked:
-            return []
-        return _unique(leaf for leaf in leaves(self._tracked) if isinstance(leaf, WeightOwner))
+        found: dict[int, WeightOwner] = {}
+        for value in self._tracked.values():
+            for leaf in leaves(value):
+                if isinstance(leaf, WeightOwner):
+                    found[id(leaf)] = leaf
+        return list(found.values())
 
     @property
     def _layers(self) -> list[Any]:
@@ -141,7 +157,7 @@ class WeightOwner:
         """Return this layer and all inside it."""
         found: list[Any] = [self]
         for layer in self._sublayers():
-            found.extend(layer._flatten_layers())
+            found.extend(layer._flatten_layers() if layer._tracked else (layer,))
         return found
 
     @property
@@ -156,6 +172,8 @@ class WeightOwner:
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def _own_metrics(self) -> list[Metric]:
+        if not self._metrics:
+            return []
         return [leaf for leaf in leaves(self._metrics) if isinstance(leaf, Metric)]
 
     # --- weights -------------------------------------------------------------------------
@@ -259,8 +277,10 @@ class WeightOwner:
         if not self.trainable:
             return []
         found = [variable for variable in self._trainable_variables if variable.trainable]
+        if not self._tracked:
+            return found
         for layer in self._sublayers():
-            found.extend(layer.trainable_weights)
+            found += layer.trainable_weights
         return _unique(found)
 
     @property
@@ -354,7 +374,7 @@ class WeightOwner:
                 f"You tried to call `count_params` on layer '{self.name}', but the layer isn't "
                 "built. You can build it manually via: `layer.build(input_shape)`."
             )
-        return sum(int(np.prod(variable.shape, dtype=int)) for variable in self.weights)
+        return sum(math.prod(variable.shape) for variable in self.weights)
 
 
 def _assign_all(layer_name: str, variables: Sequence[Variable], values: Sequence[Any]) -> None:

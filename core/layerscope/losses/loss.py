@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,7 +15,7 @@ from layerscope.masks import get_keras_mask
 from layerscope.plain_data import serialize_value
 from layerscope.registry import snake_case
 from layerscope.structure import leaves, map_structure
-from layerscope.tensor import Shape
+from layerscope.tensor import Shape, Tensor
 
 Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"]
 
@@ -71,10 +72,29 @@ class Loss(Configurable):
         sample_weight : factor of each sample; must broadcast with the samples' losses.
         """
         mask = get_keras_mask(y_pred)
+        whole = self._mean_of_all
+        counts_all = mask is None and sample_weight is None
+        if whole is not None and counts_all and self._is_plain_mean(y_true, y_pred):
+            return whole(y_true, y_pred)
         y_pred, y_true = _as_tensors(y_pred, self.dtype), _as_tensors(y_true, self.dtype)
         values = self.call(y_true, y_pred)
         mask = _both(mask, get_keras_mask(values))
         return reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
+
+    #: What computes the mean over all entries at once, where there is such a function.
+    _mean_of_all: ClassVar[Callable[..., Any] | None] = None
+
+    def _is_plain_mean(self, y_true: Any, y_pred: Any) -> bool:
+        """Tell whether `_mean_of_all` gives what converting, `call` and reducing would."""
+        tensors = (np.ndarray, Tensor)
+        return (
+            self.reduction in ("sum_over_batch_size", "mean")
+            and type(y_true) in tensors
+            and type(y_pred) in tensors
+            and y_true.dtype == y_pred.dtype == self.dtype
+            and y_true.shape == y_pred.shape != ()
+            and 0 not in y_pred.shape
+        )
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -101,9 +121,14 @@ class _FunctionLoss(Loss):
         return self.function(y_true, y_pred, **self._options())
 
     def _options(self) -> dict[str, Any]:
-        shared = {one.name for one in fields_of(Loss)}
-        own = [one.name for one in fields_of(type(self)) if one.name not in shared]
-        return {name: getattr(self, name) for name in own}
+        return {name: getattr(self, name) for name in _own_fields(type(self))}
+
+
+@functools.cache
+def _own_fields(cls: type[_FunctionLoss]) -> list[str]:
+    """Return the names of the arguments that not every loss has."""
+    shared = {one.name for one in fields_of(Loss)}
+    return [one.name for one in fields_of(cls) if one.name not in shared]
 
 
 class LossFunctionWrapper(_FunctionLoss):
@@ -156,6 +181,8 @@ class LossFunctionWrapper(_FunctionLoss):
 
 def _as_tensors(structure: Any, dtype: str) -> Any:
     """Return tensors of one type; lists of numbers are one tensor."""
+    if isinstance(structure, (np.ndarray, Tensor)):
+        return ops.convert_to_tensor(structure, dtype)
     if not isinstance(structure, dict) and all(map(np.isscalar, leaves(structure))):
         return ops.convert_to_tensor(structure, dtype)
     return map_structure(lambda value: ops.convert_to_tensor(value, dtype), structure)
@@ -168,8 +195,11 @@ def _filled(structure: Any, values: list[Any]) -> Any:
 
 def as_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Return targets and predictions as tensors of the predictions' type."""
+    tensors = (np.ndarray, Tensor)
+    if isinstance(y_true, tensors) and isinstance(y_pred, tensors) and y_true.dtype == y_pred.dtype:
+        return y_true, y_pred
     y_pred = ops.convert_to_tensor(y_pred)
-    return ops.convert_to_tensor(y_true, str(y_pred.dtype)), y_pred
+    return ops.convert_to_tensor(y_true, standardize_dtype(y_pred.dtype)), y_pred
 
 
 def as_aligned_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -266,6 +296,8 @@ def reduce_values(values: Any, sample_weight: Any, reduction: str | None) -> Any
     """
     if reduction in (None, "none") or tuple(values.shape) in ((), (0,)):
         return values
+    if reduction in ("mean", "sum_over_batch_size") and 0 not in values.shape:
+        return ops.mean(values)
     total = ops.sum(values)
     if reduction == "sum":
         return total
@@ -300,9 +332,12 @@ def reduce_weighted_values(
         If the weights do not fit the values.
     """
     values = ops.convert_to_tensor(values, dtype)
-    if sample_weight is not None:
-        sample_weight = ops.convert_to_tensor(sample_weight, str(values.dtype))
-    weight = apply_mask(sample_weight, mask, str(values.dtype), reduction)
+    weight = None
+    if sample_weight is not None or mask is not None:
+        dtype = standardize_dtype(values.dtype)
+        if sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight, dtype)
+        weight = apply_mask(sample_weight, mask, dtype, reduction)
     if weight is not None:
         values, weight = squeeze_or_expand_to_same_rank(values, weight)
         _check_fit(weight.shape, values.shape)

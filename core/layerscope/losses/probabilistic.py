@@ -237,11 +237,14 @@ def _class_numbers(y_true: Any, y_pred: Any, axis: int) -> np.ndarray:
 
 def _sparse_crossentropy(labels: np.ndarray, y_pred: Any, from_logits: bool, axis: int) -> Any:
     classes = y_pred.shape[axis]
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+    # Without their sign, negative numbers are the largest.
+    if labels.size and labels.view(np.uint64).max() >= classes:
         raise ValueError(
             f"Argument `y_true` must hold class numbers from 0 to {classes - 1}. "
             f"Received numbers from {labels.min()} to {labels.max()}."
         )
+    if not from_logits and axis in (-1, len(y_pred.shape) - 1):
+        return ops.sparse_crossentropy(y_pred, labels, epsilon=epsilon())
     target = ops.one_hot(labels, classes, axis=axis, dtype=str(y_pred.dtype))
     return -ops.sum(target * _log_probabilities(y_pred, from_logits, axis), axis=axis)
 

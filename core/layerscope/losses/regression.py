@@ -24,7 +24,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     array([1.], dtype=float32)
     """
     y_true, y_pred = as_aligned_pair(y_true, y_pred)
-    return ops.mean(ops.square(y_true - y_pred), axis=-1)
+    return ops.squared_error(y_true, y_pred)
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
@@ -97,6 +97,7 @@ class MeanSquaredError(_FunctionLoss):
     """Mean of squared differences. Source: Keras `MeanSquaredError`."""
 
     aliases: ClassVar[tuple[str, ...]] = ("mse", "MSE")
+    _mean_of_all: ClassVar[Callable[..., Any] | None] = staticmethod(ops.mean_squared_error)
     function: ClassVar[Callable[..., Any]] = staticmethod(mean_squared_error)
     _defaults: ClassVar[dict[str, Any]] = {"name": "mean_squared_error"}
 

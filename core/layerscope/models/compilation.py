@@ -221,7 +221,7 @@ class Compiled:
             found.extend(self._compile_loss.metrics)
         for layer in self._flatten_layers():  # type: ignore[attr-defined]
             # A model inside reports by itself.
-            if layer is self or not isinstance(layer, Compiled):
+            if layer._metrics and (layer is self or not isinstance(layer, Compiled)):
                 found.extend(layer._own_metrics())
         return found
 

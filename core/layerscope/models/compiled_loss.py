@@ -40,18 +40,21 @@ class RunningLoss:
     def update_state(self, values: Any, sample_weight: Any = 1) -> None:
         """Take in the mean loss of `sample_weight` samples."""
         self.last = float(getattr(values, "value", values))
-        self._total.value += self.last * sample_weight
-        self._count.value += sample_weight
+        for variable, more in (
+            (self._total, self.last * sample_weight),
+            (self._count, sample_weight),
+        ):
+            variable.value.fill(variable.value.item() + more)
 
     def result(self) -> float:
         """Return the mean so far, 0 before the first loss."""
-        count = float(self._count.value)
-        return float(self._total.value) / count if count else 0.0
+        count = self._count.value.item()
+        return self._total.value.item() / count if count else 0.0
 
     def reset_state(self) -> None:
         """Forget all losses."""
         for variable in self.variables:
-            variable.value[...] = 0
+            variable.value.fill(0)
 
 
 class _Part(NamedTuple):

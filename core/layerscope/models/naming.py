@@ -24,13 +24,13 @@ def make_names_unique(layers: Sequence[Layer]) -> None:
         If two layers were given the same name.
     """
     given = [layer.name for layer in layers if not layer._named_automatically]
-    for name in given:
+    taken = set(given)
+    for name in given if len(taken) < len(given) else ():
         if given.count(name) > 1:
             raise ValueError(
                 f'The name "{name}" is used {given.count(name)} times in the model. All operation '
                 "names should be unique."
             )
-    taken = set(given)
     automatic = [layer for layer in layers if layer._named_automatically]
     # Those that are part of a model already choose first.
     for layer in sorted(automatic, key=lambda layer: not layer._neighbours):
@@ -43,4 +43,5 @@ def make_names_unique(layers: Sequence[Layer]) -> None:
         taken.add(name)
         layer.__dict__["name"] = name
     for layer in layers:
-        layer._neighbours = layer._neighbours | taken
+        if not taken <= layer._neighbours:
+            layer.__dict__["_neighbours"] = layer._neighbours | taken

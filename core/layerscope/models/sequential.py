@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from layerscope.layers import deserialize, serialize
+from layerscope import ops
+from layerscope.layers import Dense, deserialize, serialize
 from layerscope.layers.input import Input, InputLayer
 from layerscope.layers.layer import Layer
 from layerscope.layers.weight_owner import inside
@@ -131,8 +132,16 @@ class Sequential(Model):
         """
         self._require_layers()
         inputs = with_masks(inputs, mask)
-        for layer in self.stack:
-            inputs = layer(inputs)
+        at, stack = 0, self.stack
+        while at < len(stack):
+            run = _dense_run(stack, at, inputs)
+            if len(run) > 1:
+                weights = [weight for kernel, bias, _ in run for weight in (kernel, bias)]
+                inputs = ops.dense_stack(inputs, *weights, activations=[one[2] for one in run])
+                at += len(run)
+            else:
+                inputs = stack[at](inputs)
+                at += 1
         return inputs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -194,3 +203,24 @@ class Sequential(Model):
             model.add(deserialize(entry, custom_objects))
         model.trainable = config.get("trainable", True)
         return model
+
+
+def _dense_run(stack: list[Layer], at: int, value: Any) -> list[tuple[Any, Any, str | None]]:
+    """Return what the dense layers from a place on multiply by, if nothing else is done to a value.
+
+    That is so once they were called on its like.
+    """
+    first, run = stack[at], []
+    if not isinstance(first, Dense) or first._masks_as_before(value) is None:
+        return run
+    for place in range(at, len(stack)):
+        layer = stack[place]
+        product = layer._product() if isinstance(layer, Dense) else None
+        if (
+            product is None
+            or layer.dtype != first.dtype
+            or (run and run[-1][0].shape[1] != product[0].shape[0])
+        ):
+            break
+        run.append(product)
+    return run

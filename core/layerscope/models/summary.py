@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from layerscope.html import html_table, sparkline
 from layerscope.layers.layer import Layer
@@ -63,7 +62,7 @@ def parameters_text(layer: Layer) -> str:
 
 def count(variables: Sequence[Variable]) -> int:
     """Return the number of scalars in `variables`."""
-    return sum(int(np.prod(variable.shape, dtype=int)) for variable in variables)
+    return sum(math.prod(variable.shape) for variable in variables)
 
 
 def size_text(variables: Sequence[Variable]) -> str:

@@ -8,6 +8,8 @@ from layerscope.ops.attention import (
     dot_product_attention,
 )
 from layerscope.ops.conv import (
+    biased_conv,
+    biased_conv_transpose,
     conv,
     conv_transpose,
 )
@@ -28,7 +30,12 @@ from layerscope.ops.creation import (
 from layerscope.ops.ctc import (
     ctc_loss,
 )
+from layerscope.ops.dense import (
+    dense,
+    dense_stack,
+)
 from layerscope.ops.depthwise_conv import (
+    biased_depthwise_conv,
     depthwise_conv,
     separable_conv,
 )
@@ -75,6 +82,11 @@ from layerscope.ops.elementwise import (
     subtract,
     tanh,
     where,
+)
+from layerscope.ops.errors import (
+    mean_squared_error,
+    sparse_crossentropy,
+    squared_error,
 )
 from layerscope.ops.linalg import (
     dot,
@@ -200,6 +212,9 @@ __all__ = [
     "array",
     "average_pool",
     "batch_normalization",
+    "biased_conv",
+    "biased_conv_transpose",
+    "biased_depthwise_conv",
     "broadcast_to",
     "cast",
     "ceil",
@@ -214,6 +229,8 @@ __all__ = [
     "count_nonzero",
     "ctc_loss",
     "cumsum",
+    "dense",
+    "dense_stack",
     "depthwise_conv",
     "divide",
     "dot",
@@ -264,6 +281,7 @@ __all__ = [
     "max_pool",
     "maximum",
     "mean",
+    "mean_squared_error",
     "min",
     "minimum",
     "mish",
@@ -308,12 +326,14 @@ __all__ = [
     "softplus",
     "softsign",
     "sort",
+    "sparse_crossentropy",
     "sparse_plus",
     "sparse_sigmoid",
     "sparsemax",
     "split",
     "sqrt",
     "square",
+    "squared_error",
     "squareplus",
     "squeeze",
     "stack",

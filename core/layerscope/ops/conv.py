@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from layerscope.ops import layout, shapes
+from layerscope.ops import correlation, layout, shapes
+from layerscope.ops.biased import with_bias
 from layerscope.ops.operation import operation
 from layerscope.ops.windows import Windows, check_padding, filters, restore, volume
 from layerscope.tensor import Shape
@@ -111,7 +113,6 @@ def conv(
     -------
     (batch, *windows, filters), or filters second.
     """
-    _conv_shape(x.shape, kernel.shape, strides, padding, data_format, dilation_rate)
     windows = _conv_windows(x, kernel, strides, padding, data_format, dilation_rate)
     out = _correlate(volume(x, data_format), filters(kernel), windows)
     return restore(out, x.ndim - 2, data_format)
@@ -125,8 +126,20 @@ def _conv_windows(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Windows:
-    spatial: Any = spatial_lengths(x.shape, data_format)
-    return Windows.over(spatial, kernel.shape[:-2], strides, padding, dilation_rate)
+    first = layout.channels_first(data_format)
+    strides, dilation_rate = layout.hashable(strides), layout.hashable(dilation_rate)
+    return _checked_windows(x.shape, kernel.shape, strides, padding, first, dilation_rate)
+
+
+@lru_cache(maxsize=256)
+def _checked_windows(
+    x: Shape, kernel: Shape, strides: Any, padding: str, first: bool, dilation_rate: Any
+) -> Windows:
+    data_format = "channels_first" if first else "channels_last"
+    _conv_shape(x, kernel, strides, padding, data_format, dilation_rate)
+    spatial: Any = spatial_lengths(x, data_format)
+    size: Any = kernel[:-2]
+    return Windows.over(spatial, size, strides, padding, dilation_rate)
 
 
 def _conv_grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
@@ -145,6 +158,15 @@ def _conv_grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: 
 
 conv.gradients(_conv_grad_input, _conv_grad_kernel)
 conv.first_order_only = True
+
+
+@with_bias(conv)
+def biased_conv(x: Array, kernel: Array, bias: Array, **options: Any) -> Array:
+    """`conv` plus a bias (filters,), in one step."""
+    data_format = options.get("data_format")
+    windows = _conv_windows(x, kernel, **options)
+    out = _correlate(volume(x, data_format), filters(kernel), windows, bias)
+    return restore(out, x.ndim - 2, data_format)
 
 
 def _conv_transpose_shape(
@@ -245,6 +267,15 @@ conv_transpose.gradients(_transpose_grad_input, _transpose_grad_kernel)
 conv_transpose.first_order_only = True
 
 
+@with_bias(conv_transpose)
+def biased_conv_transpose(x: Array, kernel: Array, bias: Array, **options: Any) -> Array:
+    """`conv_transpose` plus a bias (filters,), in one step."""
+    data_format = options.get("data_format")
+    windows = _transposed_windows(x, kernel, **options)
+    out = _spread(volume(x, data_format), filters(kernel), windows, kernel.shape[-2], bias)
+    return restore(out, x.ndim - 2, data_format)
+
+
 # Below, images are (batch, depth, height, width, channels) and kernels have three axes of size.
 
 
@@ -252,8 +283,10 @@ def _channels(x: Array, data_format: str | None) -> int:
     return x.shape[1 if layout.channels_first(data_format) else -1]
 
 
-def _correlate(image: Array, kernel: Array, windows: Windows) -> Array:
+def _correlate(image: Array, kernel: Array, windows: Windows, bias: Array | None = None) -> Array:
     """Product of every window with the kernel, as (batch, *windows, filters)."""
+    if correlation.direct(windows, image, kernel):
+        return correlation.correlated(image, kernel, windows, bias)
     groups = image.shape[-1] // kernel.shape[3]
     out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.result_type(image, kernel))
     for part in windows.parts(image):
@@ -261,11 +294,15 @@ def _correlate(image: Array, kernel: Array, windows: Windows) -> Array:
         for inputs, outputs in _groups(kernel, groups):
             product = _rows(patches, inputs, groups) @ _matrix(kernel[..., outputs])
             out[part, ..., outputs] = product.reshape(len(patches), *windows.out, -1)
-    return out
+    return out if bias is None else out + bias
 
 
-def _spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Array:
+def _spread(
+    values: Array, kernel: Array, windows: Windows, channels: int, bias: Array | None = None
+) -> Array:
     """Sum of multiples of the kernel, one for every window: the transpose of `_correlate`."""
+    if correlation.direct(windows, values, kernel):
+        return correlation.spread(values, kernel, windows, channels, bias)
     inputs, groups = kernel.shape[3], channels // kernel.shape[3]
     dtype = np.result_type(values, kernel)
     image = np.empty((len(values), *windows.spatial, channels), dtype)
@@ -276,11 +313,13 @@ def _spread(values: Array, kernel: Array, windows: Windows, channels: int) -> Ar
             product = _matrix(values[part, ..., outputs]) @ _matrix(kernel[..., outputs]).T
             patches[..., columns] = product.reshape(*shape, inputs)
         image[part] = windows.sum_patches(patches)
-    return image
+    return image if bias is None else image + bias
 
 
 def _kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
     """Sum over all windows of the window times its value, in the kernel's shape."""
+    if correlation.direct(windows, image, values):
+        return correlation.kernel_gradient(image, values, kernel, windows)
     groups = image.shape[-1] // kernel.shape[3]
     grad = np.zeros(kernel.shape, np.result_type(image, values))
     for part in windows.parts(image):

@@ -20,12 +20,14 @@ def convert_to_tensor(x: Any, dtype: str | None = None) -> Array:
 
     Values that are recorded or symbolic stay what they are.
     """
+    if dtype is not None:
+        dtype = standardize_dtype(dtype)
     if isinstance(x, (Tensor, KerasTensor)):
-        return x if dtype is None else cast(x, standardize_dtype(dtype))
+        return x if dtype is None or dtype == x.dtype else cast(x, dtype)
     if isinstance(x, Variable):
         x = x.value
     if dtype is not None:
-        return np.asarray(x, dtype=standardize_dtype(dtype))
+        return np.asarray(x, dtype=dtype)
     array = np.asarray(x)
     if not hasattr(x, "dtype"):
         if array.dtype == np.float64:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import depthwise as compiled_depthwise
-from layerscope.ops import layout, shapes
-from layerscope.ops.conv import check_ranks, conv, finished, spatial_lengths
+from layerscope.ops import correlation, layout, shapes
+from layerscope.ops.biased import with_bias
+from layerscope.ops.conv import biased_conv, check_ranks, conv, finished, spatial_lengths
 from layerscope.ops.operation import operation
 from layerscope.ops.windows import Windows, check_padding, filters, restore, volume
 from layerscope.tensor import Shape
@@ -69,11 +70,22 @@ def depthwise_conv(
     (batch, *windows, channels * multiplier), or channels second; those made of one input channel
     stand together.
     """
-    windows = _windows(x, kernel, strides, padding, data_format, dilation_rate)
+    options = (strides, padding, data_format, dilation_rate)
+    return _forward(x, kernel, None, _windows(x, kernel, *options), data_format)
+
+
+def _forward(
+    x: Array, kernel: Array, bias: Array | None, windows: Windows, data_format: str | None
+) -> Array:
     dtype = np.result_type(x, kernel)
-    image = windows.pad(_repeated(volume(x, data_format), kernel)).astype(dtype, copy=False)
-    out = np.zeros((len(x), *windows.out, image.shape[-1]), dtype)
-    compiled_depthwise.depthwise(image, _per_channel(kernel, dtype), out, *windows.steps)
+    image, weights = _repeated(volume(x, data_format), kernel), _per_channel(kernel, dtype)
+    if correlation.direct(windows, image, weights):
+        out = correlation.correlated_each(image, weights, windows, bias)
+    else:
+        image = windows.pad(image).astype(dtype, copy=False)
+        out = np.zeros((len(x), *windows.out, image.shape[-1]), dtype)
+        compiled_depthwise.depthwise(image, weights, out, *windows.steps)
+        out = out if bias is None else out + bias
     return restore(out, x.ndim - 2, data_format)
 
 
@@ -105,11 +117,15 @@ def _grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -
     data_format = options.get("data_format")
     windows = _windows(x, kernel, **options)
     grads = np.ascontiguousarray(volume(g, data_format))
-    padded = windows.empty_padded(len(x), grads.shape[-1], grads.dtype)
     weights = _per_channel(kernel, grads.dtype)
-    compiled_depthwise.depthwise_input_gradient(grads, weights, padded, *windows.steps)
-    grad = windows.crop(padded)
-    grad = grad.reshape(*grad.shape[:4], *kernel.shape[-2:]).sum(-1)
+    if correlation.direct(windows, grads, weights):
+        grad = correlation.spread_each(grads, weights, windows)
+    else:
+        padded = windows.empty_padded(len(x), grads.shape[-1], grads.dtype)
+        compiled_depthwise.depthwise_input_gradient(grads, weights, padded, *windows.steps)
+        grad = windows.crop(padded)
+    if kernel.shape[-1] > 1:
+        grad = grad.reshape(*grad.shape[:4], *kernel.shape[-2:]).sum(-1)
     return restore(grad, x.ndim - 2, data_format)
 
 
@@ -117,7 +133,12 @@ def _grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) 
     data_format = options.get("data_format")
     windows = _windows(x, kernel, **options)
     grads = np.ascontiguousarray(volume(g, data_format))
-    image = windows.pad(_repeated(volume(x, data_format), kernel)).astype(grads.dtype, copy=False)
+    image = _repeated(volume(x, data_format), kernel)
+    if correlation.direct(windows, image, grads):
+        weights = _per_channel(kernel, grads.dtype)
+        grad = correlation.kernel_gradient_each(image, grads, weights, windows)
+        return grad.reshape(kernel.shape)
+    image = windows.pad(image).astype(grads.dtype, copy=False)
     grad = np.zeros((len(x), *windows.size, grads.shape[-1]), grads.dtype)
     compiled_depthwise.depthwise_kernel_gradient(image, grads, grad, *windows.steps)
     return grad.sum(0).reshape(kernel.shape)
@@ -125,6 +146,12 @@ def _grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) 
 
 depthwise_conv.gradients(_grad_input, _grad_kernel)
 depthwise_conv.first_order_only = True
+
+
+@with_bias(depthwise_conv)
+def biased_depthwise_conv(x: Array, kernel: Array, bias: Array, **options: Any) -> Array:
+    """`depthwise_conv` plus a bias (channels * multiplier,), in one step."""
+    return _forward(x, kernel, bias, _windows(x, kernel, **options), options.get("data_format"))
 
 
 def separable_conv(
@@ -135,11 +162,15 @@ def separable_conv(
     padding: str = "valid",
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
+    bias: Array | None = None,
 ) -> Any:
     """`depthwise_conv`, then a `conv` with a kernel of size 1 that mixes the channels.
 
     Shapes: x (batch, *spatial, channels), depthwise_kernel (*size, channels, multiplier),
-    pointwise_kernel (1, ..., channels * multiplier, filters), output (batch, *windows, filters).
+    pointwise_kernel (1, ..., channels * multiplier, filters), bias (filters,) or None,
+    output (batch, *windows, filters).
     """
     x = depthwise_conv(x, depthwise_kernel, strides, padding, data_format, dilation_rate)
-    return conv(x, pointwise_kernel, data_format=data_format)
+    if bias is None:
+        return conv(x, pointwise_kernel, data_format=data_format)
+    return biased_conv(x, pointwise_kernel, bias, data_format=data_format)

@@ -6,18 +6,31 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import activations as loops
+from layerscope.compiled.tasks import WORTH_SHARING
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
+from layerscope.ops.swift import swift
 
 Array = Any
 
 # --- arithmetic -----------------------------------------------------------------------------
 
 
+def _are_large(x1: Array, x2: Array) -> bool:
+    """Tell whether two arrays are worth several threads, which take float32 of one shape."""
+    return (
+        type(x1) is type(x2) is np.ndarray
+        and x1.size >= WORTH_SHARING
+        and x1.shape == x2.shape
+        and x1.dtype == x2.dtype == np.float32
+    )
+
+
 @operation(shapes.broadcast, inputs=2)
 def add(x1: Array, x2: Array) -> Array:
     """Sum, elementwise."""
-    return np.add(x1, x2)
+    return loops.added(x1, x2) if _are_large(x1, x2) else np.add(x1, x2)
 
 
 add.gradients(lambda g, out, a, b: g, lambda g, out, a, b: g)
@@ -35,7 +48,7 @@ subtract.gradients(lambda g, out, a, b: g, lambda g, out, a, b: -g)
 @operation(shapes.broadcast, inputs=2)
 def multiply(x1: Array, x2: Array) -> Array:
     """Product, elementwise."""
-    return np.multiply(x1, x2)
+    return loops.multiplied(x1, x2) if _are_large(x1, x2) else np.multiply(x1, x2)
 
 
 multiply.gradients(lambda g, out, a, b: g * b, lambda g, out, a, b: g * a)
@@ -172,10 +185,10 @@ reciprocal.gradients(lambda g, out, x: -g * out * out)
 @operation()
 def exp(x: Array) -> Array:
     """Exponential."""
-    return np.exp(x)
+    return loops.exp(x)
 
 
-exp.gradients(lambda g, out, x: g * out)
+exp.gradients(swift("exp_gradient", lambda g, out, x: g * out, of_output=True))
 
 
 @operation()
@@ -224,10 +237,10 @@ cos.gradients(lambda g, out, x: -g * sin(x))
 @operation()
 def tanh(x: Array) -> Array:
     """Hyperbolic tangent."""
-    return np.tanh(x)
+    return loops.tanh(x)
 
 
-tanh.gradients(lambda g, out, x: g * (1 - out * out))
+tanh.gradients(swift("tanh_gradient", lambda g, out, x: g * (1 - out * out), of_output=True))
 
 
 @operation()
@@ -251,10 +264,18 @@ def round(x: Array, decimals: int = 0) -> Array:
 @operation()
 def clip(x: Array, x_min: Any, x_max: Any) -> Array:
     """Values limited to ``[x_min, x_max]``; the gradient is zero outside."""
+    if _plain_limits(x_min, x_max):
+        return loops.clipped(x, x_min, x_max)
     return np.clip(x, x_min, x_max)
 
 
+def _plain_limits(*limits: Any) -> bool:
+    return all(isinstance(limit, (int, float)) for limit in limits)
+
+
 def _clip_gradient(g: Array, out: Array, x: Array, x_min: Any, x_max: Any) -> Array:
+    if _plain_limits(x_min, x_max) and type(g) is type(x) is np.ndarray:
+        return loops.clipped_gradient(g, x, x_min, x_max)
     inside = (_value(x) >= x_min) & (_value(x) <= x_max)
     return g * inside.astype(_value(out).dtype)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import resizing as compiled_resizing
+from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
 from layerscope.ops.colors import gaussian_blur as gaussian_blur
@@ -53,8 +55,8 @@ KERNELS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
 INTERPOLATIONS = ("nearest", *KERNELS)
 
 
-def _taps(
-    length: int, new_length: int, interpolation: str, antialias: bool = False
+def _combinations(
+    length: int, new_length: int, interpolation: str, antialias: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which entries each new position combines, and with which weights.
 
@@ -73,6 +75,24 @@ def _taps(
     weights = kernel(np.abs(centres[:, None] - sources) / spread)
     weights[(sources < 0) | (sources >= length)] = 0
     return np.clip(sources, 0, length - 1), weights / weights.sum(axis=1, keepdims=True)
+
+
+@functools.lru_cache(64)
+def _taps(
+    length: int, new_length: int, interpolation: str, antialias: bool, dtype: str, back: bool
+) -> compiled_resizing.Taps:
+    """Return what the loop combines at each new position; on the way `back`, at each old one."""
+    sources, weights = _combinations(length, new_length, interpolation, antialias)
+    into = np.repeat(np.arange(new_length), sources.shape[1])[weights.ravel() != 0]
+    sources, weights = sources[weights != 0], weights[weights != 0]
+    if back:
+        order = np.argsort(sources, kind="stable")
+        into, sources, weights = sources[order], into[order], weights[order]
+    starts = np.searchsorted(into, np.arange((length if back else new_length) + 1))
+    taps = starts, sources, weights.astype(dtype)
+    for array in taps:
+        array.flags.writeable = False
+    return taps
 
 
 def _resize_shape(
@@ -96,26 +116,37 @@ def _resize_shape(
     return (x[0], x[1], *new) if layout.channels_first(data_format) else (x[0], *new, x[3])
 
 
+def _lengths(shape: Any, data_format: str | None) -> tuple[int, int]:
+    """Return height and width."""
+    down, across = _axes(data_format)
+    return shape[down], shape[across]
+
+
 def _axes(data_format: str | None) -> tuple[int, int]:
     return (2, 3) if layout.channels_first(data_format) else (1, 2)
 
 
-def _flat(x: Array, axis: int) -> Array:
-    """Return `x` as (what comes before the axis, the axis, what comes after)."""
-    before = int(np.prod(x.shape[:axis]))
-    after = int(np.prod(x.shape[axis + 1 :]))
-    return np.ascontiguousarray(x).reshape(before, x.shape[axis], after)
-
-
-def _along(
-    loop: Callable[..., None], x: Array, axis: int, new_length: int, taps: tuple[Array, Array]
+def _combined(
+    x: Array,
+    old: Sequence[int],
+    new: Sequence[int],
+    interpolation: str,
+    antialias: bool,
+    data_format: str | None,
+    back: bool = False,
 ) -> Array:
-    """Run an interpolating loop along one axis."""
-    flat = _flat(x, axis)
-    out = np.zeros((flat.shape[0], new_length, flat.shape[2]), x.dtype)
-    sources, weights = taps
-    loop(flat, out, sources, weights.astype(x.dtype))
-    return out.reshape(*x.shape[:axis], new_length, *x.shape[axis + 1 :])
+    """Return images of shape `old` with shape `new`, or take the gradient of the `new` `back`."""
+    images = np.ascontiguousarray(layout.channels_last(x, data_format))
+    rows, columns = (
+        _taps(length, new_length, interpolation, antialias, x.dtype.name, back)
+        for length, new_length in zip(old, new, strict=True)
+    )
+    lengths = old if back else new
+    out = np.empty((len(images), *lengths, images.shape[-1]), x.dtype)
+    if out.size:
+        tasks = min(tasks_of(max(out.size, x.size)), len(out) * out.shape[1])
+        compiled_resizing.resize(tasks, images, out, rows, columns)
+    return layout.restore_format(out, data_format)
 
 
 @operation(_resize_shape, dtype=float_result)
@@ -129,13 +160,18 @@ def _resize(
     """Images of another height and width."""
     _resize_shape(x.shape, size, interpolation, antialias, data_format)
     x = x.astype(float_type_for(x.dtype), copy=False)
-    for axis, new_length in zip(_axes(data_format), layout.per_axis(size, 2), strict=True):
-        taps = _taps(x.shape[axis], new_length, interpolation, antialias)
-        x = _along(compiled_resizing.interpolate, x, axis, new_length, taps)
-    return x
+    old, new = _lengths(x.shape, data_format), layout.per_axis(size, 2)
+    return _combined(x, old, new, interpolation, antialias, data_format)
 
 
-@_resize.joint_gradient
+@operation(lambda g, shape, **_: shape)
+def _unresize(g: Array, shape: Shape, **options: Any) -> Array:
+    """Hand what each new pixel stands for back to those it was made of, in images of a shape."""
+    data_format = options["data_format"]
+    old, new = _lengths(shape, data_format), _lengths(g.shape, data_format)
+    return _combined(g, old, new, **options, back=True)
+
+
 def _resize_gradient(
     g: Array,
     out: Array,
@@ -144,11 +180,22 @@ def _resize_gradient(
     interpolation: str = "bilinear",
     antialias: bool = False,
     data_format: str | None = None,
-) -> tuple[Array]:
-    for axis, new_length in zip(_axes(data_format), layout.per_axis(size, 2), strict=True):
-        taps = _taps(x.shape[axis], new_length, interpolation, antialias)
-        g = _along(compiled_resizing.interpolate_gradient, g, axis, x.shape[axis], taps)
-    return (g,)
+) -> Array:
+    return _unresize(
+        g,
+        shape=tuple(x.shape),
+        interpolation=interpolation,
+        antialias=antialias,
+        data_format=data_format,
+    )
+
+
+_resize.gradients(_resize_gradient)
+_unresize.gradients(
+    lambda g, out, x, shape, **options: _resize(
+        g, size=_lengths(x.shape, options["data_format"]), **options
+    )
+)
 
 
 def aspect_window(

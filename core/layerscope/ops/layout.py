@@ -36,3 +36,8 @@ def per_axis(value: int | Sequence[int], rank: int) -> tuple[int, ...]:
             f"Expected one number, or one per spatial axis ({rank}). Received: {value!r}"
         )
     return tuple(int(one) for one in value)
+
+
+def hashable(value: int | Sequence[int]) -> int | tuple[int, ...]:
+    """Return numbers given once or per axis as what can be looked up."""
+    return tuple(value) if isinstance(value, (list, tuple)) else value  # type: ignore[return-value]

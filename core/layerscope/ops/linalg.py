@@ -24,7 +24,14 @@ def matmul(x1: Array, x2: Array) -> Array:
     return np.matmul(x1, x2)
 
 
+def _are_matrices(a: Array, b: Array) -> bool:
+    """Tell whether both are plain arrays with two axes, which is what networks multiply most."""
+    return type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2
+
+
 def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
+    if _are_matrices(g, b):
+        return np.matmul(g, b.T)
     if len(a.shape) == 1 and len(b.shape) == 1:
         return g * b
     if len(b.shape) == 1:
@@ -35,6 +42,8 @@ def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
 
 
 def _matmul_right(g: Array, out: Array, a: Array, b: Array) -> Array:
+    if _are_matrices(a, g):
+        return np.matmul(a.T, g)
     if len(a.shape) == 1 and len(b.shape) == 1:
         return g * a
     if len(b.shape) == 1:

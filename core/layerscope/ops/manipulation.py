@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import rows as compiled_rows
+from layerscope.compiled.tasks import WORTH_SHARING, tasks_of
 from layerscope.config import floatx, standardize_dtype
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import equal
@@ -109,7 +111,26 @@ broadcast_to.gradients(lambda g, out, x, shape: g)
 
 @operation(shapes.concatenate, inputs=None)
 def _concatenate(*xs: Array, axis: int = -1) -> Array:
-    return np.concatenate(xs, axis=axis)
+    first = xs[0]
+    if first.size < WORTH_SHARING or any(x.dtype != np.float32 for x in xs):
+        return np.concatenate(xs, axis=axis)
+    return _joined(xs, axis % first.ndim)
+
+
+def _joined(xs: Sequence[Array], axis: int) -> Array:
+    """Join float32 arrays on the threads there are."""
+    if len({(*x.shape[:axis], *x.shape[axis + 1 :]) for x in xs}) > 1:
+        # NumPy says what is wrong.
+        return np.concatenate(xs, axis=axis)
+    before, after = xs[0].shape[:axis], xs[0].shape[axis + 1 :]
+    shape = (*before, builtins.sum(x.shape[axis] for x in xs), *after)
+    out = np.empty(shape, np.float32)
+    flat, at = out.reshape(math.prod(before), -1), 0
+    for x in xs:
+        columns = np.ascontiguousarray(x).reshape(len(flat), -1)
+        compiled_rows.copy_columns(tasks_of(columns.size), columns, at, flat)
+        at += columns.shape[1]
+    return out
 
 
 @_concatenate.joint_gradient
@@ -272,7 +293,22 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
 
     Negative indices count from the end.
     """
-    return np.take(x, np.asarray(indices), axis=axis)
+    indices = np.asarray(indices)
+    if axis == 0 and x.ndim == 2 and x.dtype == np.float32 and x.flags.c_contiguous:
+        return _rows_at(x, indices)
+    return np.take(x, indices, axis=axis)
+
+
+def _rows_at(x: Array, indices: Array) -> Array:
+    size = indices.size * x.shape[1]
+    whole = size > 0 and indices.dtype in (np.int32, np.int64)
+    if not whole or indices.min() < -len(x) or indices.max() >= len(x):
+        # NumPy says what is wrong.
+        return np.take(x, indices, axis=0)
+    out = np.empty((*indices.shape, x.shape[1]), x.dtype)
+    places = np.ascontiguousarray(indices).reshape(-1)
+    compiled_rows.take_rows(tasks_of(size), x, places, out.reshape(-1, x.shape[1]))
+    return out
 
 
 @operation(_given_shape)
@@ -282,8 +318,9 @@ def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) ->
     at = 0 if axis is None else axis % len(shape)
     lengths = (math.prod(shape),) if axis is None else shape
     before, after = math.prod(lengths[:at]), math.prod(lengths[at + 1 :])
-    out = np.zeros((before, lengths[at], after), g.dtype)
-    compiled_rows.add_rows(np.ascontiguousarray(g).reshape(before, places.size, after), places, out)
+    out = np.empty((before, lengths[at], after), g.dtype)
+    rows = np.ascontiguousarray(g).reshape(before, places.size, after)
+    compiled_rows.sum_rows(tasks_of(out.size), rows, places, out)
     return out.reshape(shape)
 
 

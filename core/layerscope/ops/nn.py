@@ -7,15 +7,22 @@ and a vanishing factor would be NaN, the infinite one is limited first.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import activations as loops
+from layerscope.compiled import dropout as random_loops
+from layerscope.compiled import softmax as row_loops
+from layerscope.compiled.tasks import tasks_of
+from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import abs, clip, exp, maximum, minimum, rsqrt, square, tanh, where
 from layerscope.ops.manipulation import cast, split
-from layerscope.ops.operation import operation
+from layerscope.ops.operation import float_result, operation
 from layerscope.ops.reductions import sum
+from layerscope.ops.swift import swift
 
 Array = Any
 
@@ -28,31 +35,37 @@ _FAR = 1e4
 @operation()
 def relu(x: Array) -> Array:
     """``max(x, 0)``; the gradient at zero is zero."""
-    return np.maximum(x, 0)
+    return loops.relu(x)
 
 
-relu.gradients(lambda g, out, x: g * (out > 0))
+relu.gradients(swift("relu_gradient", lambda g, out, x: g * (out > 0), of_output=True))
 
 
 @operation()
 def relu6(x: Array) -> Array:
     """``min(max(x, 0), 6)``; the gradient at zero and six is zero."""
-    return np.clip(x, 0, 6)
+    return loops.clipped(x, 0, 6)
 
 
-relu6.gradients(lambda g, out, x: g * ((out > 0) * (out < 6)))
+relu6.gradients(
+    swift("relu6_gradient", lambda g, out, x: g * ((out > 0) * (out < 6)), of_output=True)
+)
 
 
 @operation()
 def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
     """``x`` where that is not negative, ``negative_slope * x`` elsewhere."""
     if negative_slope == 0:
-        return np.maximum(x, 0)
-    return np.where(np.greater_equal(x, 0), x, np.multiply(negative_slope, x))
+        return loops.relu(x)
+    return loops.leaky_relu(x, negative_slope)
 
 
 leaky_relu.gradients(
-    lambda g, out, x, negative_slope=0.2: where(x >= 0, g, negative_slope * g),
+    swift(
+        "leaky_relu_gradient",
+        lambda g, out, x, negative_slope=0.2: where(x >= 0, g, negative_slope * g),
+        parameters=lambda negative_slope=0.2: (negative_slope,),
+    )
 )
 
 
@@ -107,9 +120,15 @@ def hard_tanh(x: Array) -> Array:
     return clip(x, -1.0, 1.0)
 
 
+@operation()
 def hard_sigmoid(x: Array) -> Array:
     """``x / 6 + 1 / 2`` limited to [0, 1]."""
-    return clip(x / 6 + 0.5, 0.0, 1.0)
+    return loops.hard_sigmoid(x)
+
+
+hard_sigmoid.gradients(
+    swift("hard_sigmoid_gradient", lambda g, out, x: g * where(abs(x) <= 3, 1 / 6, 0.0))
+)
 
 
 def sparse_sigmoid(x: Array) -> Array:
@@ -120,10 +139,12 @@ def sparse_sigmoid(x: Array) -> Array:
 @operation()
 def hard_silu(x: Array) -> Array:
     """``x * hard_sigmoid(x)``."""
-    return np.maximum(x, -3) * np.clip(np.divide(x, 6) + 0.5, 0, 1)
+    return loops.hard_silu(x)
 
 
-hard_silu.gradients(lambda g, out, x: g * where(abs(x) < 3, x / 3 + 0.5, x > 0))
+hard_silu.gradients(
+    swift("hard_silu_gradient", lambda g, out, x: g * where(abs(x) < 3, x / 3 + 0.5, x > 0))
+)
 hard_swish = hard_silu
 
 
@@ -138,39 +159,46 @@ sparse_plus.gradients(lambda g, out, x: g * sparse_sigmoid(x))
 # --- exponential units ----------------------------------------------------------------------
 
 
+def _unit_gradient(parameters: Callable[..., tuple[float, float, float]]) -> Any:
+    """Return the gradient of an exponential unit with the parameters its options make."""
+
+    def rule(g: Array, out: Array, x: Array, **options: float) -> Array:
+        above, below, rate = parameters(**options)
+        return g * where(x > 0, above, below * rate * exp(rate * minimum(x, 0)))
+
+    return swift("exponential_unit_gradient", rule, parameters=parameters)
+
+
 @operation()
 def elu(x: Array, alpha: float = 1.0) -> Array:
     """``x`` where that is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
-    return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0)))
+    return loops.exponential_unit(x, 1.0, alpha, 1.0)
 
 
-def _elu_slope(x: Array, alpha: float) -> Array:
-    return where(x > 0, 1.0, alpha * exp(minimum(x, 0)))
-
-
-elu.gradients(lambda g, out, x, alpha=1.0: g * _elu_slope(x, alpha))
+elu.gradients(_unit_gradient(lambda alpha=1.0: (1.0, alpha, 1.0)))
 
 #: Klambauer et al. 2017: with these, activations of mean 0 and variance 1 keep both.
 _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
+_SELU = (_SELU_SCALE, _SELU_SCALE * _SELU_ALPHA, 1.0)
 
 
 @operation()
 def selu(x: Array) -> Array:
     """``scale * elu(x, alpha)`` with the two constants of Klambauer et al. 2017."""
-    return _SELU_SCALE * elu(x, alpha=_SELU_ALPHA)
+    return loops.exponential_unit(x, *_SELU)
 
 
-selu.gradients(lambda g, out, x: g * (_SELU_SCALE * _elu_slope(x, _SELU_ALPHA)))
+selu.gradients(_unit_gradient(lambda: _SELU))
 
 
 @operation()
 def celu(x: Array, alpha: float = 1.0) -> Array:
     """``max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))``."""
-    return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+    return loops.exponential_unit(x, 1.0, alpha, 1 / alpha)
 
 
-celu.gradients(lambda g, out, x, alpha=1.0: g * _elu_slope(x / alpha, 1.0))
+celu.gradients(_unit_gradient(lambda alpha=1.0: (1.0, alpha, 1 / alpha)))
 
 # --- S-shaped functions and what is made of them --------------------------------------------
 
@@ -178,12 +206,10 @@ celu.gradients(lambda g, out, x, alpha=1.0: g * _elu_slope(x / alpha, 1.0))
 @operation()
 def sigmoid(x: Array) -> Array:
     """``1 / (1 + exp(-x))``."""
-    # Where exp(-x) overflows the quotient is 0, as it should be; tanh(x / 2) would round there.
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-np.asarray(x)))
+    return loops.sigmoid(x)
 
 
-sigmoid.gradients(lambda g, out, x: g * out * (1 - out))
+sigmoid.gradients(swift("sigmoid_gradient", lambda g, out, x: g * out * (1 - out), of_output=True))
 
 
 @operation()
@@ -198,12 +224,10 @@ log_sigmoid.gradients(lambda g, out, x: g * sigmoid(-x))
 @operation()
 def softplus(x: Array) -> Array:
     """``log(1 + exp(x))``."""
-    # A NaN passes through, but NumPy would warn of it.
-    with np.errstate(invalid="ignore"):
-        return np.logaddexp(x, np.zeros((), np.asarray(x).dtype))
+    return loops.softplus(x)
 
 
-softplus.gradients(lambda g, out, x: g * sigmoid(x))
+softplus.gradients(swift("softplus_gradient", lambda g, out, x: g * sigmoid(x)))
 
 
 @operation()
@@ -225,17 +249,16 @@ squareplus.gradients(_squareplus_gradient)
 @operation()
 def softsign(x: Array) -> Array:
     """``x / (1 + abs(x))``."""
-    x = np.clip(x, -1e17, 1e17)
-    return x / (1 + np.abs(x))
+    return loops.softsign(x)
 
 
-softsign.gradients(lambda g, out, x: g * square(1 / (1 + abs(x))))
+softsign.gradients(swift("softsign_gradient", lambda g, out, x: g * square(1 / (1 + abs(x)))))
 
 
 @operation()
 def silu(x: Array) -> Array:
     """``x * sigmoid(x)``."""
-    return np.maximum(x, -_FAR) * sigmoid(x)
+    return loops.silu(x)
 
 
 def _silu_gradient(g: Array, out: Array, x: Array) -> Array:
@@ -243,14 +266,14 @@ def _silu_gradient(g: Array, out: Array, x: Array) -> Array:
     return g * (gate + clip(x, -_FAR, _FAR) * gate * (1 - gate))
 
 
-silu.gradients(_silu_gradient)
+silu.gradients(swift("silu_gradient", _silu_gradient))
 swish = silu
 
 
 @operation()
 def mish(x: Array) -> Array:
     """``x * tanh(softplus(x))``."""
-    return np.maximum(x, -_FAR) * np.tanh(softplus(x))
+    return loops.mish(x)
 
 
 def _mish_gradient(g: Array, out: Array, x: Array) -> Array:
@@ -258,7 +281,7 @@ def _mish_gradient(g: Array, out: Array, x: Array) -> Array:
     return g * (gate + clip(x, -_FAR, _FAR) * sigmoid(x) * (1 - gate * gate))
 
 
-mish.gradients(_mish_gradient)
+mish.gradients(swift("mish_gradient", _mish_gradient))
 
 
 @operation()
@@ -279,9 +302,7 @@ erf.gradients(
 @operation()
 def normal_cdf(x: Array) -> Array:
     """Probability that a standard normal value is below x, exact in both tails."""
-    from scipy import special
-
-    return special.ndtr(x)
+    return loops.normal_cdf_formula(x)
 
 
 def _normal_density(x: Array) -> Array:
@@ -302,9 +323,7 @@ def gelu(x: Array, approximate: bool = True) -> Array:
 
     The approximation is ``x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))``.
     """
-    # sigmoid(2 z) is (1 + tanh(z)) / 2 without its cancellation.
-    gate = sigmoid(2 * _gelu_argument(x)) if approximate else normal_cdf(x)
-    return np.maximum(x, -_FAR) * gate
+    return loops.gelu_tanh(x) if approximate else loops.gelu(x)
 
 
 def _gelu_gradient(g: Array, out: Array, x: Array, approximate: bool = True) -> Array:
@@ -316,7 +335,14 @@ def _gelu_gradient(g: Array, out: Array, x: Array, approximate: bool = True) -> 
     return g * (gate + near * slope * gate * (1 - gate))
 
 
-gelu.gradients(_gelu_gradient)
+_GELU = swift("gelu_gradient", _gelu_gradient, parameters=lambda approximate=False: ())
+_GELU_TANH = swift("gelu_tanh_gradient", _gelu_gradient, parameters=lambda approximate=True: ())
+
+gelu.gradients(
+    lambda g, out, x, approximate=True: (_GELU_TANH if approximate else _GELU)(
+        g, out, x, approximate=approximate
+    )
+)
 
 
 def glu(x: Array, axis: int = -1) -> Array:
@@ -340,25 +366,59 @@ def glu(x: Array, axis: int = -1) -> Array:
 # --- over an axis ---------------------------------------------------------------------------
 
 
+def _is_of_rows(x: Any, axis: int | tuple[int, ...]) -> bool:
+    """Tell whether compiled loops take an array, normalized over its last axis."""
+    if type(x) is not np.ndarray or x.dtype != np.float32 or not x.size:
+        return False
+    return axis in (-1, (-1,), x.ndim - 1, (x.ndim - 1,))
+
+
+def _through_rows(loop: Callable[..., None], *arrays: Array) -> Array:
+    """Return what a compiled loop makes of the rows of arrays of one shape."""
+    shape = arrays[0].shape
+    rows = [np.ascontiguousarray(array).reshape(-1, shape[-1]) for array in arrays]
+    out = np.empty(rows[0].shape, np.float32)
+    loop(tasks_of(out.size), *rows, out)
+    return out.reshape(shape)
+
+
 @operation()
 def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """``exp(x) / sum(exp(x))`` over `axis`."""
+    if _is_of_rows(x, axis):
+        return _through_rows(row_loops.softmax_rows, x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     e /= np.sum(e, axis=axis, keepdims=True)
     return e
 
 
-softmax.gradients(lambda g, out, x, axis=-1: out * (g - sum(g * out, axis=axis, keepdims=True)))
+def _softmax_gradient(g: Array, out: Array, x: Array, axis: int | tuple[int, ...] = -1) -> Array:
+    if _is_of_rows(g, axis) and _is_of_rows(out, axis):
+        return _through_rows(row_loops.softmax_rows_gradient, g, out)
+    return out * (g - sum(g * out, axis=axis, keepdims=True))
+
+
+softmax.gradients(_softmax_gradient)
 
 
 @operation()
 def log_softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """Logarithm of the softmax, exact where the softmax underflows."""
+    if _is_of_rows(x, axis):
+        return _through_rows(row_loops.log_softmax_rows, x)
     shifted = x - np.max(x, axis=axis, keepdims=True)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
-log_softmax.gradients(lambda g, out, x, axis=-1: g - exp(out) * sum(g, axis=axis, keepdims=True))
+def _log_softmax_gradient(
+    g: Array, out: Array, x: Array, axis: int | tuple[int, ...] = -1
+) -> Array:
+    if _is_of_rows(g, axis) and _is_of_rows(out, axis):
+        return _through_rows(row_loops.log_softmax_rows_gradient, g, out)
+    return g - exp(out) * sum(g, axis=axis, keepdims=True)
+
+
+log_softmax.gradients(_log_softmax_gradient)
 
 
 @operation()
@@ -386,6 +446,30 @@ def _sparsemax_gradient(g: Array, out: Array, x: Array, axis: int = -1) -> Array
 
 
 sparsemax.gradients(_sparsemax_gradient)
+
+# --- at random ------------------------------------------------------------------------------
+
+
+@operation(dtype=float_result)
+def drop(x: Array, keys: Array, rate: float) -> Array:
+    """Zero a fraction `rate` of the entries, scale the others by ``1 / (1 - rate)``.
+
+    Parameters
+    ----------
+    keys : two random whole numbers of 32 bits for every block of entries, which say the ones to
+        zero; shape (blocks, 2).
+    rate : below one.
+    """
+    dtype = np.dtype(float_type_for(x.dtype))
+    values, out = np.ascontiguousarray(x, dtype), np.empty(x.shape, dtype)
+    limit = np.uint32(min(int(rate * 2**32), 2**32 - 1))
+    scale = dtype.type(1 / (1 - rate))
+    random_loops.drop(tasks_of(x.size), values.reshape(-1), keys, limit, scale, out.reshape(-1))
+    return out
+
+
+# The same entries of the gradient are zeroed.
+drop.gradients(lambda g, out, x, keys, rate: drop(g, keys=keys, rate=rate))
 
 __all__ = [
     "celu", "elu", "erf", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish",

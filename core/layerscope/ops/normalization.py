@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from layerscope.compiled import normalization as compiled_normalization
+from layerscope.compiled import normalization as loops
+from layerscope.compiled import standardizing as small
+from layerscope.compiled.tasks import WORTH_SHARING, repeats, tasks_of
+from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import rsqrt, square
 from layerscope.ops.manipulation import reshape
 from layerscope.ops.operation import operation
 from layerscope.ops.reductions import mean as mean_over
+from layerscope.ops.reductions import sum as sum_over
 from layerscope.ops.reductions import var as variance_over
 from layerscope.tensor import Shape
 
@@ -28,6 +33,61 @@ def _along(value: Array, x: Array, axis: Axes) -> Array:
         return value
     lengths = (length if index in axes else 1 for index, length in enumerate(x.shape))
     return reshape(value, tuple(lengths))
+
+
+def _wide(rows: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Put short rows side by side, and repeat what there is per column as often."""
+    times = repeats(*rows.shape)
+    if times == 1:
+        return (rows, *map(np.ascontiguousarray, values))
+    wide = rows.reshape(len(rows) // times, -1)
+    return (wide, *(np.tile(value, times) for value in values))
+
+
+def _partial_sums(rows: np.ndarray) -> np.ndarray:
+    """Return room for two sums per column of every part of `rows`."""
+    return np.empty((tasks_of(rows.size), 2, rows.shape[1]))
+
+
+def _total(partial: np.ndarray, channels: int) -> np.ndarray:
+    """Add up what parts of rows, perhaps put side by side, have summed; shape (2, channels)."""
+    return partial.sum(0).reshape(2, -1, channels).sum(1)
+
+
+@operation(inputs=4)
+def scale_and_shift(x: Array, mean: Array, factor: Array, offset: Array, axis: int = -1) -> Array:
+    """``(x - mean) * factor + offset`` for each entry of `axis`, of which all others have one."""
+    rows = _rows(x, axis, np.result_type(x, factor))
+    if not rows.size:
+        return _unrows(rows, x.shape, axis)
+    values = [np.asarray(value, rows.dtype) for value in (mean, factor, offset)]
+    wide, *repeated = _wide(rows, *values)
+    out = np.empty_like(wide)
+    loops.scale_columns(tasks_of(out.size), wide, *repeated, out)
+    return _unrows(out, x.shape, axis)
+
+
+@scale_and_shift.joint_gradient
+def _scale_and_shift_gradient(
+    grad: Array, out: Array, x: Array, mean: Array, factor: Array, offset: Array, axis: int = -1
+) -> tuple[Array, ...]:
+    if type(grad) is not np.ndarray or type(out) is not np.ndarray or not x.size:
+        others = tuple(k for k in range(len(x.shape)) if k != axis % len(x.shape))
+        scaled = grad * _along(factor, x, axis)
+        products = grad * (x - _along(mean, x, axis))
+        return scaled, -sum_over(scaled, others), sum_over(products, others), sum_over(grad, others)
+    rows = _rows(x, axis, out.dtype)
+    values = (np.asarray(value, out.dtype) for value in (mean, factor))
+    wide, *repeated = _wide(rows, *values)
+    grads = _rows(grad, axis, out.dtype).reshape(wide.shape)
+    grad_x, partial = np.empty_like(wide), _partial_sums(wide)
+    loops.scale_columns_gradient(len(partial), grads, wide, *repeated, grad_x, partial)
+    total, products = _total(partial, rows.shape[1]).astype(out.dtype)
+    return _unrows(grad_x, x.shape, axis), -total * factor, products, total
+
+
+# Written with operations where it is recorded.
+scale_and_shift.first_order_only = False
 
 
 def batch_normalization(
@@ -49,8 +109,9 @@ def batch_normalization(
     factor = rsqrt(variance + epsilon)
     if scale is not None:
         factor = factor * scale
-    out = (x - _along(mean, x, axis)) * _along(factor, x, axis)
-    return out if offset is None else out + _along(offset, x, axis)
+    if offset is None:
+        offset = np.zeros(mean.shape, str(mean.dtype))
+    return scale_and_shift(x, mean, factor, offset, axis=axis)
 
 
 def _normalize_batch_shape(
@@ -62,12 +123,15 @@ def _normalize_batch_shape(
 
 def _rows(x: Array, axis: int, dtype: Any) -> Array:
     """`x` as a matrix with `axis` along its rows."""
-    moved = np.moveaxis(x, axis, -1)
+    last = axis in (-1, x.ndim - 1)
+    moved = x if last else np.moveaxis(x, axis, -1)
     return np.ascontiguousarray(moved, dtype).reshape(-1, moved.shape[-1])
 
 
 def _unrows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
     """Undo `_rows`."""
+    if axis in (-1, len(shape) - 1):
+        return rows.reshape(shape)
     lengths = np.moveaxis(np.empty(shape, bool), axis, -1).shape
     return np.moveaxis(rows.reshape(lengths), -1, axis)
 
@@ -87,18 +151,39 @@ def normalize_batch(
     Normalized `x`, and the mean and (biased) variance over all other axes.
     """
     rows = _rows(x, axis, scale.dtype)
-    out = np.empty_like(rows)
-    mean, variance = np.empty_like(rows, shape=rows.shape[1:]), np.empty_like(scale)
-    compiled_normalization.standardize_columns(
-        rows,
-        np.ascontiguousarray(scale),
-        np.ascontiguousarray(offset),
-        float(epsilon),
-        out,
-        mean,
-        variance,
-    )
+    if rows.size < WORTH_SHARING:
+        out, mean, variance = np.empty_like(rows), np.empty_like(scale), np.empty_like(scale)
+        small.standardize_columns(
+            rows, *_pair(rows, scale, offset), float(epsilon), out, mean, variance
+        )
+        return _unrows(out, x.shape, axis), mean, variance
+    mean, variance = _moments(rows)
+    # In single precision the root of a small variance would lose what epsilon adds to it.
+    factor = (scale / np.sqrt(variance + np.float64(epsilon))).astype(rows.dtype)
+    mean, variance = mean.astype(rows.dtype), variance.astype(rows.dtype)
+    wide, *repeated = _wide(rows, mean, factor, offset)
+    out = np.empty_like(wide)
+    loops.scale_columns(tasks_of(out.size), wide, *repeated, out)
     return _unrows(out, x.shape, axis), mean, variance
+
+
+def _pair(rows: np.ndarray, first: Array, second: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return two vectors as loops take them beside `rows`."""
+    return np.ascontiguousarray(first, rows.dtype), np.ascontiguousarray(second, rows.dtype)
+
+
+def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and (biased) variance of each column, in double precision."""
+    n, channels = rows.shape
+    shift = np.zeros(channels, rows.dtype)
+    if n:
+        np.copyto(shift, rows[0], where=np.isfinite(rows[0]))
+    wide, repeated = _wide(rows, shift)
+    partial = _partial_sums(wide)
+    loops.column_moments(len(partial), wide, repeated, partial)
+    with np.errstate(invalid="ignore"):
+        distance, square = _total(partial, channels) / np.float64(n)
+        return distance + shift, np.maximum(square - distance * distance, 0)
 
 
 @normalize_batch.joint_gradient
@@ -113,21 +198,32 @@ def _normalize_batch_gradient(
 ) -> tuple[Array, Array, Array]:
     (grad, grad_mean, grad_variance), (_, mean, variance) = grads, outs
     rows = _rows(x, axis, scale.dtype)
-    grad_x, grad_scale, grad_offset = np.empty_like(rows), np.empty_like(mean), np.empty_like(mean)
-    compiled_normalization.standardize_columns_gradient(
-        _rows(grad, axis, scale.dtype),
-        np.ascontiguousarray(grad_mean, scale.dtype),
-        np.ascontiguousarray(grad_variance, scale.dtype),
-        rows,
-        np.ascontiguousarray(scale),
-        float(epsilon),
-        mean,
-        variance,
-        grad_x,
-        grad_scale,
-        grad_offset,
+    n, channels = rows.shape
+    if rows.size < WORTH_SHARING:
+        found = np.empty_like(rows), np.empty_like(mean), np.empty_like(mean)
+        small.standardize_columns_gradient(
+            _rows(grad, axis, scale.dtype), *_pair(rows, grad_mean, grad_variance), rows,
+            np.ascontiguousarray(scale), float(epsilon), mean, variance, *found,
+        )  # fmt: skip
+        return _unrows(found[0], x.shape, axis), found[1], found[2]
+    wide, middle = _wide(rows, mean)
+    grads_wide = _rows(grad, axis, scale.dtype).reshape(wide.shape)
+    partial = _partial_sums(wide)
+    loops.column_products(len(partial), grads_wide, wide, middle, partial)
+    total, products = _total(partial, channels)
+    inverse = 1 / np.sqrt(variance + np.float64(epsilon))
+    grad_scale, factor = products * inverse, scale * inverse
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift = (factor * total - grad_mean) / np.float64(n)
+        slope = (factor * inverse * grad_scale - 2 * grad_variance) / np.float64(n)
+    values = (value.astype(rows.dtype) for value in (factor, shift, slope))
+    _, *repeated = _wide(rows, *values)
+    grad_x = np.empty_like(wide)
+    loops.standardized_columns_gradient(
+        tasks_of(wide.size), grads_wide, wide, middle, *repeated, grad_x
     )
-    return _unrows(grad_x, x.shape, axis), grad_scale, grad_offset
+    grads_found = grad_scale.astype(scale.dtype), total.astype(scale.dtype)
+    return _unrows(grad_x, x.shape, axis), *grads_found
 
 
 def _standardize(x: Array, axis: Axes, epsilon: float) -> tuple[Array, Array]:
@@ -160,6 +256,93 @@ def _standardize_gradient(
 standardize.gradients(_standardize_gradient)
 
 
+def _trailing(x: Array, axis: Axes) -> int | None:
+    """Return how many entries `axis` holds if it is the last axes in order, else None."""
+    ndim = len(x.shape)
+    axes = shapes.normalize_axes(axis, ndim)
+    lengths = x.shape[ndim - len(axes) :]
+    if list(axes) != list(range(ndim - len(axes), ndim)) or None in lengths:
+        return None
+    return math.prod(lengths)
+
+
+def _normalized_rows(
+    x: Array, scale: Array, offset: Array, centered: bool = True, epsilon: float = 1e-7
+) -> tuple[Array, tuple[Array, Array]]:
+    dtype = x.dtype if x.dtype == scale.dtype else np.result_type(x, scale)
+    rows = np.ascontiguousarray(x, dtype).reshape(-1, scale.size)
+    out = np.empty_like(rows)
+    mean, inverse = np.empty_like(rows, shape=len(rows)), np.empty_like(rows, shape=len(rows))
+    loops.standardize_rows(
+        tasks_of(rows.size), rows, *_vectors(dtype, scale, offset), float(epsilon), centered,
+        out, mean, inverse,
+    )  # fmt: skip
+    return out.reshape(x.shape), (mean, inverse)
+
+
+def _vectors(dtype: Any, *values: Array) -> list[Array]:
+    return [np.ascontiguousarray(value, dtype).reshape(-1) for value in values]
+
+
+@operation(inputs=3)
+def normalize_rows(
+    x: Array, scale: Array, offset: Array, centered: bool = True, epsilon: float = 1e-7
+) -> Array:
+    """Normalize over the last axes, as many as `scale` and `offset` have, then apply these.
+
+    Parameters
+    ----------
+    centered : whether the mean is subtracted, rather than taken to be zero.
+    """
+    return _normalized_rows(x, scale, offset, centered, epsilon)[0]
+
+
+normalize_rows.saving(_normalized_rows)
+
+
+@normalize_rows.joint_gradient
+def _normalize_rows_gradient(
+    grad: Array,
+    out: Array,
+    x: Array,
+    scale: Array,
+    offset: Array,
+    saved: tuple[Array, Array],
+    centered: bool = True,
+    epsilon: float = 1e-7,
+) -> tuple[Array, Array, Array]:
+    if type(grad) is not np.ndarray or type(out) is not np.ndarray:
+        return _recorded_rows_gradient(grad, x, scale, centered, epsilon)
+    mean, inverse = saved
+    dtype = out.dtype
+    rows = np.ascontiguousarray(x, dtype).reshape(-1, scale.size)
+    grads = np.ascontiguousarray(grad, dtype).reshape(rows.shape)
+    grad_x, partial = np.empty_like(rows), _partial_sums(rows)
+    loops.standardize_rows_gradient(
+        len(partial), grads, rows, *_vectors(dtype, scale), centered, mean, inverse, grad_x, partial
+    )
+    total, products = partial.sum(0).astype(scale.dtype)
+    return grad_x.reshape(x.shape), products.reshape(scale.shape), total.reshape(scale.shape)
+
+
+# Written with operations where it is recorded.
+normalize_rows.first_order_only = False
+
+
+def _recorded_rows_gradient(
+    grad: Array, x: Array, scale: Array, centered: bool, epsilon: float
+) -> tuple[Array, Array, Array]:
+    axis = tuple(range(-len(scale.shape), 0))
+    distance = x - mean_over(x, axis=axis, keepdims=True) if centered else x
+    inverse = rsqrt(mean_over(square(distance), axis=axis, keepdims=True) + epsilon)
+    unit, scaled = distance * inverse, grad * scale
+    grad_x = scaled - unit * mean_over(scaled * unit, axis=axis, keepdims=True)
+    if centered:
+        grad_x = grad_x - mean_over(scaled, axis=axis, keepdims=True)
+    # The tape sums over the samples.
+    return grad_x * inverse, grad * unit, grad
+
+
 def layer_normalization(
     x: Array,
     gamma: Array | None = None,
@@ -177,6 +360,8 @@ def layer_normalization(
     """
     if rms_scaling:
         out = x * rsqrt(variance_over(x, axis=axis, keepdims=True) + epsilon)
+    elif _trailing(x, axis):
+        return normalize_rows(x, *_affine(x, axis, gamma, beta), epsilon=epsilon)
     else:
         out = standardize(x, axis=axis, epsilon=epsilon)
     if gamma is not None:
@@ -184,10 +369,24 @@ def layer_normalization(
     return out if beta is None else out + _along(beta, x, axis)
 
 
+def _affine(x: Array, axis: Axes, gamma: Array | None, beta: Array | None) -> tuple[Array, Array]:
+    """Return a scale and an offset for the last axes, ones and zeros where there is none."""
+    if gamma is not None and beta is not None:
+        return gamma, beta
+    lengths = tuple(x.shape)[len(x.shape) - len(shapes.normalize_axes(axis, len(x.shape))) :]
+    dtype = float_type_for(x.dtype)
+    return (
+        np.ones(lengths, dtype) if gamma is None else gamma,
+        np.zeros(lengths, dtype) if beta is None else beta,
+    )
+
+
 def rms_normalization(
     x: Array, scale: Array | None = None, axis: Axes = -1, epsilon: float = 1e-7
 ) -> Array:
     """Divide each sample by its root mean square over `axis`, then multiply by `scale`."""
+    if _trailing(x, axis):
+        return normalize_rows(x, *_affine(x, axis, scale, None), centered=False, epsilon=epsilon)
     out = x * rsqrt(mean_over(square(x), axis=axis, keepdims=True) + epsilon)
     return out if scale is None else out * _along(scale, x, axis)
 

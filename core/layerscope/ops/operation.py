@@ -46,6 +46,8 @@ class Operation(Generic[P]):
         self.vjps: tuple[VJP | None, ...] = ()
         self.joint_vjp: VJP | None = None
         self.recording_forward: Callable[..., Any] | None = None
+        #: Whether the joint gradient wants to know which gradients are wanted.
+        self.selective = False
         #: Whether the gradient rule computes on plain arrays and cannot itself be differentiated.
         self.first_order_only = False
         self.parameter_names = tuple(inspect.signature(forward).parameters)
@@ -68,10 +70,14 @@ class Operation(Generic[P]):
     def joint_gradient(self, vjp: VJP) -> VJP:
         """State one function that returns the gradients of all inputs at once.
 
+        If it has an argument `wanted`, that says for each input whether its gradient is; None may
+        stand for the others.
+
         It is taken to compute on plain arrays; set `first_order_only` to False if it is written
         with operations.
         """
         self.joint_vjp = vjp
+        self.selective = "wanted" in inspect.signature(vjp).parameters
         self.first_order_only = True
         return vjp
 
@@ -97,10 +103,9 @@ class Operation(Generic[P]):
         return args[:inputs]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        return self.apply(args, kwargs)
-
-    def apply(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Compute on arrays, record on a tape, or follow shapes, by what `inputs` holds."""
+        """Compute on arrays, record on a tape, or follow shapes, by what the inputs hold."""
+        inputs: Any = args
+        options: dict[str, Any] = kwargs
         if len(inputs) != self.n_inputs:
             inputs = self._split(inputs, options)
         values = []
@@ -139,9 +144,12 @@ class Operation(Generic[P]):
         if self.output_dtype is None:
             out = _narrowed(out, inputs)
         several = isinstance(out, (tuple, list))
-        outputs = tuple(Tensor(np.asarray(value)) for value in (out if several else (out,)))
+        if several:
+            outputs = tuple([Tensor(np.asarray(value)) for value in out])
+        else:
+            outputs = (Tensor(out if type(out) is np.ndarray else np.asarray(out)),)
         if self.vjps or self.joint_vjp:
-            record = Record(self, inputs, options, outputs, saved)
+            record = Record(self, inputs, values, options, outputs, saved)
             for tape in tapes:
                 tape.append(record)
         return outputs if several else outputs[0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from layerscope.compiled import pooling as compiled_pooling
+from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
 from layerscope.ops.operation import float_result, operation
@@ -68,39 +70,37 @@ class _Windows:
     """Where the windows of one pooling lie in a volume."""
 
     def __init__(
-        self, x: Array, rank: int, pool_size: Lengths, strides: Lengths | None, padding: str
+        self,
+        volume: tuple[int, ...],
+        rank: int,
+        pool_size: Lengths,
+        strides: Lengths | None,
+        padding: str,
     ) -> None:
         size, stride = _size_and_stride(pool_size, strides, rank)
         unit = (1,) * (3 - rank)
         self.size, self.stride = (*unit, *size), (*unit, *stride)
         self.low = tuple(
             shapes.window_padding(length, size_, stride_, padding)[0]
-            for length, size_, stride_ in zip(x.shape[1:4], self.size, self.stride, strict=True)
+            for length, size_, stride_ in zip(volume[1:4], self.size, self.stride, strict=True)
         )
-        out = shapes.windows(x.shape[1:4], self.size, self.stride, padding)
-        self.shape = (len(x), *(length or 0 for length in out), x.shape[-1])
+        out = shapes.windows(volume[1:4], self.size, self.stride, padding)
+        self.volume = volume
+        self.shape = (volume[0], *(length or 0 for length in out), volume[-1])
 
     @property
     def places(self) -> tuple[Any, Any, Any]:
         """Size, stride and padding before, as the loops take them."""
         return self.size, self.stride, self.low
 
+    @property
+    def tasks(self) -> int:
+        """Into how many tasks the loops are cut."""
+        return min(tasks_of(math.prod(self.volume)), max(math.prod(self.shape[:3]), 1))
 
-def _max_pool(
-    x: Array,
-    pool_size: Lengths,
-    strides: Lengths | None = None,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> tuple[Array, Array]:
-    _check_rank(x.shape)
-    volume = _volume(x, data_format)
-    windows = _Windows(volume, x.ndim - 2, pool_size, strides, padding)
-    out = np.empty(windows.shape, x.dtype)
-    winner = np.empty(windows.shape, np.int32)
-    if out.size:
-        compiled_pooling.max_pool(volume, out, winner, *windows.places)
-    return _restored(out, x.ndim, data_format), winner
+    def empty_volume(self, dtype: Any) -> Array:
+        """Return room for the gradient of the volume, zeros if there is no window to fill it."""
+        return (np.empty if math.prod(self.shape) else np.zeros)(self.volume, dtype)
 
 
 @operation(_pool_shape)
@@ -122,10 +122,13 @@ def max_pool(
     pool_size, strides : one number, or one per spatial axis; strides None: the pool size.
     padding : ``"valid"`` or ``"same"``.
     """
-    return _max_pool(x, pool_size, strides, padding, data_format)[0]
-
-
-max_pool.saving(_max_pool)
+    _check_rank(x.shape)
+    volume = _volume(x, data_format)
+    windows = _Windows(volume.shape, x.ndim - 2, pool_size, strides, padding)
+    out = np.empty(windows.shape, x.dtype)
+    if out.size:
+        compiled_pooling.max_pool(windows.tasks, volume, out, *windows.places)
+    return _restored(out, x.ndim, data_format)
 
 
 @max_pool.joint_gradient
@@ -133,15 +136,15 @@ def _max_pool_gradient(
     g: Array,
     out: Array,
     x: Array,
-    saved: Array,
     pool_size: Lengths,
     strides: Lengths | None = None,
     padding: str = "valid",
     data_format: str | None = None,
 ) -> tuple[Array]:
-    grad_out = _volume(g, data_format)
-    grad = np.zeros(_volume_shape(x, data_format), grad_out.dtype)
-    compiled_pooling.max_pool_gradient(grad_out, saved, grad)
+    grad_out, best, volume = (_volume(one, data_format) for one in (g, out, x))
+    windows = _Windows(volume.shape, x.ndim - 2, pool_size, strides, padding)
+    grad = windows.empty_volume(grad_out.dtype)
+    compiled_pooling.max_pool_gradient(windows.tasks, grad_out, best, volume, grad, *windows.places)
     return (_restored(grad, x.ndim, data_format),)
 
 
@@ -170,10 +173,10 @@ def average_pool(
     """
     _check_rank(x.shape)
     volume = _volume(x.astype(float_type_for(x.dtype), copy=False), data_format)
-    windows = _Windows(volume, x.ndim - 2, pool_size, strides, padding)
+    windows = _Windows(volume.shape, x.ndim - 2, pool_size, strides, padding)
     out = np.empty(windows.shape, volume.dtype)
     if out.size:
-        compiled_pooling.average_pool(volume, out, *windows.places)
+        compiled_pooling.average_pool(windows.tasks, volume, out, *windows.places)
     return _restored(out, x.ndim, data_format)
 
 
@@ -188,7 +191,8 @@ def _average_pool_gradient(
     data_format: str | None = None,
 ) -> tuple[Array]:
     grad_out = _volume(g, data_format)
-    grad = np.zeros(_volume_shape(x, data_format), grad_out.dtype)
-    windows = _Windows(grad, x.ndim - 2, pool_size, strides, padding)
-    compiled_pooling.average_pool_gradient(grad_out, grad, *windows.places)
+    shape = _volume_shape(x, data_format)
+    windows = _Windows(shape, x.ndim - 2, pool_size, strides, padding)
+    grad = windows.empty_volume(grad_out.dtype)
+    compiled_pooling.average_pool_gradient(windows.tasks, grad_out, grad, *windows.places)
     return (_restored(grad, x.ndim, data_format),)

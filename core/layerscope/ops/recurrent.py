@@ -1,7 +1,7 @@
 """Recurrent networks over all steps of a sequence at once.
 
-The input is multiplied by its kernel for all steps in one product; only the state's product and
-the gates are computed step by step. Going back, the gradients of both kernels are one product each.
+A step multiplies rows (state, 1, input) with the kernels and the bias as one matrix; going back,
+the gradients of all three are one product of all rows.
 """
 
 from __future__ import annotations
@@ -10,29 +10,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from layerscope.compiled import recurrent as compiled_recurrent
+from layerscope.compiled import gru as gru_loops
+from layerscope.compiled import lstm as lstm_loops
+from layerscope.compiled import products
+from layerscope.compiled import recurrent as recurrent_loops
+from layerscope.compiled import simple_rnn as simple_rnn_loops
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
 from layerscope.tensor import Shape
 
 Array = Any
 
+#: Multiplications of a step's rows that threads do not share: they are done sooner.
+_WORTH_SHARING = 1 << 19
+
 
 class _Saved(NamedTuple):
-    """What the way back needs of the way there, steps first.
+    """What the way back needs of the way there.
 
     Attributes
     ----------
-    x : input, (steps, batch, features).
-    counts : whether each step of each sample counts, (steps, batch).
-    states : states before the first step and after each, (steps + 1, batch, units).
-    gates : activations of the gates, (steps, batch, blocks * units).
+    rows : state before each step, 1 and input, in the input's order, (batch, steps, length).
+    counts : whether each step of each sample counts, in the order they are taken, (batch, steps).
+    gates : activations of the gates, (batch, steps, gates, units).
     further : what only one kind of cell has.
     """
 
-    x: Array
+    rows: Array
     counts: Array
-    states: Array
     gates: Array
     further: Any = None
 
@@ -70,54 +75,43 @@ def _results(x: Shape, states: tuple[Shape, ...]) -> list[Shape]:
     return [(x[0], x[1], units), *((x[0], units) for _ in states)]
 
 
-def _steps_first(x: Array, dtype: Any, go_backwards: bool) -> Array:
-    steps = x[:, ::-1] if go_backwards else x
-    return np.ascontiguousarray(steps.swapaxes(0, 1), dtype)
+def _rows(x: Array, units: int, dtype: Any) -> Array:
+    """Return room for the states, 1 and the input of each step, side by side."""
+    rows = np.empty((*x.shape[:2], units + 1 + x.shape[2]), dtype)
+    rows[:, :, units] = 1
+    rows[:, :, units + 1 :] = x
+    return rows
 
 
-def _samples_first(steps: Array, go_backwards: bool = False) -> Array:
-    return np.array((steps[::-1] if go_backwards else steps).swapaxes(0, 1), order="C")
+def _stacked(recurrent_kernel: Array, bias: Array, kernel: Array) -> Array:
+    """Return the matrix that rows are multiplied with."""
+    return np.concatenate([recurrent_kernel, bias[None], kernel])
 
 
 def _counts(mask: Array | None, x: Array) -> Array:
-    """Whether each step counts, steps first."""
+    """Whether each step counts."""
     if mask is None:
-        return np.ones((x.shape[1], x.shape[0]), bool)
-    return np.ascontiguousarray(np.asarray(mask, bool).T)
+        return np.ones(x.shape[:2], bool)
+    return np.ascontiguousarray(mask, bool)
 
 
-def _states_from(first: Array, steps: int, dtype: Any) -> Array:
-    """Room for the states before and after each step, the first filled in."""
-    states = np.empty((steps + 1, *first.shape), dtype)
-    states[0] = first
-    return states
+def _owned(x: Array, dtype: Any) -> Array:
+    return np.array(x, dtype, order="C")
 
 
-def _input_gradients(
-    saved: _Saved, kernel: Array, grad_gates: Array, go_backwards: bool
-) -> tuple[Array, Array, Array]:
-    """Gradients of the input, of its kernel, and of a bias added to their product."""
-    rows = grad_gates.reshape(-1, grad_gates.shape[-1])
-    x = saved.x.reshape(-1, saved.x.shape[-1])
-    grad_x = (rows @ kernel.T).reshape(saved.x.shape)
-    return _samples_first(grad_x, go_backwards), x.T @ rows, rows.sum(0)
+def _run(loop: Any, rows: Array, *arguments: Any) -> None:
+    """Run a loop over all steps; its reference, where the loop has no single precision."""
+    if rows.dtype != np.float32 and hasattr(loop, "reference"):
+        loop.reference(rows, *arguments)
+        return
+    shared = rows.size * rows.shape[-1] >= _WORTH_SHARING
+    loop(recurrent_loops.parts_of(len(rows)) if shared else 1, rows, *arguments)
 
 
-def _activate(gates: Array) -> None:
-    """Replace values by their sigmoids."""
-    np.negative(gates, out=gates)
-    np.exp(gates, out=gates)
-    gates += 1
-    np.reciprocal(gates, out=gates)
-
-
-def _keep(states: Array, index: int, counts: Array) -> None:
-    """Undo a step for the samples for which it does not count."""
-    np.copyto(states[index + 1], states[index], where=~counts[index, :, None])
-
-
-def _rows(steps: Array) -> Array:
-    return steps.reshape(-1, steps.shape[-1])
+def _kernel_gradients(rows: Array, grad_sums: Array) -> Array:
+    """Return the gradient of the matrix that rows were multiplied with."""
+    length = rows.shape[-1]
+    return rows.reshape(-1, length).T @ grad_sums.reshape(len(rows) * rows.shape[1], -1)
 
 
 # --- simple ---------------------------------------------------------------------------------
@@ -168,18 +162,12 @@ def _simple_rnn(
     go_backwards: bool = False,
 ) -> tuple[tuple[Array, Array], _Saved]:
     _simple_rnn_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape)
-    steps = _steps_first(x, kernel.dtype, go_backwards)
-    gates = steps @ kernel + bias
-    counts = _counts(mask, x)
-    states = _states_from(state, len(steps), kernel.dtype)
-    for index, gate in enumerate(gates):
-        gate += states[index] @ recurrent_kernel
-        np.tanh(gate, out=gate)
-        states[index + 1] = gate
-        if mask is not None:
-            _keep(states, index, counts)
-    saved = _Saved(steps, counts, states, gates)
-    return (_samples_first(states[1:]), states[-1].copy()), saved
+    rows, counts = _rows(x, len(recurrent_kernel), kernel.dtype), _counts(mask, x)
+    panels = products.panels_of(_stacked(recurrent_kernel, bias, kernel))
+    outputs = np.empty((*x.shape[:2], len(recurrent_kernel)), kernel.dtype)
+    first = _owned(state, kernel.dtype)
+    _run(simple_rnn_loops.simple_rnn, rows, first, panels, counts, go_backwards, outputs)
+    return (outputs, outputs[:, -1].copy()), _Saved(rows, counts, outputs)
 
 
 @simple_rnn.joint_gradient
@@ -196,17 +184,23 @@ def _simple_rnn_gradient(
     *,
     saved: _Saved,
 ) -> tuple[Array, ...]:
-    grad_outputs = _steps_first(grads[0], kernel.dtype, go_backwards=False)
-    grad_state = np.array(grads[1], kernel.dtype)
-    grad_gates = np.empty_like(saved.gates)
-    for index in reversed(range(len(saved.x))):
-        grad_state += grad_outputs[index]
-        counts, gate = saved.counts[index, :, None], saved.gates[index]
-        grad_gates[index] = np.where(counts, grad_state * (1 - gate * gate), 0)
-        grad_state = np.where(counts, 0, grad_state) + grad_gates[index] @ recurrent_kernel.T
-    grad_recurrent = _rows(saved.states[:-1]).T @ _rows(grad_gates)
-    grad_x, grad_kernel, grad_bias = _input_gradients(saved, kernel, grad_gates, go_backwards)
-    return grad_x, grad_kernel, grad_recurrent, grad_bias, grad_state
+    grad_outputs, grad_state = (_owned(grad, kernel.dtype) for grad in grads)
+    grad_sums = np.empty_like(saved.gates)
+    grad_x = np.empty(x.shape, kernel.dtype)
+    panels = products.panels_of(recurrent_kernel.T, kernel.T)
+    _run(
+        simple_rnn_loops.simple_rnn_gradient,
+        grad_outputs,
+        grad_state,
+        saved.gates,
+        panels,
+        saved.counts,
+        go_backwards,
+        grad_sums,
+        grad_x,
+    )
+    total, units = _kernel_gradients(saved.rows, grad_sums), len(recurrent_kernel)
+    return grad_x, total[units + 1 :], total[:units], total[units], grad_state
 
 
 # --- long short-term memory -----------------------------------------------------------------
@@ -251,7 +245,8 @@ def lstm(
     -------
     The state after each step, in the order they are taken; state and carry after the last.
     """
-    return _lstm(x, kernel, recurrent_kernel, bias, state, carry, mask, go_backwards)[0]
+    arguments = x, kernel, recurrent_kernel, bias, state, carry, mask, go_backwards
+    return _lstm(*arguments, recorded=False)[0]
 
 
 @lstm.saving
@@ -264,31 +259,32 @@ def _lstm(
     carry: Array,
     mask: Array | None = None,
     go_backwards: bool = False,
+    recorded: bool = True,
 ) -> tuple[tuple[Array, Array, Array], _Saved]:
     _lstm_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape, carry.shape)
-    steps = _steps_first(x, kernel.dtype, go_backwards)
-    gates = steps @ kernel + bias
-    counts = _counts(mask, x)
-    states = _states_from(state, len(steps), kernel.dtype)
-    carries = _states_from(carry, len(steps), kernel.dtype)
-    shown = np.empty_like(carries[1:])
-    # Where an exponential overflows its gate is 0, as it should be.
-    with np.errstate(over="ignore"):
-        for index, gate in enumerate(gates):
-            gate += states[index] @ recurrent_kernel
-            i, f, g, o = np.split(gate, 4, axis=1)
-            candidate = np.tanh(g)
-            _activate(gate)
-            g[...] = candidate
-            np.multiply(f, carries[index], out=carries[index + 1])
-            carries[index + 1] += i * g
-            np.tanh(carries[index + 1], out=shown[index])
-            np.multiply(o, shown[index], out=states[index + 1])
-            if mask is not None:
-                _keep(states, index, counts)
-                _keep(carries, index, counts)
-    outs = _samples_first(states[1:]), states[-1].copy(), carries[-1].copy()
-    return outs, _Saved(steps, counts, states, gates, (carries, shown))
+    (batch, steps, _), units, dtype = x.shape, len(recurrent_kernel), kernel.dtype
+    rows, counts = _rows(x, units, dtype), _counts(mask, x)
+    panels = products.panels_of(*np.split(_stacked(recurrent_kernel, bias, kernel), 4, 1))
+    kept = steps if recorded else min(steps, 1)
+    gates = np.empty((batch, kept, 4, units), dtype)
+    carries, shown = np.empty((2, batch, kept, units), dtype)
+    outputs = np.empty((batch, steps, units), dtype)
+    first, carry = _owned(state, dtype), _owned(carry, dtype)
+    _run(
+        lstm_loops.lstm,
+        rows,
+        first,
+        carry,
+        panels,
+        counts,
+        go_backwards,
+        gates,
+        carries,
+        shown,
+        outputs,
+    )
+    outs = outputs, outputs[:, -1].copy(), carry
+    return outs, _Saved(rows, counts, gates, (carries, shown))
 
 
 @lstm.joint_gradient
@@ -306,25 +302,26 @@ def _lstm_gradient(
     *,
     saved: _Saved,
 ) -> tuple[Array, ...]:
-    grad_outputs = _steps_first(grads[0], kernel.dtype, go_backwards=False)
-    grad_state, grad_carry = (np.array(grad, kernel.dtype, order="C") for grad in grads[1:])
-    grad_gates = np.empty_like(saved.gates)
+    grad_outputs, grad_state, grad_carry = (_owned(grad, kernel.dtype) for grad in grads)
+    grad_sums = np.empty_like(saved.gates)
+    grad_x = np.empty(x.shape, kernel.dtype)
     carries, shown = saved.further
-    for index in reversed(range(len(saved.x))):
-        grad_state += grad_outputs[index]
-        compiled_recurrent.lstm_step_gradient(
-            saved.gates[index],
-            carries[index],
-            shown[index],
-            saved.counts[index],
-            grad_state,
-            grad_carry,
-            grad_gates[index],
-        )
-        grad_state += grad_gates[index] @ recurrent_kernel.T
-    grad_recurrent = _rows(saved.states[:-1]).T @ _rows(grad_gates)
-    grad_x, grad_kernel, grad_bias = _input_gradients(saved, kernel, grad_gates, go_backwards)
-    return grad_x, grad_kernel, grad_recurrent, grad_bias, grad_state, grad_carry
+    _run(
+        lstm_loops.lstm_gradient,
+        grad_outputs,
+        grad_state,
+        grad_carry,
+        saved.gates,
+        carries,
+        shown,
+        products.panels_of(recurrent_kernel.T, kernel.T),
+        saved.counts,
+        go_backwards,
+        grad_sums,
+        grad_x,
+    )
+    total, units = _kernel_gradients(saved.rows, grad_sums), len(recurrent_kernel)
+    return grad_x, total[units + 1 :], total[:units], total[units], grad_state, grad_carry
 
 
 # --- gated recurrent unit -------------------------------------------------------------------
@@ -365,7 +362,8 @@ def gru(
     -------
     The state after each step, in the order they are taken, and after the last.
     """
-    return _gru(x, kernel, recurrent_kernel, bias, state, mask, go_backwards, reset_after)[0]
+    arguments = x, kernel, recurrent_kernel, bias, state, mask, go_backwards, reset_after
+    return _gru(*arguments, recorded=False)[0]
 
 
 @gru.saving
@@ -378,38 +376,41 @@ def _gru(
     mask: Array | None = None,
     go_backwards: bool = False,
     reset_after: bool = True,
+    recorded: bool = True,
 ) -> tuple[tuple[Array, Array], _Saved]:
     _gru_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape)
-    units = recurrent_kernel.shape[0]
-    steps = _steps_first(x, kernel.dtype, go_backwards)
-    gates = steps @ kernel + (bias[0] if reset_after else bias)
-    counts = _counts(mask, x)
-    states = _states_from(state, len(steps), kernel.dtype)
-    # What the reset gate multiplies at each step, and the product.
-    resets, products = np.empty_like(states[1:]), np.empty_like(states[1:])
-    first, last = recurrent_kernel[:, : 2 * units], recurrent_kernel[:, 2 * units :]
-    with np.errstate(over="ignore"):
-        for index, gate in enumerate(gates):
-            both, (z, r, candidate) = gate[:, : 2 * units], np.split(gate, 3, axis=1)
-            if reset_after:
-                hidden = states[index] @ recurrent_kernel + bias[1]
-                both += hidden[:, : 2 * units]
-                resets[index] = hidden[:, 2 * units :]
-            else:
-                both += states[index] @ first
-                resets[index] = states[index]
-            _activate(both)
-            product = np.multiply(r, resets[index], out=products[index])
-            candidate += product if reset_after else product @ last
-            np.tanh(candidate, out=candidate)
-            # z * state + (1 - z) * candidate
-            fresh = np.subtract(states[index], candidate, out=states[index + 1])
-            fresh *= z
-            fresh += candidate
-            if mask is not None:
-                _keep(states, index, counts)
-    saved = _Saved(steps, counts, states, gates, (resets, products))
-    return (_samples_first(states[1:]), states[-1].copy()), saved
+    (batch, steps, _), units, dtype = x.shape, len(recurrent_kernel), kernel.dtype
+    rows, counts = _rows(x, units, dtype), _counts(mask, x)
+    kept = steps if recorded else min(steps, 1)
+    gates = np.empty((batch, kept, 3, units), dtype)
+    # Where a step does not count, a gradient of 0 is multiplied with it.
+    hidden = np.zeros((batch, kept, units), dtype)
+    outputs = np.empty((batch, steps, units), dtype)
+    _run(
+        gru_loops.gru,
+        rows,
+        _owned(state, dtype),
+        _gru_panels(kernel, recurrent_kernel, bias, reset_after),
+        counts,
+        go_backwards,
+        reset_after,
+        gates,
+        hidden,
+        outputs,
+    )
+    return (outputs, outputs[:, -1].copy()), _Saved(rows, counts, gates, hidden)
+
+
+def _gru_panels(kernel: Array, recurrent_kernel: Array, bias: Array, reset_after: bool) -> Array:
+    """Return the matrices for update, reset, and the candidate's input and state."""
+    both = 2 * len(recurrent_kernel)
+    of_input, of_state = bias if reset_after else (bias, np.zeros_like(bias))
+    gates = _stacked(recurrent_kernel, of_input + of_state, kernel)[:, :both]
+    candidate = np.concatenate([of_input[None], kernel])[:, both:]
+    hidden = recurrent_kernel[:, both:]
+    if reset_after:
+        hidden = np.concatenate([hidden, of_state[None, both:]])
+    return products.panels_of(*np.split(gates, 2, 1), candidate, hidden)
 
 
 @gru.joint_gradient
@@ -427,32 +428,40 @@ def _gru_gradient(
     *,
     saved: _Saved,
 ) -> tuple[Array, ...]:
-    units = recurrent_kernel.shape[0]
-    resets, products = saved.further
-    grad_outputs = _steps_first(grads[0], kernel.dtype, go_backwards=False)
-    grad_state = np.array(grads[1], kernel.dtype, order="C")
-    grad_gates, grad_resets = np.empty_like(saved.gates), np.empty_like(resets)
-    first, last = recurrent_kernel[:, : 2 * units], recurrent_kernel[:, 2 * units :]
-    for index in reversed(range(len(saved.x))):
-        grad_gate, grad_reset = grad_gates[index], grad_resets[index]
-        grad_state += grad_outputs[index]
-        gate, counts = saved.gates[index], saved.counts[index]
-        compiled_recurrent.gru_state_gradient(
-            gate, saved.states[index], counts, grad_state, grad_gate
-        )
-        grad_product = grad_gate[:, 2 * units :]
-        grad_product = grad_product.copy() if reset_after else grad_product @ last.T
-        compiled_recurrent.gru_reset_gradient(
-            gate, resets[index], counts, grad_product, grad_gate, grad_reset
-        )
-        grad_state += grad_gate[:, : 2 * units] @ first.T
-        grad_state += grad_reset @ last.T if reset_after else grad_reset
-    grad_x, grad_kernel, grad_bias = _input_gradients(saved, kernel, grad_gates, go_backwards)
-    both, before = _rows(grad_gates)[:, : 2 * units], _rows(saved.states[:-1])
+    units = len(recurrent_kernel)
+    grad_outputs, grad_state = (_owned(grad, kernel.dtype) for grad in grads)
+    grad_sums = np.empty((*x.shape[:2], 4, units), kernel.dtype)
+    grad_x = np.empty(x.shape, kernel.dtype)
+    _run(
+        gru_loops.gru_gradient,
+        grad_outputs,
+        grad_state,
+        saved.rows,
+        saved.gates,
+        saved.further,
+        _transposed_gru_panels(kernel, recurrent_kernel, reset_after),
+        saved.counts,
+        go_backwards,
+        reset_after,
+        grad_sums,
+        grad_x,
+    )
+    # What the reset gate multiplies, update, reset, candidate.
+    total = _kernel_gradients(saved.rows, grad_sums)
+    grad_kernel, of_input, gates = total[units + 1 :, units:], total[units, units:], total[:units]
     if reset_after:
-        grad_hidden = np.concatenate([both, _rows(grad_resets)], axis=1)
-        grad_bias = np.stack([grad_bias, grad_hidden.sum(0)])
-        return grad_x, grad_kernel, before.T @ grad_hidden, grad_bias, grad_state
-    grad_last = _rows(products).T @ _rows(grad_gates)[:, 2 * units :]
-    grad_recurrent = np.concatenate([before.T @ both, grad_last], axis=1)
-    return grad_x, grad_kernel, grad_recurrent, grad_bias, grad_state
+        grad_recurrent = np.concatenate([gates[:, units : 3 * units], gates[:, :units]], 1)
+        of_state = np.concatenate([of_input[: 2 * units], total[units, :units]])
+        return grad_x, grad_kernel, grad_recurrent, np.stack([of_input, of_state]), grad_state
+    grad_last = _kernel_gradients(saved.further, grad_sums[:, :, 3])
+    grad_recurrent = np.concatenate([gates[:, units : 3 * units], grad_last], 1)
+    return grad_x, grad_kernel, grad_recurrent, of_input, grad_state
+
+
+def _transposed_gru_panels(kernel: Array, recurrent_kernel: Array, reset_after: bool) -> Array:
+    """Return what leads gradients back to state and input, and to the product with the state."""
+    both = 2 * len(recurrent_kernel)
+    gates, candidate = recurrent_kernel[:, :both].T, recurrent_kernel[:, both:].T
+    if reset_after:
+        return products.panels_of(np.concatenate([candidate, gates]), kernel.T)
+    return products.panels_of(gates, kernel.T, candidate)

@@ -30,6 +30,7 @@ from layerscope.ops.manipulation import (
     transpose,
 )
 from layerscope.ops.operation import operation
+from layerscope.tensor import Operators
 
 Array = Any
 Axis = int | Sequence[int] | None
@@ -69,14 +70,21 @@ sum.gradients(
 @operation(shapes.reduction)
 def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean over `axis`."""
-    return np.mean(x, axis=_tuple(axis), keepdims=keepdims)
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or not x.size:
+        return np.mean(x, axis=_tuple(axis), keepdims=keepdims)
+    # What NumPy does, without the time it takes to get there.
+    return np.add.reduce(x, _tuple(axis), keepdims=keepdims) / _count(x, axis)
 
 
-mean.gradients(
-    lambda g, out, x, axis=None, keepdims=False: broadcast_to(
-        _restored(g, x, axis, keepdims) * (1.0 / _count(x, axis)), x.shape
-    )
-)
+def _mean_gradient(
+    g: Array, out: Array, x: Array, axis: Axis = None, keepdims: bool = False
+) -> Array:
+    if axis is None and not isinstance(g, Operators):
+        return np.full(x.shape, g * (1.0 / x.size), x.dtype)
+    return broadcast_to(_restored(g, x, axis, keepdims) * (1.0 / _count(x, axis)), x.shape)
+
+
+mean.gradients(_mean_gradient)
 
 
 @operation(shapes.reduction)

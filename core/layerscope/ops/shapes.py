@@ -90,6 +90,17 @@ def matmul(a: Shape, b: Shape, **_: Any) -> Shape:
     return (*leading, *rows, *columns)
 
 
+def dense(x: Shape, kernel: Shape, bias: Shape, **_: Any) -> Shape:
+    """Shape of a product with a matrix and an offset of its columns.
+
+    Raises
+    ------
+    ShapeError
+        If lengths differ.
+    """
+    return broadcast(matmul(x, kernel), bias)
+
+
 def transpose(shape: Shape, axes: Sequence[int] | None = None) -> Shape:
     """Shape after permuting the axes."""
     if axes is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,11 @@ class Windows:
         """Windows that a convolution slides over a volume."""
         rank = len(spatial)
         stride, dilation = layout.per_axis(strides, rank), layout.per_axis(dilation_rate, rank)
+        return cls._over(tuple(spatial), tuple(size), stride, padding, dilation)
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def _over(cls, spatial: Any, size: Any, stride: Any, padding: str, dilation: Any) -> Windows:
         out = shapes.windows(spatial, size, stride, padding, dilation)
         pads = [
             shapes.window_padding(length, size_, stride_, padding, dilation_)

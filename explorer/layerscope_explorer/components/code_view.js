@@ -19,7 +19,10 @@ export function render({model}) {
   field.spellcheck = false
   field.autocomplete = "off"
   box.append(shown, field)
-  root.append(copy, error, box)
+  const run = document.createElement("button")
+  run.type = "button"
+  run.className = "ls-button ls-primary ls-run"
+  root.append(copy, error, box, run)
   let timer = 0, copied = 0, count = 0
 
   const text = () => (model.editable ? field.value : model.source)
@@ -41,12 +44,17 @@ export function render({model}) {
     clearTimeout(copied)
     copied = setTimeout(() => { copy.textContent = strings.copy }, 1500)
   })
+  const send = () => { clearTimeout(timer); model.send_msg({source: field.value, count: ++count}) }
   field.addEventListener("input", () => {
     grow()
     clearTimeout(timer)
-    timer = setTimeout(() => model.send_msg({source: field.value, count: ++count}), REST)
+    if (!model.waiting) timer = setTimeout(send, REST)
   })
-  field.addEventListener("keydown", event => event.stopPropagation())
+  run.addEventListener("click", send)
+  field.addEventListener("keydown", event => {
+    event.stopPropagation()
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send()
+  })
 
   const grow = () => { field.style.height = "0"; field.style.height = `${field.scrollHeight + 2}px` }
 
@@ -59,6 +67,8 @@ export function render({model}) {
     error.textContent = model.error
     error.hidden = !model.error
     copy.textContent = strings.copy
+    run.textContent = strings.run
+    run.hidden = !model.waiting
     if (model.editable) {
       // What is being typed is not replaced by its own tidier spelling, nor while it is wrong.
       if (!field.matches(":focus") && !model.error) field.value = model.source
@@ -81,7 +91,7 @@ export function render({model}) {
     shown.querySelector(".ls-marked")?.scrollIntoView({block: "nearest"})
   }
   model.on("remove", () => { clearTimeout(timer); clearTimeout(copied) })
-  model.on(["source", "marked", "removed", "added", "editable", "error", "label"], draw)
+  model.on(["source", "marked", "removed", "added", "editable", "waiting", "error", "label"], draw)
   draw()
   return root
 }

@@ -31,6 +31,7 @@ class CodeView(pn.custom.JSComponent):
     editable = param.Boolean(default=False, doc="Whether the text can be edited.")
     error = param.String(default="", doc="Why the edited text cannot be used.")
     label = param.String(default="", doc="What a screen reader calls the text.")
+    waiting = param.Boolean(default=False, doc="Whether it is only sent when a person says so.")
     heard = param.Integer(default=0, doc="Number of the last edit that was heard.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 

@@ -51,6 +51,10 @@ class Palette(pn.custom.JSComponent):
         super().__init__(groups=groups_of(layers), strings=section("palette"), **params)
         self._session = session
 
+    def offer(self, layers: Iterable[Mapping[str, str]]) -> None:
+        """Offer other layers."""
+        self.groups = groups_of(layers)
+
     def open_at(self, index: int) -> None:
         """Open the palette; the chosen layer goes to this place in the stack."""
         self.param.update(index=index, active=True)

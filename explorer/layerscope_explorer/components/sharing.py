@@ -17,6 +17,7 @@ from layerscope_explorer.document import INPUT
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import LESSONS, lesson
 from layerscope_explorer.limits import MAX_FILE_BYTES
+from layerscope_explorer.own_code import UnreadCode
 from layerscope_explorer.presets import PRESETS
 from layerscope_explorer.report import Exhibit, comma_separated, report
 from layerscope_explorer.rules import FREE, Rules
@@ -127,6 +128,12 @@ class SharingMenus(pn.custom.JSComponent):
     def _open(self, source: str) -> None:
         try:
             state = from_file(source)
+        except UnreadCode as error:
+            if self._session.may_write_code:
+                self._session.offer_code(error.code)
+            else:
+                self._say_failed(str(error))
+            return
         except ValueError as error:
             self._say_failed(str(error))
             return

@@ -14,7 +14,10 @@ function shortcut(event, keys) {
     if (key === "z") return event.shiftKey ? "redo" : "undo"
     return key === "y" ? "redo" : null
   }
-  if (event.altKey || event.repeat) return null
+  if (event.altKey) return null
+  // These may be held down, to go on step by step.
+  if (!event.shiftKey && (key === "." || key === ",")) return key === "." ? "step" : "back"
+  if (event.repeat) return null
   // Some keyboards need Shift for it.
   if (key === "?") return "keys"
   if (event.shiftKey) return null

@@ -29,6 +29,8 @@ SHEET: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType(
             ("R", "reroll"),
             ("1 … 8", "lens"),
             ("Space", "train"),
+            (".", "step"),
+            (",", "step_back"),
             ("P", "pin"),
             ("X", "swap"),
             ("W", "sweep"),
@@ -93,6 +95,10 @@ class Shortcuts(pn.custom.JSComponent):
                 session.reroll()
             case "train":
                 toggle_training(session)
+            case "step":
+                session.step(1)
+            case "back":
+                session.step(-1)
             case "lens" if int(number) <= len(self._lenses):
                 session.open_lens(self._lenses[int(number) - 1])
             case "pin":

@@ -76,6 +76,8 @@ export function render({model}) {
   const strings = model.strings
   const cards = new Map()
   let rows = []
+  /* Whose removal is on its way: the key may be pressed again before the answer. */
+  const leaving = new Set()
   let drag = null
   let focusAfterDraw = null
   let expectsNewCard = false
@@ -129,7 +131,8 @@ export function render({model}) {
 
   function remove(id) {
     const index = indexOf(id)
-    if (model.locked || index < 0) return
+    if (model.locked || index < 0 || leaving.has(id)) return
+    leaving.add(id)
     const neighbour = rows[index + 1] ?? rows[index - 1]
     focusAfterDraw = neighbour?.id ?? null
     announce(strings.removed, {name: rows[index].name})
@@ -294,6 +297,7 @@ export function render({model}) {
     // Cards move under the pointer while one is dragged: drawing waits for the drop.
     if (drag?.moving) return
     rows = JSON.parse(model.packed_rows)
+    for (const id of leaving) if (indexOf(id) < 0) leaving.delete(id)
     const hadFocus = [...cards].find(([, card]) => card.main.matches(":focus"))?.[0]
     const alive = new Set(rows.map(row => row.id))
     for (const [id, card] of cards) if (!alive.has(id)) { card.slot.remove(); cards.delete(id) }

@@ -15,11 +15,13 @@ export function render({model}) {
   live.setAttribute("role", "status")
   const duration = document.createElement("span")
   duration.className = "ls-duration"
+  const compiling = document.createElement("span")
+  compiling.className = "ls-duration"
   const cure = document.createElement("button")
   cure.type = "button"
   cure.className = "ls-button ls-cure"
   cure.addEventListener("click", () => model.send_msg({type: "cure"}))
-  root.append(dot, sentence, live, cure, duration)
+  root.append(dot, sentence, live, cure, compiling, duration)
 
   let timer = 0
   const draw = () => {
@@ -30,10 +32,13 @@ export function render({model}) {
     cure.hidden = !model.cure
     duration.textContent = model.duration
     duration.title = model.duration_label
+    compiling.textContent = model.compiling
+    compiling.title = model.compiling_label
+    compiling.hidden = !model.compiling
     clearTimeout(timer)
     timer = setTimeout(() => { if (live.textContent !== model.sentence) live.textContent = model.sentence }, SETTLED_AFTER)
   }
-  model.on(["sentence", "cure", "level", "duration"], draw)
+  model.on(["sentence", "cure", "level", "duration", "compiling"], draw)
   model.on("remove", () => clearTimeout(timer))
   draw()
   return root

@@ -1,4 +1,4 @@
-"""Train, pause, stop, and how far training is."""
+"""Train, pause, step, go back, and how far training is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
 from layerscope_explorer.components.shortcuts import toggle_training
 from layerscope_explorer.snapshot import TrainingState
 from layerscope_explorer.strings import section, text
@@ -17,41 +17,35 @@ from layerscope_explorer.strings import section, text
 __all__ = ["Transport", "position_of"]
 
 
-def position_of(state: TrainingState) -> tuple[float, str]:
-    """Return the fraction done, 0 to 1, and the same in words."""
-    steps = state.epochs * state.steps_per_epoch
-    epoch = min(max(state.epoch, 1), max(state.epochs, 1))
-    step = min(state.step, state.steps_per_epoch)
-    done = ((epoch - 1) * state.steps_per_epoch + step) / steps if steps else 0.0
+def position_of(state: TrainingState) -> str:
+    """Return how far training is, in words."""
     values = {
-        "epoch": epoch,
-        "epochs": state.epochs,
-        "step": step,
+        "epoch": max(state.epoch, 1),
+        "epochs": max(state.epochs, 1),
+        "step": state.step,
         "steps": state.steps_per_epoch,
     }
     words = {
         "idle": "training.idle",
         "running": "training.position",
-        "paused": "training.paused",
+        "paused": "training.paused" if state.at else "training.at_start",
         "finished": "training.finished",
         "failed": "training.failed",
     }[state.status]
-    if state.status == "idle":
-        done = 0.0
-    elif state.status == "finished":
-        done = 1.0
-    return min(max(done, 0.0), 1.0), state.message or text(words, **values)
+    return state.message or text(words, **values)
 
 
 class Transport(pn.custom.JSComponent):
-    """The buttons that drive training and the bar that follows it."""
+    """The buttons that drive training, and the slider of its steps."""
 
     status = param.String(default="idle", doc="Status of the training state.")
-    progress = param.Number(default=0.0, bounds=(0.0, 1.0), doc="Fraction of all steps done.")
+    at = param.Integer(default=0, doc="How many steps were taken to where training is.")
+    reached = param.Integer(default=0, doc="The most steps that were ever taken.")
     words = param.String(default="", doc="The position in words.")
+    place = param.String(default="", doc="The step that is looked at, of how many.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("transport.js")
+    _esm = with_dom(Path(__file__).with_name("transport.js"))
     _stylesheets = stylesheets("transport")
 
     def __init__(self, session: Any, **params: Any) -> None:
@@ -62,14 +56,27 @@ class Transport(pn.custom.JSComponent):
 
     def _draw(self, *_: Any) -> None:
         state: TrainingState = self._session.training or TrainingState()
-        progress, words = position_of(state)
-        self.param.update(status=state.status, progress=round(progress, 4), words=words)
+        place = text("training.at_step", at=f"{state.at:,}", reached=f"{state.reached:,}")
+        self.param.update(
+            status=state.status,
+            at=state.at,
+            reached=state.reached,
+            words=position_of(state),
+            place=place if state.reached else "",
+        )
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
+        session = self._session
         match data.get("type"):
             case "toggle":
-                toggle_training(self._session)
-            case "stop":
-                self._session.stop()
+                toggle_training(session)
+            case "step":
+                session.step(1)
+            case "back":
+                session.step(-1)
+            case "rewind":
+                session.seek(0)
+            case "seek":
+                session.seek(int(data.get("at", 0)))
             case "reset":
-                self._session.reset_weights()
+                session.reset_weights()

@@ -8,11 +8,12 @@ from layerscope_explorer.lenses.activation import ActivationLens
 from layerscope_explorer.lenses.code import CodeLens
 from layerscope_explorer.lenses.math import MathLens
 from layerscope_explorer.lenses.outputs import OutputsLens
+from layerscope_explorer.lenses.own import OwnLens
 from layerscope_explorer.lenses.penalty import PenaltyLens
 from layerscope_explorer.lenses.shapes import ShapesLens
 from layerscope_explorer.lenses.weights import WeightsLens
 
-__all__ = ["LENSES"]
+__all__ = ["LENSES", "OwnLens"]
 
 #: Classes of the lenses, in the order of their tabs; each is made with a session.
 LENSES: tuple[Any, ...] = (

@@ -20,6 +20,7 @@ from bokeh.models import (
     PrintfTickFormatter,
     Range,
     Range1d,
+    Title,
 )
 from bokeh.plotting import figure
 from panel.io.document import hold
@@ -46,6 +47,7 @@ __all__ = [
     "redraw",
     "replace_data",
     "round_outward",
+    "title_of",
 ]
 
 MEASURED = PLOT_COLORS["measured"]
@@ -120,6 +122,17 @@ def new_figure(
     if not show_y:
         picture.ygrid.visible = False
     return picture
+
+
+def title_of(name: str) -> Title:
+    """Return a heading inside a picture, in the house look."""
+    return Title(
+        text=name,
+        text_color=MARKER,
+        text_font=FONT,
+        text_font_size="13px",
+        text_font_style="bold",
+    )
 
 
 def picture_pane(picture: figure) -> pn.pane.Bokeh:

@@ -18,6 +18,7 @@ class Driver:
 
     def __init__(self, variant: str, threads: int) -> None:
         del variant, threads  # It takes as many threads as the process may use.
+        ls.config.keep_large_arrays()
 
     def versions(self) -> dict[str, str]:
         return {"layerscope": ls.__version__, "numpy": np.__version__}

@@ -30,6 +30,9 @@ def measure(backends: Sequence[str], rounds: int) -> list[Result]:
     importing = [backend for backend in backends if backend in _IMPORTS]
     taken = {backend: Result("import", MODE, MODE, backend) for backend in importing}
     memory = {backend: Result("import_memory_MB", MODE, MODE, backend) for backend in importing}
+    for backend in importing:
+        # What is installed was compiled to bytecode before.
+        _once(*_IMPORTS[backend])
     for _ in range(max(rounds, 2)):
         for backend in importing:
             seconds, megabytes = _once(*_IMPORTS[backend])
@@ -46,6 +49,7 @@ def _once(module: str, keras_backend: str) -> tuple[float, float]:
         "print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     variables = environment()
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     if keras_backend:
         variables["KERAS_BACKEND"] = keras_backend
     done = subprocess.run(

@@ -14,6 +14,9 @@ import pytest
 import layerscope as ls
 from layerscope import ops
 from layerscope.ops.attention import without_future
+from layerscope.ops.image import _unresize
+from layerscope.ops.nn import drop
+from layerscope.ops.normalization import normalize_rows, scale_and_shift
 from layerscope.tensor import OPERATIONS, KerasTensor
 
 
@@ -135,6 +138,14 @@ for order in (1, 2):
 for axis in (-1, 0, (0, 1)):
     case("softmax", (3, 4), axis=axis)
     case("log_softmax", (3, 4), axis=axis)
+for shape in ((3, 4), (2, 3, 4)):
+    case("squared_error", shape, shape, batched=(0, 1))
+    case("mean_squared_error", shape, shape, batched=())
+case("squared_error", (4,), (4,), batched=())
+LABELS = np.array([[0, 3], [1, 1], [3, 2]])
+for shape, labels, near in (((3, 4), LABELS[:, 0], 1e-7), ((3, 2, 4), LABELS, 0.2)):
+    case("sparse_crossentropy", shape, within=(0.1, 1.0), batched=(),
+         call=functools.partial(ops.sparse_crossentropy, labels=labels, epsilon=near))  # fmt: skip
 
 # --- activations -----------------------------------------------------------------------------
 
@@ -159,6 +170,12 @@ for name in ("hard_shrink", "soft_shrink"):
 case("normal_cdf", (3, 4), call=lambda x: OPERATIONS["normal_cdf"](x))
 case("prelu", (3, 4), (3, 4), batched=(0, 1))
 case("prelu", (3, 2, 4), (1, 4))
+case(
+    "drop",
+    (3, 4),
+    call=lambda x: drop(x, keys=np.array([[1, 2]], "uint32"), rate=0.4),
+    batched=(),
+)
 case("glu", (3, 4))
 case("glu", (3, 4, 2), axis=1)
 for axis in (-1, 0, 1):
@@ -201,6 +218,23 @@ for axis in (-1, 1, (1, 2)):
 case("layer_normalization", (3, 4), (4,), (4,))
 case("layer_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
 case("layer_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
+for centered in (True, False):
+    case(
+        "normalize_rows",
+        (3, 4, 2),
+        (4, 2),
+        (4, 2),
+        call=functools.partial(normalize_rows, centered=centered, epsilon=0.1),
+        label=f"centered={centered}",
+    )
+for axis, channels in ((-1, 2), (1, 4)):
+    case(
+        "scale_and_shift",
+        (3, 4, 2),
+        *[(channels,)] * 3,
+        call=functools.partial(scale_and_shift, axis=axis),
+        label=f"axis={axis}",
+    )
 case("rms_normalization", (3, 4, 2), (4,), axis=1, epsilon=0.1)
 case("rms_normalization", (3, 4, 2), (4, 2), axis=(1, 2))
 
@@ -255,6 +289,12 @@ for a, b in PRODUCTS:
 case("matmul", (4,), (3, 4, 2), batched=(1,))
 case("matmul", (4,), (4, 2), batched=())
 case("matmul", (4,), (4,), batched=())
+for shape in ((3, 4), (2, 3, 4), (4,)):
+    for activation in (None, "relu", "sigmoid", "softmax", "tanh"):
+        case("dense", shape, (4, 2), (2,), batched=(0,) if len(shape) > 1 else (),
+             activation=activation)  # fmt: skip
+    case("dense_stack", shape, (4, 3), (3,), (3, 2), (2,),
+         batched=(0,) if len(shape) > 1 else (), activations=("tanh", None))  # fmt: skip
 case("dot", (3, 4), (4, 2))
 case("dot", (3, 4), ())
 case("dot", (3, 4), (2, 4, 5))
@@ -388,6 +428,7 @@ WINDOWS: list[dict[str, Any]] = [
 ]
 for options in WINDOWS:
     case("conv", (2, 6, 5, 2), (3, 2, 2, 3), derivatives=1, **options)
+    case("biased_conv", (2, 6, 5, 2), (3, 2, 2, 3), (3,), derivatives=1, **options)
 case("conv", (2, 5, 5, 4), (2, 2, 2, 4), derivatives=1, label="groups")
 case("conv", (2, 4, 5, 5), (2, 2, 2, 4), derivatives=1, data_format="channels_first")
 case("conv", (2, 4, 5, 3), (1, 1, 3, 2), derivatives=1, label="pointwise")
@@ -406,11 +447,19 @@ SPREADS: list[dict[str, Any]] = [
 ]
 for options in SPREADS:
     case("conv_transpose", (2, 3, 2, 2), (3, 2, 3, 2), derivatives=1, **options)
+    case("biased_conv_transpose", (2, 3, 2, 2), (3, 2, 3, 2), (3,), derivatives=1, **options)
 case("conv_transpose", (2, 2, 3), (4, 1, 2), derivatives=1, strides=2, data_format="channels_first")
 case("conv_transpose", (2, 3, 2, 1, 2), (2, 1, 2, 3, 2), derivatives=1, strides=(1, 2, 1))
 case("conv_transpose", (2, 3, 2), (1, 2, 2), derivatives=1, strides=2)
 for options in WINDOWS:
     case("depthwise_conv", (2, 6, 5, 2), (3, 2, 2, 3), derivatives=1, **options)
+    case("biased_depthwise_conv", (2, 6, 5, 2), (3, 2, 2, 3), (6,), derivatives=1, **options)
+for name, *shapes in (
+    ("biased_conv", (2, 2, 5, 4), (2, 2, 2, 3), (3,)),
+    ("biased_conv_transpose", (2, 2, 3), (4, 1, 2), (1,)),
+    ("biased_depthwise_conv", (2, 3, 5), (2, 3, 1), (3,)),
+):
+    case(name, *shapes, derivatives=1, data_format="channels_first")
 case("depthwise_conv", (2, 3, 5), (2, 3, 1), derivatives=1, data_format="channels_first")
 case("depthwise_conv", (2, 3, 3, 2, 2), (2, 2, 1, 2, 2), derivatives=1, strides=2, padding="same")
 case("locally_connected", (2, 7, 2), (6, 4, 3), derivatives=1, kernel_size=2)
@@ -457,9 +506,9 @@ for interpolation in ops.image.INTERPOLATIONS:
     for size in ((6, 8), (2, 7)):
         case("resize", (2, 3, 4, 2), call=functools.partial(
             ops.image.resize, size=size, interpolation=interpolation),
-            derivatives=1, label=f"{interpolation}-{size}")  # fmt: skip
+            label=f"{interpolation}-{size}")  # fmt: skip
 case("resize", (2, 3, 4, 5), call=functools.partial(
-    ops.image.resize, size=(3, 9), data_format="channels_first"), derivatives=1)  # fmt: skip
+    ops.image.resize, size=(3, 9), data_format="channels_first"))  # fmt: skip
 for fill_mode in ("constant", "nearest", "wrap", "mirror", "reflect"):
     for interpolation in ("nearest", "bilinear"):
         case("sample", (2, 3, 4, 2), call=functools.partial(
@@ -471,10 +520,13 @@ case("sample", (2, 2, 3, 4), call=functools.partial(
     end_points=[[0.5, 0], [3, 1], [0, 2.5], [2, 2]], data_format="channels_first"),
     derivatives=1)  # fmt: skip
 case("resize", (2, 5, 4, 2), call=functools.partial(
-    ops.image.resize, size=(2, 3), antialias=True), derivatives=1, label="antialias")  # fmt: skip
+    ops.image.resize, size=(2, 3), antialias=True), label="antialias")  # fmt: skip
 for options in ({"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True, "fill_value": 1.5}):
     case("resize", (2, 3, 6, 1), call=functools.partial(
-        ops.image.resize, size=(4, 4), **options), derivatives=1)  # fmt: skip
+        ops.image.resize, size=(4, 4), **options))  # fmt: skip
+case("unresize", (2, 6, 5, 2), call=functools.partial(
+    _unresize, shape=(2, 3, 4, 2), interpolation="bicubic", antialias=False,
+    data_format=None), batched=())  # fmt: skip
 
 # --- attention -------------------------------------------------------------------------------
 

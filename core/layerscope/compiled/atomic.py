@@ -1,0 +1,36 @@
+"""Words of memory that threads change and read at once, as LLVM instructions for compiled loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_WORD = ir.IntType(64)
+
+
+def _at(builder: Any, address: Any) -> Any:
+    return builder.inttoptr(address, _WORD.as_pointer())
+
+
+@intrinsic
+def add_one(context: Any, address: Any) -> Any:
+    """Add one to the 64-bit word at an address, and return what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        one = ir.Constant(_WORD, 1)
+        return builder.atomic_rmw("add", _at(builder, arguments[0]), one, "seq_cst")
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def read(context: Any, address: Any) -> Any:
+    """Return the 64-bit word at an address as it is now."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(_at(builder, arguments[0]), "acquire", 8)
+
+    return types.int64(types.int64), generate

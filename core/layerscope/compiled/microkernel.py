@@ -1,0 +1,68 @@
+"""A block of a matrix product in vector registers: the innermost loop of the convolutions.
+
+The rows of the left matrix need not lie in memory one after the other, nor their entries: a table
+tells where each row begins, another where each run of equally spaced entries lies in a row. So
+one block serves a convolution, its gradients, strides, dilation and groups, and no window is ever
+copied out of its image.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layerscope.compiled.jit import ENABLED
+from layerscope.compiled.registers import ROWS, WIDE
+
+
+def multiply_block(
+    x: np.ndarray,
+    start: int,
+    rows: np.ndarray,
+    row: int,
+    runs: np.ndarray,
+    run: int,
+    n_runs: int,
+    steps: int,
+    stride: int,
+    panels: np.ndarray,
+    panel: int,
+    width: int,
+    first: np.ndarray,
+    column: int,
+    out: np.ndarray,
+    out_start: int,
+    places: np.ndarray,
+    added: bool,
+    each: bool,
+) -> None:
+    """Multiply `ROWS` rows found in `x` with a panel of `width` columns, `WIDE` or `NARROW`.
+
+    Entry (m, r * steps + k) of the left matrix is
+    ``x[start + rows[row + m] + runs[run + r] + k * stride]``; the panel lies in `panels` at
+    `panel`, row by row; row m of the product goes to `out` at ``out_start + places[row + m]``,
+    added to what is there or, with `added` false, to ``first[column:column + width]``.
+    With `each` every column has rows of its own, which begin one entry further in `x` than those
+    of the column before: it is a sum of products for each channel by itself.
+    All arrays are flat and float32, tables of int64.
+    """
+    at = start + rows[row : row + ROWS, None, None] + runs[None, run : run + n_runs, None]
+    at = (at + stride * np.arange(steps)).reshape(ROWS, n_runs * steps)
+    right = panels[panel : panel + n_runs * steps * width].reshape(-1, width)
+    columns = np.arange(width)
+    product = (x[at[:, :, None] + columns] * right).sum(1) if each else x[at] @ right
+    to = out_start + places[row : row + ROWS, None] + columns
+    out[to] = (out[to] if added else first[column : column + width]) + product
+
+
+def copy_wide(out: np.ndarray, to: int, x: np.ndarray, begin: int) -> None:
+    """Copy `WIDE` numbers."""
+    out[to : to + WIDE] = x[begin : begin + WIDE]
+
+
+if ENABLED:
+    from numba.extending import overload
+
+    from layerscope.compiled import blocks
+
+    overload(multiply_block, strict=False)(blocks.multiply_block)
+    overload(copy_wide, strict=False)(blocks.copy_wide)

@@ -1,0 +1,86 @@
+"""Products of a few rows with a matrix, in the midst of loops that go step by step.
+
+The matrix is laid out in panels once: of as many columns as a block of the product has, row by
+row, the last panel filled up with zeros.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layerscope.compiled.jit import callable_from_loops, native
+from layerscope.compiled.microkernel import multiply_block
+from layerscope.compiled.registers import NARROW, ROWS, WIDE
+
+#: Rows that a loop advances together: while they are multiplied, a panel stays near the processor.
+TOGETHER = 2 * ROWS
+
+#: Rows of a panel that are worked through at a time: they are to stay in the first cache.
+_DEPTH = 256
+
+
+@callable_from_loops()
+def panel_columns(columns: int) -> int:
+    """Return how many columns the panels have that hold so many."""
+    rest = columns % WIDE
+    return columns - rest + (0 if rest == 0 else NARROW if rest <= NARROW else WIDE)
+
+
+def panels_of(*matrices: np.ndarray) -> np.ndarray:
+    """Return the panels of matrices (depth, columns), one after the other."""
+    parts = []
+    for matrix in matrices:
+        depth, columns = matrix.shape
+        filled = np.zeros((depth, panel_columns(columns)), matrix.dtype)
+        filled[:, :columns] = matrix
+        wide = filled.shape[1] // WIDE * WIDE
+        parts.append(filled[:, :wide].reshape(depth, -1, WIDE).swapaxes(0, 1).ravel())
+        parts.append(filled[:, wide:].ravel())
+    return np.concatenate(parts)
+
+
+def matrices_of(panels: np.ndarray, *shapes: tuple[int, int]) -> list[np.ndarray]:
+    """Undo `panels_of`."""
+    matrices, begin = [], 0
+    for depth, columns in shapes:
+        wide = panel_columns(columns) // WIDE * WIDE
+        middle, end = begin + depth * wide, begin + depth * panel_columns(columns)
+        blocks = panels[begin:middle].reshape(-1, depth, WIDE).swapaxes(0, 1).reshape(depth, wide)
+        rest = panels[middle:end].reshape(depth, panel_columns(columns) - wide)
+        matrices.append(np.concatenate([blocks, rest], 1)[:, :columns])
+        begin = end
+    return matrices
+
+
+@native()
+def multiply_rows(
+    x: np.ndarray,
+    start: int,
+    rows: np.ndarray,
+    count: int,
+    depth: int,
+    panels: np.ndarray,
+    panel: int,
+    columns: int,
+    out: np.ndarray,
+    out_start: int,
+    places: np.ndarray,
+) -> int:
+    """Multiply rows of `x` with the panels of a matrix (depth, columns); return where they end.
+
+    Row m begins in `x` at ``start + rows[m]``, the product's in `out` at ``out_start + places[m]``.
+    There must be room for a multiple of `ROWS` rows, and for whole panels. Arrays are flat.
+    """
+    whole, zeros = np.zeros(1, np.int64), np.zeros(WIDE, np.float32)
+    for column in range(0, columns, WIDE):
+        width = WIDE if columns - column > NARROW else NARROW
+        for done in range(0, depth, _DEPTH):
+            steps = min(_DEPTH, depth - done)
+            for row in range(0, count, ROWS):
+                multiply_block(
+                    x, start + done, rows, row, whole, 0, 1, steps, 1,
+                    panels, panel + done * width, width,
+                    zeros, 0, out, out_start + column, places, done > 0, False,
+                )  # fmt: skip
+        panel += depth * width
+    return panel

@@ -1,0 +1,61 @@
+"""Operations that add a bias in the same step, for the output to be written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from layerscope.compiled import sums as loops
+from layerscope.ops import layout
+from layerscope.ops.operation import Operation, operation
+from layerscope.tensor import Shape
+
+Array = Any
+
+#: Numbers of which a sum of its own is worth while.
+_PART = 2**16
+
+
+def with_bias(
+    plain: Operation[...],
+) -> Callable[[Callable[..., Array]], Operation[...]]:
+    """Turn a function of input, kernel and bias into what `plain` is, but with a bias.
+
+    It takes the options of `plain` by name; both its gradients hold here as well.
+    """
+    by_input, by_kernel = plain.vjps
+    assert by_input is not None
+    assert by_kernel is not None
+
+    def shape(x: Shape, kernel: Shape, bias: Shape, **options: Any) -> Shape:
+        return plain.output_shape(x, kernel, **options)
+
+    def decorate(forward: Callable[..., Array]) -> Operation[...]:
+        biased = operation(shape, inputs=3)(forward)
+        biased.gradients(
+            lambda g, out, x, kernel, bias, **options: by_input(g, out, x, kernel, **options),
+            lambda g, out, x, kernel, bias, **options: by_kernel(g, out, x, kernel, **options),
+            _bias_gradient,
+        )
+        biased.first_order_only = plain.first_order_only
+        return biased
+
+    return decorate
+
+
+def _bias_gradient(
+    g: Array,
+    out: Array,
+    x: Array,
+    kernel: Array,
+    bias: Array,
+    data_format: str | None = None,
+    **options: Any,
+) -> Array:
+    g = layout.channels_last(g, data_format)
+    rows = np.ascontiguousarray(g).reshape(-1, g.shape[-1])
+    sums = np.empty((min(max(rows.size // _PART, 1), 16), rows.shape[1]), rows.dtype)
+    loops.sum_columns(len(sums), rows, sums)
+    return np.add.reduce(sums, 0)

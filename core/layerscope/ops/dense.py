@@ -1,0 +1,182 @@
+"""Fully connected layers in one step: one, or one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from layerscope.compiled.tasks import WORTH_SHARING
+from layerscope.ops import epilogue, shapes
+from layerscope.ops.elementwise import tanh
+from layerscope.ops.linalg import matmul
+from layerscope.ops.nn import relu, sigmoid, softmax
+from layerscope.ops.operation import Operation, operation
+from layerscope.tensor import Shape
+
+Array = Any
+
+#: Activations of which the gradient needs no more than their output.
+FUSED: dict[str, Operation[...]] = {
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "softmax": softmax,
+    "tanh": tanh,
+}
+_SINGLE = np.dtype(np.float32)
+#: So many entries get a bias sooner from NumPy, and so wide rows are summed sooner by it.
+_FEW, _WIDE = 1 << 13, 64
+
+
+@operation(shapes.dense, inputs=3)
+def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -> Array:
+    """``activation(x @ kernel + bias)`` over the last axis.
+
+    Parameters
+    ----------
+    x : (..., in).
+    kernel, bias : (in, units) and (units,).
+    activation : one of `FUSED`, None for none.
+    """
+    flat = x.ndim > 2 and x.size > 0
+    # One large product instead of a batch of small ones.
+    out = np.matmul(x.reshape(-1, x.shape[-1]) if flat else x, kernel)
+    out = _finished(out, bias, activation)
+    return out.reshape(*x.shape[:-1], -1) if flat else out
+
+
+def _finished(out: Array, bias: Array, activation: str | None) -> Array:
+    """Return ``activation(out + bias)``, in the memory of `out` where that is possible."""
+    same = out.dtype == bias.dtype
+    if (
+        same
+        and out.dtype == _SINGLE
+        and activation in epilogue.ACTIVATIONS
+        and (activation is not None or out.size >= _FEW)
+    ):
+        return epilogue.finish(out, bias, activation)
+    if same:
+        out += bias
+    else:
+        out = out + bias
+    return out if activation is None else FUSED[activation].forward(out)
+
+
+@dense.joint_gradient
+def _dense_gradient(
+    g: Array,
+    out: Array,
+    x: Array,
+    kernel: Array,
+    bias: Array,
+    wanted: Sequence[bool],
+    activation: str | None = None,
+) -> tuple[Array | None, ...]:
+    return _gradients(g, out, x, kernel, activation, wanted)
+
+
+def _gradients(
+    g: Array, out: Array, x: Array, kernel: Array, activation: str | None, wanted: Sequence[bool]
+) -> tuple[Array | None, Array | None, Array | None]:
+    plain = type(g) is type(x) is type(kernel) is np.ndarray
+    grad_bias = None
+    if (
+        plain
+        and out.size >= WORTH_SHARING
+        and g.dtype == out.dtype == _SINGLE
+        and activation in epilogue.ACTIVATIONS
+        and (activation is not None or out.shape[-1] < _WIDE)
+    ):
+        g, grad_bias = epilogue.finish_gradient(g, out, activation)
+    elif activation is not None:
+        slope = FUSED[activation].vjps[0]
+        assert slope is not None
+        g = slope(g, out, None)
+    if not plain or g.ndim < 2 or not x.size or not g.size:
+        left, right = matmul.vjps
+        assert left is not None
+        assert right is not None
+        # The tape sums what the bias gets over the samples.
+        return left(g, out, x, kernel), right(g, out, x, kernel), g
+    rows, entries = g, x
+    if g.ndim > 2:
+        rows, entries = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
+    for_x, for_kernel, for_bias = wanted
+    if for_bias and grad_bias is None:
+        grad_bias = np.add.reduce(rows, 0)
+    return (
+        np.matmul(rows, kernel.T).reshape(x.shape) if for_x else None,
+        np.matmul(entries.T, rows) if for_kernel else None,
+        grad_bias,
+    )
+
+
+# Written with operations.
+dense.first_order_only = False
+
+
+def _stack_shape(x: Shape, *weights: Shape, **_: Any) -> Shape:
+    for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
+        x = shapes.dense(x, kernel, bias)
+    return x
+
+
+@operation(_stack_shape, inputs=None)
+def dense_stack(x: Array, *weights: Array, activations: Sequence[str | None]) -> Array:
+    """Several of `dense` one after another.
+
+    Parameters
+    ----------
+    x : (..., in).
+    weights : kernel and bias of each.
+    activations : of each.
+    """
+    return _stack_outputs(x, weights, activations, dense.forward)[-1]
+
+
+def _stack_outputs(
+    x: Array, weights: Sequence[Array], activations: Sequence[str | None], function: Any
+) -> list[Array]:
+    outputs = []
+    for place, activation in enumerate(activations):
+        x = function(x, weights[2 * place], weights[2 * place + 1], activation=activation)
+        outputs.append(x)
+    return outputs
+
+
+@dense_stack.saving
+def _dense_stack_saving(
+    x: Array, *weights: Array, activations: Sequence[str | None]
+) -> tuple[Array, list[Array]]:
+    outputs = _stack_outputs(x, weights, activations, dense.forward)
+    return outputs[-1], outputs
+
+
+@dense_stack.joint_gradient
+def _dense_stack_gradient(
+    g: Array,
+    out: Array,
+    x: Array,
+    *weights: Array,
+    activations: Sequence[str | None],
+    saved: list[Array],
+    wanted: Sequence[bool],
+) -> list[Array | None]:
+    # Arrays that were kept do not know where they came from, which a second derivative needs.
+    plain = type(out) is np.ndarray
+    outputs = saved if plain else _stack_outputs(x, weights, activations, dense)
+    gradients: list[Array | None] = []
+    for place in range(len(activations) - 1, -1, -1):
+        first = 2 * place
+        earlier = any(wanted[: first + 1])
+        before, kernel = outputs[place - 1] if place else x, weights[first]
+        wants = (earlier, *wanted[first + 1 : first + 3])
+        g, *found = _gradients(g, outputs[place], before, kernel, activations[place], wants)
+        gradients[:0] = found
+        if not earlier:
+            break
+    return [g, *[None] * (len(weights) - len(gradients)), *gradients]
+
+
+dense_stack.first_order_only = False

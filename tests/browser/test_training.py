@@ -1,0 +1,146 @@
+"""The Train lens, used as a person uses it: choose data, train, go back, bring a file."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from served_explorer import Visit, open_explorer
+
+pytestmark = pytest.mark.browser
+
+
+def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            raise AssertionError(f"Not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def train_lens(visit: Visit) -> Any:
+    """Open the network for the digits, and the Train lens."""
+    page = visit.page
+    open_explorer(page, page.url.partition("?")[0] + "?demo=digits")
+    page.locator(".ls-tab-train").click()
+    page.locator(".ls-transport").wait_for()
+    return page
+
+
+def place(page: Any) -> str:
+    return page.locator(".ls-transport .ls-place").inner_text()
+
+
+def said(page: Any) -> str:
+    return page.locator(".ls-training-panel .ls-caption").first.inner_text()
+
+
+def pictures(page: Any) -> list[str]:
+    """Return what the pictures of the lens are for a screen reader."""
+    return page.locator(".ls-training-panel [role=img]").evaluate_all(
+        "found => found.map(one => one.ariaLabel)"
+    )
+
+
+def choose(page: Any, option: str, value: str) -> None:
+    page.locator(f".ls-training-panel .ls-arg-{option} select").select_option(value)
+
+
+def test_steps_are_taken_and_taken_back_and_looked_at_again(visit: Visit) -> None:
+    page = train_lens(visit)
+    assert page.get_by_role("button", name="Step back", exact=True).is_disabled()
+    step = page.get_by_role("button", name="Step", exact=True)
+    for number in range(1, 4):
+        step.click()
+        eventually(lambda at=number: place(page) == f"Step {at} of {at}", f"step {number}")
+    page.locator(".ls-lens-card .ls-caption").first.click()
+    page.keyboard.press(".")
+    eventually(lambda: place(page) == "Step 4 of 4", "a step by the keyboard")
+    for number in (3, 2, 1):
+        page.keyboard.press(",")
+        eventually(lambda at=number: place(page) == f"Step {at} of 4", f"back at {number}")
+    slider = page.get_by_role("slider", name="Step of training to look at")
+    slider.focus()
+    page.keyboard.press("End")
+    eventually(lambda: place(page) == "Step 4 of 4", "the last step by the slider")
+    assert slider.get_attribute("aria-valuetext") == "Step 4 of 4"
+    page.get_by_role("button", name="Rewind", exact=True).click()
+    eventually(lambda: place(page) == "Step 0 of 4", "the beginning")
+    eventually(lambda: any("several steps" in one for one in pictures(page)), "ridges")
+
+
+def test_another_task_is_chosen_and_drawn(visit: Visit) -> None:
+    page = train_lens(visit)
+    eventually(lambda: any("true classes" in one for one in pictures(page)), "confusion")
+    for _ in range(3):
+        page.locator(".ls-card").first.locator(".ls-main").press("Delete")
+        page.wait_for_timeout(150)
+    choose(page, "data", "spiral")
+    eventually(lambda: any("pair of inputs" in one for one in pictures(page)), "a map")
+    assert page.locator(".ls-card .ls-chip").all_inner_texts()[-1] == "2"
+    page.locator(".ls-train").click()
+    eventually(lambda: "nished" in page.locator(".ls-transport .ls-words").inner_text(), "end", 60)
+    assert "Of 250 samples kept for judging" in said(page)
+    choose(page, "data", "ripple")
+    eventually(lambda: any("over true" in one for one in pictures(page)), "predictions")
+    assert not any("true classes" in one for one in pictures(page))
+    options = page.locator(".ls-training-panel .ls-arg-loss option").all_inner_texts()
+    assert "LogCosh" in options
+    assert "CategoricalCrossentropy" not in options
+
+
+def test_an_edit_says_what_begins_anew(visit: Visit) -> None:
+    page = train_lens(visit)
+    page.get_by_role("button", name="Step", exact=True).click()
+    eventually(lambda: place(page) == "Step 1 of 1", "a step")
+    page.locator(".ls-card").nth(3).locator(".ls-main").click()
+    box = page.locator(".ls-arg-units input.ls-number")
+    box.wait_for()
+    box.fill("24")
+    box.press("Enter")
+    status = page.locator(".ls-status .ls-sentence")
+    eventually(lambda: "start with new weights" in status.inner_text(), "the notice")
+    assert "dense, dense_1" in status.inner_text()
+
+
+def test_a_file_is_shown_before_it_is_used(visit: Visit) -> None:
+    page = train_lens(visit)
+    for _ in range(3):
+        page.locator(".ls-card").first.locator(".ls-main").press("Delete")
+        page.wait_for_timeout(150)
+    rows = "\n".join(f"{one % 3 + one / 200:.2f},{one % 7},n{one},{'abc'[one % 3]}"
+                     for one in range(90))  # fmt: skip
+    content = f"long,wide,note,kind\n{rows}".encode()
+    file = {"name": "flowers.csv", "mimeType": "text/csv", "buffer": content}
+    page.locator(".ls-data-file input[type=file]").set_input_files(file)
+    preview = page.locator(".ls-data-file .ls-preview")
+    eventually(lambda: "72 samples to learn from" in preview.inner_text(), "the preview")
+    assert "left out: words" in preview.inner_text()
+    assert "to be learned: 3 classes" in preview.inner_text()
+    page.get_by_role("button", name="Use this data", exact=True).click()
+    eventually(lambda: "flowers.csv" in page.locator(".ls-input").inner_text(), "the card")
+    assert page.locator(".ls-card .ls-chip").all_inner_texts()[-1] == "3"
+    page.locator(".ls-train").click()
+    eventually(lambda: "nished" in page.locator(".ls-transport .ls-words").inner_text(), "end", 60)
+    assert "True" in said(page) or "Of 18 samples" in said(page)
+
+
+def test_a_file_that_cannot_be_used_says_why(visit: Visit) -> None:
+    page = train_lens(visit)
+    stream = io.BytesIO()
+    np.save(stream, np.array([{"a": 1}]), allow_pickle=True)
+    complaint = page.locator(".ls-data-file .ls-said")
+    for name, content, words in (
+        ("objects.npy", stream.getvalue(), "only numbers"),
+        ("words.csv", "größe\n1\n".encode("latin-1"), "UTF-8"),
+        ("large.csv", b"1,2\n" * 1_100_000, "larger than 4 MB"),
+    ):
+        file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+        page.locator(".ls-data-file input[type=file]").set_input_files(file)
+        eventually(lambda words=words: words in complaint.inner_text(), words)

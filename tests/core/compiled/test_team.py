@@ -1,0 +1,181 @@
+"""Threads that share a loop do every task once, whatever happens to them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from layerscope import config
+from layerscope.compiled import team
+from layerscope.compiled.jit import MACHINE_CODE, native
+from layerscope.compiled.team import SharedLoop, claim
+from processes import run
+
+machine_code = pytest.mark.skipif(not MACHINE_CODE, reason="threads share machine code only")
+
+
+def _count_reference(visits: np.ndarray, effort: np.ndarray) -> None:
+    visits += 1
+
+
+@native()
+def _count(board: int, tasks: int, visits: np.ndarray, effort: np.ndarray) -> None:
+    """Note that a task is done, after an effort that nobody optimises away."""
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        value = 1.0
+        for _ in range(int(effort[task])):
+            value = np.sqrt(value + 1.0)
+        if effort[task] < 0.0:
+            raise ValueError("no effort")
+        visits[task] += 1 if value > 0.0 else 2
+        task = claim(board, task, tasks)
+
+
+count: Any = SharedLoop(_count, _count_reference)
+
+
+def visits_of(tasks: int, effort: float | np.ndarray = 100.0) -> np.ndarray:
+    visits = np.zeros(tasks, np.int64)
+    count(tasks, visits, np.broadcast_to(effort, tasks).astype(float))
+    return visits
+
+
+def with_threads(threads: int, action: Callable[[], Any]) -> Any:
+    """Do something with that many threads, in a context of its own."""
+
+    def act() -> Any:
+        config.set_num_threads(threads)
+        return action()
+
+    return copy_context().run(act)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("tasks", [0, 1, 2, 3, 17, 200])
+def test_every_task_is_done_once(threads: int, tasks: int) -> None:
+    for _ in range(5):
+        visits = with_threads(threads, partial(visits_of, tasks))
+        np.testing.assert_array_equal(visits, 1)
+
+
+@machine_code
+def test_threads_help() -> None:
+    """Of long tasks the calling thread does not do all."""
+    doers: set[int] = set()
+
+    def noting(board: int, tasks: int, *arguments: Any) -> None:
+        doers.add(threading.get_ident())
+        _count(board, tasks, *arguments)
+
+    arguments = np.zeros(4, np.int64), np.full(4, 2e6)
+    until = time.monotonic() + 30
+    while len(doers) < 2 and time.monotonic() < until:
+        team._team.run(noting, 4, arguments, 2)
+    assert len(doers) == 2
+
+
+@machine_code
+def test_many_threads_share_loops_at_once() -> None:
+    """One call gets the team, the others do their tasks alone; nobody gets another's."""
+
+    def work(seed: int) -> bool:
+        generator = np.random.default_rng(seed)
+        config.set_num_threads(1 + seed % 4)
+        for _ in range(200):
+            tasks = int(generator.integers(1, 40))
+            if not (visits_of(tasks, generator.integers(0, 2000, tasks)) == 1).all():
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(copy_context().run, work, seed) for seed in range(8)]
+        assert all(future.result() for future in futures)
+
+
+@machine_code
+@pytest.mark.parametrize("failing", [0, 1, 7])
+def test_an_error_in_any_thread_reaches_the_caller(failing: int) -> None:
+    visits_of(1)
+    effort = np.full(8, 20_000.0)
+    effort[failing] = -1.0
+    for _ in range(20):
+        with pytest.raises(ValueError, match="no effort"):
+            with_threads(2, partial(visits_of, 8, effort))
+        np.testing.assert_array_equal(with_threads(2, partial(visits_of, 8)), 1)
+
+
+IMPORTED = f"""
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("shared", {__file__!r})
+shared = importlib.util.module_from_spec(spec)
+sys.modules["shared"] = shared
+spec.loader.exec_module(shared)
+shared.config.set_num_threads(2)
+assert (shared.visits_of(10) == 1).all()
+"""
+
+
+@machine_code
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_shares_loops_among_threads_of_its_own() -> None:
+    forked = """
+import os
+for _ in range(50):
+    assert (shared.visits_of(20, 3000.0) == 1).all()
+child = os.fork()
+right = all((shared.visits_of(20, 3000.0) == 1).all() for _ in range(50))
+if not child:
+    os._exit(0 if right else 1)
+assert right and os.waitpid(child, 0)[1] == 0
+"""
+    run(IMPORTED + forked)
+
+
+@machine_code
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no interval timer")
+def test_an_interrupted_caller_leaves_no_task_to_the_next_loop() -> None:
+    interrupted = """
+import signal
+class Enough(Exception): pass
+def stop(*_): raise Enough
+signal.signal(signal.SIGALRM, stop)
+times = 0
+for k in range(60):
+    signal.setitimer(signal.ITIMER_REAL, 2e-4 + 1e-5 * k)
+    try:
+        while True:
+            shared.visits_of(6, 30_000.0)
+    except Enough:
+        times += 1
+    visits = shared.visits_of(12, 10_000.0)
+    assert (visits == 1).all(), visits
+assert times == 60
+"""
+    run(IMPORTED + interrupted)
+
+
+@machine_code
+def test_the_counter_loses_nothing() -> None:
+    word = np.zeros(1, np.int64)
+    address = int(word.ctypes.data)
+
+    def add() -> None:
+        for _ in range(5000):
+            team._leave_and_watch(address, address, -1, 0)
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(add) for _ in range(4)]:
+            future.result()
+    assert word[0] == 20_000
+    assert team._watch(address, 20_000, 10) == 20_000
+    assert team._watch(address, 0, 10**9) == 20_000

@@ -1,0 +1,77 @@
+"""Arrays large enough for several threads, in single precision, against double precision.
+
+Shapes are such that tasks are not equally long, and that rows are put side by side where columns
+are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from layerscope import GradientTape, ops
+from layerscope.compiled.tasks import WORTH_SHARING
+
+Call = Callable[..., Any]
+PLACES = np.random.default_rng(0).integers(-900, 900, (7, 101))
+
+
+def first(*given: Any, **options: Any) -> Any:
+    """Return what a batch becomes, without its moments."""
+    return ops.normalize_batch(*given, **options)[0]
+
+
+CASES: dict[str, tuple[Call, list[tuple[int, ...]]]] = {
+    **{
+        name: (getattr(ops, name), [(301, 333)])
+        for name in (
+            "relu", "relu6", "leaky_relu", "hard_sigmoid", "hard_silu", "elu", "selu", "celu",
+            "sigmoid", "tanh", "softplus", "softsign", "silu", "mish", "gelu", "exp",
+        )
+    },
+    "gelu exact": (lambda x: ops.gelu(x, approximate=False), [(301, 333)]),
+    "clip": (lambda x: ops.clip(x, -0.5, 1.0), [(301, 333)]),
+    "transposed": (lambda x: ops.tanh(ops.transpose(x)), [(301, 333)]),
+    "softmax": (ops.softmax, [(3, 101, 333)]),
+    "log_softmax": (ops.log_softmax, [(3, 101, 333)]),
+    "normalize_batch": (first, [(40, 6000), *[(6000,)] * 2]),
+    "few channels": (first, [(4, 50, 500, 3), *[(3,)] * 2]),
+    "channels first": (
+        lambda *given: first(*given, axis=1),
+        [(4, 5, 60, 70), *[(5,)] * 2],
+    ),
+    "batch_normalization": (
+        lambda x, mean, factor, offset: ops.batch_normalization(
+            x, mean, ops.square(factor), -1, offset, factor
+        ),
+        [(4, 50, 500, 3), *[(3,)] * 3],
+    ),
+    "layer_normalization": (ops.layer_normalization, [(1001, 90), *[(90,)] * 2]),
+    "rms_normalization": (ops.rms_normalization, [(1001, 90), (90,)]),
+    "add": (ops.add, [(301, 333)] * 2),
+    "multiply": (ops.multiply, [(301, 333)] * 2),
+    "concatenate": (lambda a, b: ops.concatenate([a, b], axis=1), [(30, 70, 40), (30, 5, 40)]),
+    "take": (lambda x: ops.take(x, PLACES, axis=0), [(900, 131)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_agrees_with_double_precision(name: str) -> None:
+    function, shapes = CASES[name]
+    generator = np.random.default_rng(1)
+    inputs = [generator.normal(0.3, 1.5, shape) for shape in shapes]
+    assert inputs[0].size >= WORTH_SHARING
+    found: dict[str, list[np.ndarray]] = {}
+    for dtype in ("float64", "float32"):
+        with GradientTape() as tape:
+            watched = [tape.watch(x.astype(dtype)) for x in inputs]
+            out = function(*watched)
+        upstream = np.random.default_rng(2).normal(size=out.shape).astype(dtype)
+        found[dtype] = [out.value, *tape.gradient(out, watched, output_gradients=upstream)]
+    for single, double in zip(found["float32"], found["float64"], strict=True):
+        assert single.dtype == np.float32
+        scale = np.abs(double).max()
+        np.testing.assert_allclose(single, double, rtol=1e-5, atol=2e-6 * scale)
