@@ -89,13 +89,11 @@ class Explorer(pn.viewable.Viewer):
 
         Examples
         --------
-        >>> len(Explorer.from_url("http://localhost:5006/apps?demo=digits").model.layers)
-        5
+        >>> digits = Explorer.from_url("http://localhost:5006/apps?demo=digits")
+        >>> digits.model.input_shape
+        (None, 8, 8, 1)
         """
-        search = urlsplit(url).query or url.partition("?")[2]
-        if not search:
-            raise ValueError(f"`url` must have a part behind a question mark. Received: url={url!r}")
-        opening = read_search(search)
+        opening = read_search(urlsplit(url).query)
         if opening.notice:
             raise ValueError(opening.notice)
         explorer = cls(language=language or opening.state.language or FIRST)
@@ -180,14 +178,16 @@ class Explorer(pn.viewable.Viewer):
         """Compile the model for the page's own data; return that, and how to train on it."""
         document = self._session.document
         data = data_of(document.input.arguments)
-        compile_for(model, self._twin.layers, document, data)
+        objective = compile_for(model, self._twin.layers, document, data)
+        assert data.y is not None
+        assert data.y_test is not None
         spec = document.training
         usual = {
             "batch_size": spec.batch_size,
             "epochs": spec.epochs,
-            "validation_data": (data.x_test, data.y_test),
+            "validation_data": (data.x_test, objective.targets(data.y_test)),
         }
-        return data.x, data.y, usual | options
+        return data.x, objective.targets(data.y), usual | options
 
     # --- giving away ---------------------------------------------------------------------
 

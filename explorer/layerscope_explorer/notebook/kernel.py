@@ -8,14 +8,21 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
+from types import MethodType
 from typing import Any
 
 import panel as pn
 
-from layerscope_explorer.workers import DocumentScheduler, InlineScheduler, Scheduler, edit_pool
+from layerscope_explorer.workers import (
+    DocumentScheduler,
+    InlineScheduler,
+    Scheduler,
+    edit_pool,
+    training_pool,
+)
 
 __all__ = ["at_once", "follow_cells", "scheduler_here", "stoppable"]
 
@@ -23,7 +30,7 @@ __all__ = ["at_once", "follow_cells", "scheduler_here", "stoppable"]
 class KernelScheduler:
     """Works in the shared pool and returns to the loop of a notebook's kernel.
 
-    While a cell runs the loop waits: what must be shown meanwhile is done `at_once`.
+    While a cell runs the loop waits: what must be shown meanwhile is done within `at_once`.
 
     Parameters
     ----------
@@ -32,29 +39,63 @@ class KernelScheduler:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.at_once = False
+        self._pending: dict[Future[Any], Callable[[Future[Any]], None]] = {}
+        self._inline: InlineScheduler | None = None
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Do everything inside the block at once, and first what is under way."""
+        for future in list(self._pending):
+            wait([future])
+            self._finish(future)
+        self._inline = InlineScheduler()
+        try:
+            yield
+        finally:
+            self._inline = None
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
-        """Do the work in the pool, and come back when no cell runs."""
-        if self.at_once:
-            InlineScheduler().run(work, done)
+        """Do the work in the pool of edits, and come back when no cell runs."""
+        self._run(edit_pool, work, done)
+
+    def animate(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Do the work when it is its turn among trainings, and come back as from `run`."""
+        self._run(training_pool, work, done)
+
+    def _run(
+        self,
+        pool: Callable[[], ThreadPoolExecutor],
+        work: Callable[[], Any],
+        done: Callable[[Future[Any]], None],
+    ) -> None:
+        if self._inline is not None:
+            self._inline.run(work, done)
             return
+        future = pool().submit(copy_context().run, work)
+        self._pending[future] = done
+        future.add_done_callback(self._returned)
 
-        def returned(finished: Future[Any]) -> None:
-            # A kernel that shuts down has closed its loop.
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(done, finished)
+    def _returned(self, future: Future[Any]) -> None:
+        # A kernel that shuts down has closed its loop.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._finish, future)
 
-        edit_pool().submit(copy_context().run, work).add_done_callback(returned)
+    def _finish(self, future: Future[Any]) -> None:
+        done = self._pending.pop(future, None)
+        if done is not None:
+            done(future)
 
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
-        """Call `tick` again and again until stopped."""
+        """Call `tick` again and again until stopped, or until its object is gone."""
+        bound = isinstance(tick, MethodType)
+        reference: Callable[[], Any] = weakref.WeakMethod(tick) if bound else lambda: tick
         stopped = False
 
         def turn() -> None:
-            if not stopped:
+            call = None if stopped else reference()
+            if call is not None:
                 self._loop.call_later(milliseconds / 1000, turn)
-                tick()
+                call()
 
         def stop() -> None:
             nonlocal stopped
@@ -82,17 +123,9 @@ def scheduler_here() -> Scheduler:
         return InlineScheduler()
 
 
-@contextmanager
-def at_once(scheduler: Scheduler) -> Iterator[None]:
+def at_once(scheduler: Scheduler) -> AbstractContextManager[Any]:
     """Do everything inside the block at once, for a cell that keeps the loop waiting."""
-    if not isinstance(scheduler, KernelScheduler):
-        yield
-        return
-    scheduler.at_once = True
-    try:
-        yield
-    finally:
-        scheduler.at_once = False
+    return scheduler.at_once() if isinstance(scheduler, KernelScheduler) else nullcontext()
 
 
 def _shell() -> Any:

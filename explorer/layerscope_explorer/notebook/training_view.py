@@ -144,7 +144,8 @@ class TrainingView(Callback):
             )
             curves = loss_picture(self.losses, self.validations, text("notebook.loss"))
             weights = "".join(
-                f"<figure style='margin:0 10px 6px 0'>{weight_picture(self._before[path], now, path)}"
+                f"<figure style='margin:0 10px 6px 0'>"
+                f"{weight_picture(self._before[path], now, path)}"
                 f"<figcaption style='font-size:11px'>{escape(path)}</figcaption></figure>"
                 for path, now in self._weights().items()
                 if path in self._before

@@ -179,7 +179,7 @@ class Twin:
 
 def _key(document: Document) -> tuple[Any, ...]:
     """Return the parts of a document that its model is made from, but for the seed."""
-    return document.layers, document.input
+    return document.layers, document.input, document.code
 
 
 def _layers_of(model: Model, document: Document) -> dict[str, Layer]:
