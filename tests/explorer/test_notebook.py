@@ -153,7 +153,7 @@ class TestFromThePage:
         explorer = Explorer(chain())
         explorer._session.add_layer("Conv2D")
         explorer._before_cell()
-        with pytest.raises(ValueError, match="Conv2D|conv2d"):
+        with pytest.raises(ValueError, match="onv2"):
             _ = explorer.model
 
     def test_how_it_was_compiled_stays(self) -> None:
@@ -201,7 +201,7 @@ class TestGivingAway:
         assert again._session.document.layers == explorer._session.document.layers
         assert Explorer.from_url("?demo=digits&lang=zh").model.count_params() > 0
         for url in ("?demo=none-such", "http://localhost/apps?state=broken"):
-            with pytest.raises(ValueError, match="none-such|damaged"):
+            with pytest.raises(ValueError, match=r"none-such|damaged"):
                 Explorer.from_url(url)
         with pytest.raises(ValueError, match="url"):
             Explorer.from_url("http://localhost/apps")
@@ -274,9 +274,14 @@ class TestTraining:
 
     def test_pressed_twice_it_interrupts(self) -> None:
         pressed: list[int] = []
-        with pytest.raises(KeyboardInterrupt), stoppable(lambda: pressed.append(1)):
-            for _ in range(2):
+
+        def press_twice() -> None:
+            with stoppable(lambda: pressed.append(1)):
                 os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            press_twice()
         assert pressed == [1]
 
 
