@@ -51,7 +51,7 @@ def chromium_path() -> str | None:
     return None
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -81,7 +81,7 @@ class Server:
 @contextmanager
 def served(timeout: float = 120, **environment: str) -> Iterator[Server]:
     """Serve the explorer until the block ends, with these variables set."""
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable, "-m", "panel", "serve", "apps/", "--address", "127.0.0.1",
         "--port", str(port), "--allow-websocket-origin", f"127.0.0.1:{port}",

@@ -12,6 +12,11 @@ from layerscope.tensor import KerasTensor
 
 _CONNECTING: ContextVar[bool] = ContextVar("connecting", default=True)
 
+#: Is told of a symbolic call: what was called, with what arguments and options, and what it gives.
+Witness = Callable[[Any, Any, dict[str, Any], list[KerasTensor]], None]
+
+_WITNESS: ContextVar[Witness | None] = ContextVar("witness", default=None)
+
 
 class Node:
     """One symbolic call of a layer or an operation.
@@ -52,12 +57,24 @@ class Node:
 
 def connect(operation: Any, args: Any, kwargs: dict[str, Any], outputs: Any) -> Node | None:
     """Remember a symbolic call in its outputs, unless shapes are only being tried out."""
+    if (witness := _WITNESS.get()) is not None:
+        witness(operation, args, kwargs, leaves(outputs))
     if not _CONNECTING.get():
         return None
     node = Node(operation, args, kwargs, outputs)
     for index, output in enumerate(node.outputs):
         output.history = (node, index)
     return node
+
+
+@contextmanager
+def witnessed(witness: Witness) -> Iterator[None]:
+    """Let symbolic calls inside be told to a witness, those within layers among them."""
+    token = _WITNESS.set(witness)
+    try:
+        yield
+    finally:
+        _WITNESS.reset(token)
 
 
 @contextmanager

@@ -219,12 +219,22 @@ def compile_everything(dtypes: Sequence[str] = ("float32",)) -> list[str]:
     compiling.use(wanted)
     config.set_compilation("background")
     print("Looking for what is to be compiled ...", flush=True)
-    for dtype in dtypes:
-        for _ in walk(dtype):
-            pass
+    failures: list[str] = []
+    while True:
+        for dtype in dtypes:
+            for _ in walk(dtype):
+                pass
+        found = len(wanted)
+        failures += _compile_all(wanted)
+        # What loops answer may lead to others than what NumPy answered.
+        if not found or failures:
+            return failures
+
+
+def _compile_all(wanted: Wanted) -> list[str]:
     failures = []
-    bar = ProgressBar(len(wanted), 1 if sys.stdout.isatty() else 2)
     count = len(wanted)
+    bar = ProgressBar(count, 1 if sys.stdout.isatty() else 2)
     while request := wanted.next():
         if sys.stdout.isatty():
             bar.update(count - len(wanted) - 1, {"": request.code.rpartition("-")[0]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +17,12 @@ from layerscope_explorer.document import (
     TrainingSpec,
     frozen,
 )
+from layerscope_explorer.faults import check_plain
 from layerscope_explorer.limits import MAX_DOCUMENT_BYTES, MAX_LAYERS
 from layerscope_explorer.own_code import UnreadCode, defining, is_known
 from layerscope_explorer.strings import text
 
+_ID = re.compile(r"layer[0-9]{1,9}")
 #: Parts of a layer's entry that are left out where they are as usual.
 _USUAL: dict[str, Any] = {"sources": [], "bypassed": False, "shares": "", "roll": 0}
 
@@ -68,6 +71,7 @@ def from_json(source: str) -> Document:
         data = json.loads(source)
     except (ValueError, RecursionError):
         raise ValueError(text("session.document_not_json")) from None
+    check_plain(data, MAX_DOCUMENT_BYTES)
     version = data.get("version") if isinstance(data, dict) else None
     if type(version) is not int or not 1 <= version <= VERSION:
         raise ValueError(text("session.document_version", version=VERSION))
@@ -120,7 +124,7 @@ def _read(data: dict[str, Any]) -> Document:
 def _read_layer(entry: dict[str, Any], above: dict[str, LayerSpec]) -> LayerSpec:
     entry = {**_USUAL, **entry}
     layer_id, class_name = entry["id"], entry["layer"]
-    if not isinstance(layer_id, str) or not layer_id.removeprefix("layer").isdecimal():
+    if not isinstance(layer_id, str) or not _ID.fullmatch(layer_id):
         raise ValueError(text("session.document_broken", reason=f"id {layer_id!r}"))
     if layer_id in above:
         raise ValueError(text("session.document_broken", reason=f"id {layer_id} twice"))
@@ -131,6 +135,7 @@ def _read_layer(entry: dict[str, Any], above: dict[str, LayerSpec]) -> LayerSpec
         or entry["arguments"]
     ):
         raise ValueError(text("session.document_broken", reason=f"{layer_id} shares"))
+    edits.check_layer(class_name)
     for name, value in entry["arguments"].items():
         edits.check_argument(class_name, name, value)
     if not all(source == INPUT or isinstance(source, str) for source in entry["sources"]):

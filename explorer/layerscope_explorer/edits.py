@@ -14,9 +14,20 @@ from layerscope_explorer.catalogue import (
 )
 from layerscope_explorer.data import ARGUMENTS, FIRST_SHAPES, data_of
 from layerscope_explorer.document import INPUT, PHASES, Document, LayerSpec, TrainingSpec, frozen
+from layerscope_explorer.harmless import check_harmless
 from layerscope_explorer.limits import MAX_LAYERS
 from layerscope_explorer.own_code import defining
 from layerscope_explorer.strings import text
+
+#: What converters of the core may raise about a value that they cannot read.
+_COMPLAINTS = (
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+)
 
 
 def _layer_class(class_name: str) -> Any:
@@ -24,6 +35,18 @@ def _layer_class(class_name: str) -> Any:
     if cls is None:
         raise ValueError(text("session.unknown_layer", name=class_name))
     return cls
+
+
+def check_layer(class_name: Any) -> None:
+    """Raise if there is no such layer.
+
+    Raises
+    ------
+    ValueError
+        With a message for the person who asked for it.
+    """
+    if not isinstance(class_name, str) or class_name not in layerscope_catalogue().layers:
+        raise ValueError(text("session.unknown_layer", name=str(class_name)[:60]))
 
 
 def check_argument(class_name: str, argument: str, value: Any) -> None:
@@ -37,10 +60,11 @@ def check_argument(class_name: str, argument: str, value: Any) -> None:
     declared = {one.name: one for one in fields_of(_layer_class(class_name))}
     if argument not in declared or argument in ("name", "dtype"):
         raise ValueError(text("session.unknown_argument", layer=class_name, name=argument))
+    check_harmless(class_name, argument, value)
     try:
         declared[argument].check(value)
-    except TypeError as error:
-        raise ValueError(str(error)) from None
+    except _COMPLAINTS as error:
+        raise ValueError(str(error) or type(error).__name__) from None
 
 
 def set_code(document: Document, code: str) -> Document:

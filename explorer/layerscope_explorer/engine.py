@@ -191,7 +191,7 @@ class _Run:
         self.made: dict[str, _Made] = {}
         self.names = document.names()
         self.done: dict[str, _Done] = {}
-        self.params = 0
+        self.params = self.values = 0
         self.problem: Problem | None = None
         # How a layer looks has words to it.
         shown = dict(document.input.arguments)
@@ -290,15 +290,20 @@ class _Run:
         if made is None:
             # Nothing large is allocated before this says that the layer can work.
             checked = dry_run.check(self.document, spec, self.names, places, owner)
-            dry_run.check_size(spec, name, checked, self.params + checked.parameters)
+            self._check_size(spec, name, checked)
             layer = owner or make_layer(self.document, spec, name)
             self._build(spec, layer, inputs, trained)
             made = _Made(layer, checked, weight_views(layer), trained)
-        dry_run.check_size(spec, name, made.checked, self.params + made.checked.parameters)
+        self._check_size(spec, name, made.checked)
+        self.values += made.checked.values
         self.made[key] = made
         if trained is not None and not spec.shares and _fits(made.layer, trained):
             self.learned.add(spec.id)
         return made
+
+    def _check_size(self, spec: LayerSpec, name: str, checked: dry_run.Checked) -> None:
+        parameters = self.params + checked.parameters
+        dry_run.check_size(spec, name, checked, parameters, self.values + checked.values)
 
     def _build(
         self,

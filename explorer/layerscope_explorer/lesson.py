@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -220,18 +220,13 @@ def read_lesson(source: str, name: str) -> Lesson:
         raise ValueError(f"{name}: start: needs a `demo` or `layers`.")
     read = [_step(step, f"{name}: step {number}") for number, step in enumerate(steps, 1)]
     if read[0].change == Change():
-        read[0] = _with_change(read[0], start)
+        read[0] = replace(read[0], change=start)
     else:
         raise ValueError(f"{name}: step 1: what it begins with belongs into `start`.")
     _try(read, name)
     if not any(step.goal or step.ask for step in read):
         raise ValueError(f"{name}: no step has a `goal` or asks: doing nothing would be enough.")
     return Lesson(name, _said(found["title"], f"{name}: title"), tuple(read))
-
-
-def _with_change(step: Step, change: Change) -> Step:
-    values = {name: getattr(step, name) for name in Step.__dataclass_fields__}
-    return Step(**{**values, "change": change})
 
 
 def _try(steps: list[Step], name: str) -> None:

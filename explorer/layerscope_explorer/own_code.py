@@ -15,7 +15,8 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache, wraps
+from functools import lru_cache
+from ipaddress import ip_address
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ from layerscope_explorer.catalogue import (
 )
 from layerscope_explorer.limits import MAX_OWN_CODE
 from layerscope_explorer.strings import text
+from layerscope_explorer.wrapping import inside
 
 __all__ = [
     "EXAMPLE",
@@ -47,6 +49,7 @@ __all__ = [
     "definitions_of",
     "explained",
     "is_known",
+    "is_this_machine",
     "limited",
     "may_be_written",
     "run",
@@ -170,6 +173,22 @@ def may_be_written(headers: Mapping[str, Any]) -> bool:
     return host in _THIS_MACHINE and not passed_on
 
 
+def is_this_machine(document: Any) -> bool:
+    """Tell whether a page was asked for from this machine, whatever the headers say.
+
+    Parameters
+    ----------
+    document : the Bokeh document of the page; one that nobody serves is for nobody elsewhere.
+    """
+    context = document.session_context
+    if context is None:
+        return True
+    try:
+        return ip_address(str(getattr(context.request, "remote_ip", ""))).is_loopback
+    except ValueError:
+        return False
+
+
 def defining(source: str) -> AbstractContextManager[Any]:
     """Let everything inside the block know what own code defines, and no other."""
     if source and is_known(source):
@@ -179,19 +198,7 @@ def defining(source: str) -> AbstractContextManager[Any]:
 
 def with_own_code(cls: T) -> T:
     """Let all methods of a class know what the own code of its `document` defines."""
-
-    def knowing(method: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(method)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with defining(self.document.code):
-                return method(self, *args, **kwargs)
-
-        return call
-
-    for name, method in list(vars(cls).items()):
-        if inspect.isfunction(method) and not name.startswith("__"):
-            setattr(cls, name, knowing(method))
-    return cls
+    return inside(cls, lambda self: defining(self.document.code))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.resources import files
+from threading import Timer
 from typing import Any, ClassVar, cast
 
 import panel as pn
@@ -29,17 +30,22 @@ from layerscope_explorer.components.stack import LayerStack
 from layerscope_explorer.components.status import StatusLine
 from layerscope_explorer.components.topbar import TopBar
 from layerscope_explorer.forms import LayerForm
+from layerscope_explorer.idleness import watch_for_idleness
+from layerscope_explorer.ledger import ledger
 from layerscope_explorer.lenses import LENSES, OwnLens
 from layerscope_explorer.lenses.signal import SignalLens
 from layerscope_explorer.lenses.training import TrainingLens
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import lesson
-from layerscope_explorer.own_code import defining, may_be_written
+from layerscope_explorer.limits import MAX_SESSIONS
+from layerscope_explorer.memory import give_back
+from layerscope_explorer.own_code import defining, is_this_machine, may_be_written
 from layerscope_explorer.report import Exhibit
 from layerscope_explorer.session import Session, opening_snapshot
 from layerscope_explorer.strings import LANGUAGES, preferred, section, speaking, speaks, text
 from layerscope_explorer.training_panel import TrainingPanel
 from layerscope_explorer.tutor import Tutor
+from layerscope_explorer.visitors import visitors
 from layerscope_explorer.workers import DocumentScheduler
 
 __all__ = ["Workbench", "build_page", "open_page"]
@@ -47,7 +53,12 @@ __all__ = ["Workbench", "build_page", "open_page"]
 _HERE = files(__package__ or "layerscope_explorer")
 _CSS = (_HERE / "page.css").read_text("utf-8")
 _TEMPLATE = (_HERE / "page.html").read_text("utf-8")
+_FULL = (_HERE / "full.html").read_text("utf-8")
 _SCRIPT = (_HERE / "page.js").read_text("utf-8")
+
+
+#: Memory is given back when so many pages have gone, or all; and after so many seconds.
+_AT_ONCE, _LATER = 10, 6.0
 
 
 class Region(pn.Column):
@@ -359,15 +370,43 @@ def open_page(
     query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
     wanted = query.get("lang", "")
     spoken = wanted if wanted in LANGUAGES else preferred(str(headers.get("Accept-Language", "")))
+    if len(visitors()) >= MAX_SESSIONS:
+        return _say_full(doc, spoken)
     with speaking(spoken):
         opening = read_query(query)
     if wanted not in LANGUAGES and opening.state.language in LANGUAGES:
         spoken = opening.state.language
     start = opening_snapshot(opening.preset, spoken) if opening.preset else opening.state.document
-    mine = may_be_written(headers)
-    session = Session(DocumentScheduler(doc), start, spoken, may_write_code=mine)
+    mine = may_be_written(headers) and is_this_machine(doc)
+    scheduler = DocumentScheduler(doc)
+    session = Session(scheduler, start, spoken, may_write_code=mine)
     session.notice = opening.notice
+    visitor = visitors().enter(session, doc)
     page = build_page(session)
     page.workbench.open(opening)
     page.server_doc(doc)
-    return lambda context: session.close()
+    stop_watching = watch_for_idleness(session, scheduler)
+
+    def closed(context: Any) -> None:
+        visitors().leave(visitor)
+        stop_watching()
+        session.close()
+        left = len(visitors())
+        if left % _AT_ONCE == 0:
+            # What a page had is garbage only when its server has let go of it, too.
+            timer = Timer(_LATER, give_back)
+            timer.daemon = True
+            timer.start()
+
+    return closed
+
+
+def _say_full(doc: Document, spoken: str) -> Callable[[Any], None]:
+    """Serve a page that says that there is no room for another one."""
+    ledger().count("full")
+    with speaking(spoken):
+        words = {"title": section("page")["title"], "full": text("faults.full", limit=MAX_SESSIONS)}
+    doc.title = words["title"]
+    doc.template = cast(Any, _FULL)
+    doc.template_variables.update(words=words, style=_page_style(), language=spoken)
+    return lambda context: None

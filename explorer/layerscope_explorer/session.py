@@ -24,8 +24,10 @@ from layerscope_explorer.comparing import Difference, PinnedStack, differences, 
 from layerscope_explorer.data import own_arguments
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine, Weights
+from layerscope_explorer.faults import note
 from layerscope_explorer.file_reading import read_file
 from layerscope_explorer.history import History
+from layerscope_explorer.ledger import ledger
 from layerscope_explorer.lesson import Progress
 from layerscope_explorer.making import origin_of
 from layerscope_explorer.own_code import defining, with_own_code
@@ -137,6 +139,9 @@ class Session(param.Parameterized):
         self._scheduler: Scheduler = scheduler or InlineScheduler()
         self._engine, self._ghosts = Engine(), Engine()
         self._previewed = 0
+        # When the oldest edit that has no picture yet was made; 0 for none.
+        self._asked = 0.0
+        self._resting = False
         self.may_write_code = may_write_code
         self._studies: dict[str, StudyFunction] = {}
         self._paces: dict[str, float] = {}
@@ -506,7 +511,7 @@ class Session(param.Parameterized):
     def go(self, steps: int) -> None:
         """Go `steps` edits on in the history; back where that is negative."""
         history, pinned = self.history, self.pinned
-        for _ in range(abs(steps)):
+        for _ in range(min(abs(steps), len(history.past) + len(history.future))):
             crossed = (history.past[-1:] if steps < 0 else history.future[:1]) or None
             if crossed and pinned is not None and crossed[0].merge_key.startswith(_SWAP):
                 # A and B change places again.
@@ -529,6 +534,7 @@ class Session(param.Parameterized):
         before, after = self.document, history.document
         recompute = _computes(before) != _computes(after)
         if recompute:
+            self._asked = self._asked or time.perf_counter()
             self._trained = self._fitting(after)
         if self._trainer is not None:
             self._trainer.update(after, self._trained)
@@ -765,7 +771,7 @@ class Session(param.Parameterized):
 
     def _needs_pictures(self) -> bool:
         shown: Snapshot | None = self.snapshot
-        if shown is None or self._trained is not self._shown_weights:
+        if shown is None or self._resting or self._trained is not self._shown_weights:
             return True
         if self._shown_language != self.language:
             return True
@@ -790,10 +796,14 @@ class Session(param.Parameterized):
         if self._closed:
             return
         error = future.exception()
+        if self._asked and not self._again:
+            ledger().answered(time.perf_counter() - self._asked)
+            self._asked = 0.0
         with self._scheduler.together(), param.parameterized.batch_call_watchers(self):
             # A defect in the engine must not take the page down: the last good picture stays.
             if error is None:
                 before = self.snapshot
+                self._resting = False
                 self.snapshot, study, *compared = future.result()
                 if not keeps:
                     self.study = study
@@ -807,6 +817,7 @@ class Session(param.Parameterized):
             # Now that the pictures stand there is time to prepare the edited stack for training.
             self._drive(lambda trainer: trainer.wake())
         if error is not None:
+            self.notice = text("faults.picture_failed")
             raise error
 
     # --- training ------------------------------------------------------------------------
@@ -956,14 +967,31 @@ class Session(param.Parameterized):
             self._stop_ticking()
             self._stop_ticking = None
 
+    def rest(self) -> None:
+        """Let go of what can be computed again: nobody has asked for anything for a while.
+
+        What is seen stays; the next edit, or another lens, brings everything back.
+        """
+        busy = self._computing or self._stop_ticking or self._sweeping
+        if busy or self._resting or self.snapshot is None:
+            return
+        self._resting = True
+        self._engine, self._ghosts = Engine(), Engine()
+        with param.parameterized.discard_events(self):
+            # No view is told, for each shows what it showed.
+            stack = replace(self.snapshot.stack, steps=(), gradients={})
+            self.snapshot = replace(self.snapshot, stack=stack)
+            self.ghost = None
+
     def close(self) -> None:
         """Let go of everything: the page is gone."""
         self._closed = True
-        self._end_ticking()
-        self._end_sweep()
+        # First what would go on without anybody.
         if self._trainer is not None:
             self._trainer.close()
             self._trainer = None
+        self._end_ticking()
+        self._end_sweep()
 
 
 def _worth_a_look(document: Document, snapshot: Snapshot | None) -> str:
@@ -1031,3 +1059,6 @@ def _looked(
             return Study(lens, layer_id, study(snapshot.stack, layer_id, options))
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return Study(lens, layer_id, error=str(error))
+    except Exception as error:
+        note(error)
+        return Study(lens, layer_id, error=text("faults.picture_failed"))

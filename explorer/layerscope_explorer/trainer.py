@@ -22,10 +22,16 @@ from layerscope import Model, optimizers, random
 from layerscope.layers.layer import Layer
 from layerscope.models.training_run import StepEvent, TrainingRun
 from layerscope.models.training_run import TrainingState as RunState
-from layerscope_explorer.data import Data, data_of
+from layerscope_explorer.data import SAMPLE, Data, data_of
+from layerscope_explorer.diagnosis.dry_run import dry_run
 from layerscope_explorer.document import Document
 from layerscope_explorer.engine import Weights
-from layerscope_explorer.limits import MAX_KEPT_BYTES, MAX_STEPS
+from layerscope_explorer.limits import (
+    MAX_KEPT_BYTES,
+    MAX_STEPS,
+    MAX_TRAINING_SECONDS,
+    MAX_VALUES,
+)
 from layerscope_explorer.making import origin_of
 from layerscope_explorer.model import model_of
 from layerscope_explorer.objective import Objective, activation_name, objective_of, takes
@@ -163,7 +169,7 @@ class Trainer:
         self._lock = threading.Lock()
         self._status: TrainingStatus = "idle"
         self._message = self._problem = ""
-        self._copied = 0.0
+        self._copied = self._spent = 0.0
         #: Newest copy of the weights; replaced as a whole, so reading needs no lock.
         self.weights: Weights = weights or {}
         self._job = SlicedJob(self.work)
@@ -315,8 +321,13 @@ class Trainer:
             self._join(self._legs[self._leg].document, {})
         if self._at >= MAX_STEPS:
             raise ValueError(text("training.too_long", limit=f"{MAX_STEPS:,}"))
+        if self._spent > MAX_TRAINING_SECONDS:
+            minutes = f"{MAX_TRAINING_SECONDS / 60:g}"
+            raise ValueError(text("training.too_much_time", minutes=minutes))
         assert self._run is not None
+        start = time.perf_counter()
         event = next(self._run)
+        self._spent += time.perf_counter() - start
         self._at += 1
         self._epoch = event.epoch + event.epoch_end
         if self._at > self._reached:
@@ -502,6 +513,7 @@ def compile_for(
 def _compiled(document: Document, weights: Weights | None) -> _Machine:
     """Build and compile a stack, with the weights its pictures show."""
     data = data_of(document.input.arguments)
+    _check_batch(document)
     model, layers = model_of(document, data, weights)
     objective = compile_for(model, layers, document, data)
     assert data.y is not None
@@ -548,6 +560,15 @@ def _keeps_all(before: _Machine, after: _Machine, carried: Weights) -> bool:
         and [np.shape(one) for one in carried[key]] == [one.shape for one in layer.weights]
         for key, layer in needed.items()
     )
+
+
+def _check_batch(document: Document) -> None:
+    """Raise if a step would hold more values than a session may have."""
+    values = dry_run(document).values
+    most = max(MAX_VALUES * SAMPLE // max(values, 1), 1)
+    if document.training.batch_size > most:
+        size = document.training.batch_size
+        raise ValueError(text("training.batch_too_large", size=size, most=most))
 
 
 def _joined(before: _Machine, state: RunState, after: _Machine, fresh: RunState) -> RunState:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -71,8 +70,8 @@ def _tried(definition: Definition) -> Trial:
     attempt: Callable[[Definition], Trial] = {
         "activation": _activation,
         "initializer": _initializer,
-        "regularizer": _penalty,
-        "constraint": _projection,
+        "regularizer": _of_one_weight,
+        "constraint": _of_one_weight,
         "layer": _layer,
     }[definition.kind]
     try:
@@ -122,21 +121,13 @@ def _initializer(definition: Definition) -> Trial:
     return Trial(definition, values=histogram(values))
 
 
-def _penalty(definition: Definition) -> Trial:
+def _of_one_weight(definition: Definition) -> Trial:
+    """Ask what one weight costs, or where it is moved to, and for the slope of that."""
     part = _made(definition)
-    return Trial(definition, curve=_by_weight(lambda w: part(np.array([[w]], np.float32))))
-
-
-def _projection(definition: Definition) -> Trial:
-    part = _made(definition)
-    return Trial(definition, curve=_by_weight(lambda w: part(np.array([[w]], np.float32))))
-
-
-def _by_weight(function: Callable[[float], Any]) -> Curve:
-    """Return what a function of one weight gives, and its slope."""
     x = np.linspace(-_REACH, _REACH, 81)
-    y = np.array([float(np.ravel(ops.convert_to_numpy(function(w)))[0]) for w in x])
-    return Curve(x, y, np.gradient(y, x))
+    found = [ops.convert_to_numpy(part(np.array([[w]], np.float32))) for w in x]
+    y = np.array([float(np.ravel(one)[0]) for one in found])
+    return Trial(definition, curve=Curve(x, y, np.gradient(y, x)))
 
 
 def _layer(definition: Definition) -> Trial:
@@ -162,9 +153,5 @@ def _layer(definition: Definition) -> Trial:
 
 def _made(definition: Definition, **further: Any) -> Any:
     """Return an instance, with first values for arguments that have no default."""
-    catalogue = layerscope_catalogue()
-    kind = definition.kind
-    arguments = catalogue.starting(kind, definition.name)
-    if not inspect.isclass(definition.thing):
-        return definition.thing
+    arguments = layerscope_catalogue().starting(definition.kind, definition.name)
     return definition.thing(**arguments, **further)

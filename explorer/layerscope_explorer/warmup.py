@@ -20,6 +20,7 @@ from layerscope_explorer.document import OPTIMIZERS, Document
 from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.histograms import compile_loops
+from layerscope_explorer.memory import keep_together
 from layerscope_explorer.page import build_page
 from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.session import Session, opening_snapshot
@@ -38,6 +39,7 @@ def warm_up() -> None:
     # A worker gives the interpreter back after half a millisecond instead of five: the event loop
     # answers that much sooner while something is computed.
     sys.setswitchinterval(0.0005)
+    keep_together()
     # The pages of many people share the cores: a small product that waits for a second thread on a
     # busy machine takes tens of times as long as on one.
     threadpool_limits(1, user_api="blas")

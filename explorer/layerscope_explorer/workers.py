@@ -22,6 +22,8 @@ from typing import Any, Protocol
 import numpy as np
 import panel as pn
 
+from layerscope_explorer.faults import noting
+
 #: A training job gives way after this long, in seconds.
 SLICE = 0.02
 #: An edit takes about this long to be answered; training waits at most so long before each slice.
@@ -129,6 +131,7 @@ class DocumentScheduler:
 
     def __init__(self, document: Any) -> None:
         self._document = document
+        self._served = document.session_context is not None
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
         """Do the work in the pool of edits, and come back under the document's lock."""
@@ -157,10 +160,15 @@ class DocumentScheduler:
     ) -> None:
         context = copy_context()
 
+        def deliver(finished: Future[Any]) -> None:
+            # Whose work failed has said so on the page.
+            with noting():
+                done(finished)
+
         def returned(finished: Future[Any]) -> None:
             # A page that was closed meanwhile has no session context and needs no answer.
             if self._document.session_context is not None:
-                self._document.add_next_tick_callback(lambda: done(finished))
+                self._document.add_next_tick_callback(lambda: deliver(finished))
 
         def start() -> None:
             pool().submit(context.run, work).add_done_callback(returned)
@@ -179,8 +187,11 @@ class DocumentScheduler:
         handle = self._document.add_periodic_callback(tick, milliseconds)
 
         def stop() -> None:
-            # Removing twice would raise; a closed page has removed it already.
-            if handle in self._document.session_callbacks:
+            # A page that is gone has been taken apart, its clocks, too. To touch it now would
+            # leave it behind as the current document of whoever comes next.
+            gone = self._served and self._document.session_context is None
+            # Removing twice would raise.
+            if not gone and handle in self._document.session_callbacks:
                 self._document.remove_periodic_callback(handle)
 
         return stop

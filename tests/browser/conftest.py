@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 
 from served_explorer import QUIET, Server, Visit, chromium_path, open_explorer, served, watch
+
+Visiting = Callable[[], AbstractContextManager[Visit]]
 
 
 def _unavailable() -> str:
@@ -40,14 +43,26 @@ def chromium(server: Server) -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(chromium: Any, server: Server) -> Iterator[Visit]:
-    """The explorer, open at 1440x900; the test fails if anything went wrong on the page."""
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(20_000)
-    visit = watch(page)
-    open_explorer(page, server.url)
-    yield visit
-    page.close()
-    assert visit.problems == []
-    assert visit.foreign == []
+def visiting(chromium: Any) -> Visiting:
+    """Opens a page of 1440x900 for a block; the test fails if anything went wrong on it."""
+
+    @contextmanager
+    def open_page() -> Iterator[Visit]:
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(20_000)
+        visit = watch(page)
+        yield visit
+        page.close()
+        assert visit.problems == []
+        assert visit.foreign == []
+
+    return open_page
+
+
+@pytest.fixture
+def visit(visiting: Visiting, server: Server) -> Iterator[Visit]:
+    """The explorer, open; the test fails if anything went wrong on the page or the server."""
+    with visiting() as visit:
+        open_explorer(visit.page, server.url)
+        yield visit
     assert "".join(server.errors()) == ""

@@ -9,7 +9,7 @@ import pytest
 
 from browser.test_explorer import card, eventually, open_lens, pick
 from browser.test_sharing import base, notice, word
-from served_explorer import Visit, open_explorer, served, watch
+from served_explorer import Visit, open_explorer, served
 
 pytestmark = pytest.mark.browser
 
@@ -25,17 +25,12 @@ class Halved(layers.Layer):
 
 
 @pytest.fixture
-def at_home(chromium: Any) -> Iterator[Visit]:
+def at_home(visiting: Any) -> Iterator[Visit]:
     """The explorer of somebody who serves it for themselves and allows own code."""
     with served(LAYERSCOPE_OWN_CODE="1") as server:
-        page = chromium.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(20_000)
-        visit = watch(page)
-        open_explorer(page, server.url)
-        yield visit
-        page.close()
-        assert visit.problems == []
-        assert visit.foreign == []
+        with visiting() as visit:
+            open_explorer(visit.page, server.url)
+            yield visit
         assert "".join(server.errors()) == ""
 
 

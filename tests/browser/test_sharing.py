@@ -19,7 +19,7 @@ from layerscope_explorer.rules import Rules
 from layerscope_explorer.spotlight import LENS_NAMES
 from layerscope_explorer.task import Task
 from layerscope_explorer.view_state import ViewState, from_address, from_file, to_address
-from served_explorer import Server, Visit, open_explorer, watch
+from served_explorer import Server, Visit, open_explorer
 
 pytestmark = pytest.mark.browser
 
@@ -69,14 +69,10 @@ def saved(page: Any, button: str, folder: Path) -> Path:
 
 
 @pytest.fixture
-def second(chromium: Any, visit: Visit) -> Iterator[Visit]:
+def second(visiting: Any, visit: Visit) -> Iterator[Visit]:
     """Another page of somebody else, not open yet."""
-    other = watch(chromium.new_page(viewport={"width": 1440, "height": 900}))
-    other.page.set_default_timeout(20_000)
-    yield other
-    other.page.close()
-    assert other.problems == []
-    assert other.foreign == []
+    with visiting() as other:
+        yield other
 
 
 def test_the_address_follows_and_back_undoes(visit: Visit, second: Visit) -> None:

@@ -9,7 +9,7 @@ import pytest
 from browser.test_accessibility import violations
 from browser.test_explorer import card, chips, eventually, status
 from browser.test_sharing import base
-from served_explorer import Server, Visit, open_explorer, watch
+from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
 
@@ -72,7 +72,7 @@ def test_a_student_finds_why_a_deep_tanh_net_dies(page: Any) -> None:
     assert violations(page) == []
 
 
-def test_a_teacher_prepares_a_locked_lesson(page: Any, chromium: Any, server: Server) -> None:
+def test_a_teacher_prepares_a_locked_lesson(page: Any, visiting: Any) -> None:
     page.keyboard.press("o")
     tab_to(page, ".ls-entry[data-name='dead-relu']")
     page.keyboard.press("Enter")
@@ -93,18 +93,16 @@ def test_a_teacher_prepares_a_locked_lesson(page: Any, chromium: Any, server: Se
     eventually(lambda: panel.get_attribute("data-copied") is not None, "a link")
     assert violations(page) == []
 
-    student = chromium.new_page(viewport={"width": 1440, "height": 900})
-    visit = watch(student)
-    open_explorer(student, base(page) + panel.get_attribute("data-copied"))
-    assert student.locator(".ls-say").inner_text() == "Wake the units of every layer."
-    assert student.locator(".ls-seed-input").is_disabled()
-    tab_to(student, ".ls-cure")
-    student.keyboard.press("Enter")
-    goal = student.locator(".ls-goal-state")
-    eventually(lambda: "done" in goal.inner_text(), "the goal")
-    assert violations(student) == []
-    student.close()
-    assert (visit.problems, visit.foreign) == ([], [])
+    with visiting() as visit:
+        student = visit.page
+        open_explorer(student, base(page) + panel.get_attribute("data-copied"))
+        assert student.locator(".ls-say").inner_text() == "Wake the units of every layer."
+        assert student.locator(".ls-seed-input").is_disabled()
+        tab_to(student, ".ls-cure")
+        student.keyboard.press("Enter")
+        goal = student.locator(".ls-goal-state")
+        eventually(lambda: "done" in goal.inner_text(), "the goal")
+        assert violations(student) == []
 
 
 def test_an_engineer_cures_dead_relus_and_copies_the_code(page: Any) -> None:

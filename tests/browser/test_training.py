@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from browser.test_explorer import eventually
 from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
-
-
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    """Wait until something holds."""
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            raise AssertionError(f"Not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def train_lens(visit: Visit) -> Any:

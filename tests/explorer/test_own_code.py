@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,13 @@ from layerscope_explorer.edits import set_code
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.lenses.own import sentence, table
 from layerscope_explorer.model import model_of
-from layerscope_explorer.own_code import UnreadCode, defining, may_be_written, run
+from layerscope_explorer.own_code import (
+    UnreadCode,
+    defining,
+    is_this_machine,
+    may_be_written,
+    run,
+)
 from layerscope_explorer.page import Workbench
 from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.session import Session
@@ -309,6 +316,16 @@ def test_only_the_person_at_this_machine_may(
 ) -> None:
     monkeypatch.setenv("LAYERSCOPE_OWN_CODE", flag)
     assert may_be_written(headers) is may
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [("127.0.0.1", True), ("::1", True), ("10.0.0.7", False), ("localhost", False), ("", False)],
+)
+def test_headers_do_not_tell_where_somebody_is(address: str, may: bool) -> None:
+    request = SimpleNamespace(remote_ip=address)
+    page = SimpleNamespace(session_context=SimpleNamespace(request=request))
+    assert is_this_machine(page) is may
 
 
 def test_what_comes_along_is_not_run() -> None:

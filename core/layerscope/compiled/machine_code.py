@@ -176,10 +176,16 @@ class MachineCode(caching._Cache):
         """Do nothing: outdated files have other names."""
 
 
+def _stable(option: Any) -> str:
+    """Return an option as text that is the same in every process, as that of a set is not."""
+    flags = getattr(option, "flags", option)
+    return repr(sorted(flags)) if isinstance(flags, (set, frozenset)) else repr(option)
+
+
 def _identity(value: Any) -> Any:
     """Return what tells a function from all others, with what it was made from."""
     if hasattr(value, "py_func"):
-        options = sorted((name, repr(one)) for name, one in value.targetoptions.items())
+        options = sorted((name, _stable(one)) for name, one in value.targetoptions.items())
         return (_identity(value.py_func), options)
     if hasattr(value, "__code__"):
         code = value.__code__

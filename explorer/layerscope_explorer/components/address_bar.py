@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-import panel as pn
-
 from layerscope_explorer.address import address_of, read_search, state_of
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.history import History
+from layerscope_explorer.limits import MAX_ADDRESS
 from layerscope_explorer.strings import text
 from layerscope_explorer.view_state import ViewState
 
@@ -21,7 +21,7 @@ __all__ = ["SETTLED", "AddressBar"]
 SETTLED = 250
 
 
-class AddressBar(pn.custom.JSComponent):
+class AddressBar(Component):
     """Invisible: writes the state into the page's address, and hears the browser's Back.
 
     A new edit is a new entry of the browser's history; what continues an edit, as dragging does,
@@ -36,6 +36,8 @@ class AddressBar(pn.custom.JSComponent):
         Called with the name of a lesson that an address asks for.
     """
 
+    #: The part of an address that stands for a stack, and more that somebody may have added.
+    _longest_text = 2 * MAX_ADDRESS
     _esm = Path(__file__).with_name("address_bar.js")
     _stylesheets: ClassVar[list[str]] = [
         ":host { position: absolute !important; width: 0; height: 0; }"

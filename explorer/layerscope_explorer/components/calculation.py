@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.theme import PLOT_COLORS
 
 __all__ = ["Calculation"]
 
 
-class Calculation(pn.custom.JSComponent):
+class Calculation(Component):
     """Lines of a name, what is computed, a bar and the result; a name can be followed.
 
     Parameters

@@ -3,54 +3,35 @@ const REST = 350
 
 export function render({model}) {
   const strings = model.strings
-  const root = document.createElement("div")
-  root.className = "ls-code"
-  const copy = document.createElement("button")
-  copy.type = "button"
-  copy.className = "ls-button ls-copy"
-  const error = document.createElement("p")
-  error.className = "ls-code-error"
+  const root = element("div", "ls-code")
+  const copy = button("ls-copy", strings.copy, () => copyText())
+  const error = element("p", "ls-code-error")
   error.setAttribute("role", "alert")
-  const box = document.createElement("div")
-  box.className = "ls-code-box"
-  const shown = document.createElement("pre")
+  const box = element("div", "ls-code-box")
+  const shown = element("pre")
   shown.tabIndex = 0
-  const field = document.createElement("textarea")
+  const field = element("textarea")
   field.spellcheck = false
   field.autocomplete = "off"
   box.append(shown, field)
-  const run = document.createElement("button")
-  run.type = "button"
-  run.className = "ls-button ls-primary ls-run"
+  const run = button("ls-primary ls-run", strings.run, () => send())
   root.append(copy, error, box, run)
   let timer = 0, copied = 0, count = 0
 
   const text = () => (model.editable ? field.value : model.source)
 
-  /* The clipboard is only there on https and localhost; a classroom is neither. */
-  async function toClipboard(words) {
-    try { await navigator.clipboard.writeText(words) } catch {
-      const area = document.createElement("textarea")
-      area.value = words
-      document.body.append(area)
-      area.select()
-      document.execCommand("copy")
-      area.remove()
-    }
-  }
-  copy.addEventListener("click", async () => {
+  const copyText = async () => {
     await toClipboard(text())
     copy.textContent = strings.copied
     clearTimeout(copied)
     copied = setTimeout(() => { copy.textContent = strings.copy }, 1500)
-  })
+  }
   const send = () => { clearTimeout(timer); model.send_msg({source: field.value, count: ++count}) }
   field.addEventListener("input", () => {
     grow()
     clearTimeout(timer)
     if (!model.waiting) timer = setTimeout(send, REST)
   })
-  run.addEventListener("click", send)
   field.addEventListener("keydown", event => {
     event.stopPropagation()
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send()
@@ -67,7 +48,6 @@ export function render({model}) {
     error.textContent = model.error
     error.hidden = !model.error
     copy.textContent = strings.copy
-    run.textContent = strings.run
     run.hidden = !model.waiting
     if (model.editable) {
       // What is being typed is not replaced by its own tidier spelling, nor while it is wrong.
@@ -75,12 +55,7 @@ export function render({model}) {
       grow()
       return
     }
-    const line = (tag, words, className = "") => {
-      const row = document.createElement(tag)
-      row.className = `ls-code-line ${className}`
-      row.textContent = words + "\n"
-      return row
-    }
+    const line = (tag, words, className = "") => element(tag, `ls-code-line ${className}`, words + "\n")
     const gone = number => (model.removed[number] ?? []).map(words => line("del", words))
     const lines = model.source.replace(/\n$/, "").split("\n")
     const rows = lines.flatMap((words, number) => {

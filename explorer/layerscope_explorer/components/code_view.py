@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
+from layerscope_explorer.limits import MAX_DOCUMENT_BYTES
 from layerscope_explorer.strings import section
 
 __all__ = ["CodeView"]
 
 
-class CodeView(pn.custom.JSComponent):
+class CodeView(Component):
     """A text with one stretch of lines marked, a button that copies it, and edits if allowed.
 
     Parameters
@@ -35,7 +36,8 @@ class CodeView(pn.custom.JSComponent):
     heard = param.Integer(default=0, doc="Number of the last edit that was heard.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
-    _esm = Path(__file__).with_name("code_view.js")
+    _longest_text = MAX_DOCUMENT_BYTES + 1
+    _esm = with_dom(Path(__file__).with_name("code_view.js"))
     _stylesheets = stylesheets("code_view")
 
     def __init__(self, on_edit: Callable[[str], None], **params: Any) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.comparing import Difference
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import section, text
 
 __all__ = ["CompareBar", "chip_of"]
@@ -31,7 +31,7 @@ def chip_of(found: Difference) -> dict[str, str]:
     }
 
 
-class CompareBar(pn.custom.JSComponent):
+class CompareBar(Component):
     """The differences as chips, and what can be done with A.
 
     Parameters

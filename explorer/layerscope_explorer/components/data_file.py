@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.limits import MAX_DATA_BYTES
 from layerscope_explorer.own_data import OwnFile
 from layerscope_explorer.strings import section, text
@@ -49,13 +49,15 @@ def preview_of(file: OwnFile, target: str) -> dict[str, Any]:
     }
 
 
-class DataFile(pn.custom.JSComponent):
+class DataFile(Component):
     """A button and a place to drop a file at, and a preview of what was read."""
 
     content = param.String(default="{}", doc="The preview, as JSON; {} where there is none.")
     limit = param.Integer(default=MAX_DATA_BYTES, doc="Most bytes of a file.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
+    #: Four letters carry three bytes.
+    _longest_text = 2 * MAX_DATA_BYTES
     _esm = with_dom(Path(__file__).with_name("data_file.js"))
     _stylesheets = stylesheets("data_file")
 

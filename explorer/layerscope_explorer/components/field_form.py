@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 from panel.viewable import Child
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import section
 
 __all__ = ["FieldForm"]
 
 
-class FieldForm(pn.custom.JSComponent):
+class FieldForm(Component):
     """Groups of controls: number with slider, switch, select and text.
 
     A layer like `Conv2D` has about 20 arguments. One component for all of them is drawn in a
@@ -50,6 +50,7 @@ class FieldForm(pn.custom.JSComponent):
     inline = param.Boolean(default=False, doc="Whether controls sit side by side.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
+    _from_browser = frozenset({"expanded"})
     _esm = with_dom(Path(__file__).with_name("field_form.js"))
     _stylesheets = stylesheets("field_form")
 
@@ -92,6 +93,9 @@ class FieldForm(pn.custom.JSComponent):
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
         path = str(data.get("path", ""))
+        if path not in {one["path"] for group in self.groups for one in group["fields"]}:
+            # A control that is not here any more, or never was.
+            return
         if data.get("type") == "preview" and self._on_preview is not None:
             self._on_preview(path, data.get("value"))
             return

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import panel as pn
 import param
 from numpy.typing import NDArray
 
 from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.theme import PLOT_COLORS
 
 __all__ = ["HeatMap", "Tiles", "tiled"]
@@ -63,7 +63,7 @@ def tiled(pictures: Array, most: int = 32, wide: float = 2.6) -> Tiles:
     return Tiles(values, min(count, total), total)
 
 
-class HeatMap(pn.custom.JSComponent):
+class HeatMap(Component):
     """Positive numbers in blue, negative ones in amber, zero clear; hovering names the value.
 
     Parameters

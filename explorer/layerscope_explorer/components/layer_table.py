@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 
 __all__ = ["LayerTable"]
 
 
-class LayerTable(pn.custom.JSComponent):
+class LayerTable(Component):
     """Rows that can be selected, a bar for a share in each, totals below, and notes.
 
     Parameters

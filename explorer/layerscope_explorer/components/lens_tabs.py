@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components.component import Component
 
 __all__ = ["LensTabs"]
 
 
-class LensTabs(pn.custom.JSComponent):
+class LensTabs(Component):
     """Tabs of lenses; the open one is the session's `lens`.
 
     Parameters

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.lesson import LANGUAGES, Said
 from layerscope_explorer.lessons import LESSONS, lesson
 from layerscope_explorer.strings import speaks, text
@@ -18,7 +18,7 @@ __all__ = ["LessonCard"]
 
 
 @speaks
-class LessonCard(pn.custom.JSComponent):
+class LessonCard(Component):
     """The step of a lesson, with the lights it puts on the page; nothing where no lesson is open.
 
     Parameters

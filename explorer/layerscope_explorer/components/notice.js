@@ -1,19 +1,15 @@
 export function render({model}) {
-  const root = document.createElement("div")
-  root.className = "ls-page-notice"
-  const words = document.createElement("p")
+  const root = element("div", "ls-page-notice")
+  const words = element("p")
   words.setAttribute("role", "alert")
-  const close = document.createElement("button")
+  const close = element("button", "ls-icon-button", "✕")
   close.type = "button"
-  close.className = "ls-icon-button"
-  close.textContent = "✕"
   close.addEventListener("click", () => model.send_msg({type: "dismiss"}))
   root.append(words, close)
   const draw = () => {
     root.hidden = !model.words
     words.textContent = model.words
-    close.setAttribute("aria-label", model.dismiss)
-    close.title = model.dismiss
+    setLabel(close, model.dismiss)
   }
   model.on(["words", "dismiss"], draw)
   draw()

@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
-from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import text
 
 __all__ = ["Notice"]
 
 
-class Notice(pn.custom.JSComponent):
+class Notice(Component):
     """The session's notice; nothing where there is none."""
 
     words = param.String(default="", doc="What is said.")
     dismiss = param.String(default="", doc="What the button is called that puts it away.")
 
-    _esm = Path(__file__).with_name("notice.js")
+    _esm = with_dom(Path(__file__).with_name("notice.js"))
     _stylesheets = stylesheets("notice")
 
     def __init__(self, session: Any, **params: Any) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import of_core, section
 from layerscope_explorer.theme import section_color
 
@@ -28,7 +28,7 @@ def groups_of(layers: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
     return list(groups.values())
 
 
-class Palette(pn.custom.JSComponent):
+class Palette(Component):
     """A searchable list of layers that opens over the stack and adds to its session.
 
     Parameters

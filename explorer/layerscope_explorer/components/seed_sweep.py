@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.lenses import wording
 from layerscope_explorer.lenses.signal import drawable
 from layerscope_explorer.strings import section, text
@@ -96,7 +96,7 @@ def _range(key: str, ends: list[float]) -> str:
     return text(key, count=len(ends), **values)
 
 
-class SeedSweep(pn.custom.JSComponent):
+class SeedSweep(Component):
     """Small multiples of a sweep; a click takes a seed over.
 
     Parameters

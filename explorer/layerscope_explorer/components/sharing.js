@@ -68,18 +68,6 @@ function download(name, type, content) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
 }
 
-/* The clipboard is only there on https and localhost; a classroom is neither. */
-async function toClipboard(words) {
-  try { await navigator.clipboard.writeText(words) } catch {
-    const area = document.createElement("textarea")
-    area.value = words
-    document.body.append(area)
-    area.select()
-    document.execCommand("copy")
-    area.remove()
-  }
-}
-
 /* Everything in the language that is spoken now. */
 function build(model) {
   const strings = model.strings

@@ -13,6 +13,7 @@ import param
 from layerscope_explorer.address import address_of, state_of
 from layerscope_explorer.code import code_of
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.document import INPUT
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import LESSONS, lesson
@@ -33,7 +34,7 @@ _FILE = "layerscope"
 
 
 @speaks
-class SharingMenus(pn.custom.JSComponent):
+class SharingMenus(Component):
     """Opens demos, lessons and files; gives links, files, pictures and a report.
 
     Parameters
@@ -52,6 +53,7 @@ class SharingMenus(pn.custom.JSComponent):
     served = param.Boolean(default=False, doc="Whether the page has an address of its own.")
     strings = param.Dict(default={}, doc="Templates of the visible texts.")
 
+    _longest_text = MAX_FILE_BYTES + 1
     _esm = with_dom(_HERE / "drawing.js", _HERE / "sharing.js")
     _stylesheets = stylesheets("sharing")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import LANGUAGES, section, text
 
 __all__ = ["LETTERS", "SHEET", "Shortcuts", "toggle_training"]
@@ -59,7 +59,7 @@ SHEET: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType(
 )
 
 
-class Shortcuts(pn.custom.JSComponent):
+class Shortcuts(Component):
     """Listens to the keys of the whole page, and shows what they are on ``?``.
 
     Keys pressed in a text field or on a control that uses them itself are left alone.

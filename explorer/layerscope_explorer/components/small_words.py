@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components.component import Component
 
 __all__ = ["SmallWords"]
 
 
-class SmallWords(pn.custom.JSComponent):
+class SmallWords(Component):
     """A muted sentence above a picture, set as text."""
 
     text_of = param.String(default="", doc="The words.")

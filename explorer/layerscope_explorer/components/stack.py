@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.rules import Rules
 from layerscope_explorer.snapshot import Fix, LayerView, Snapshot, WeightView
 from layerscope_explorer.strings import section, text
@@ -149,7 +149,7 @@ def _locks(rules: Rules) -> bool:
     return not rules.allow("layers")
 
 
-class LayerStack(pn.custom.JSComponent):
+class LayerStack(Component):
     """The layer cards of a session, from input to output.
 
     Parameters
@@ -211,5 +211,5 @@ class LayerStack(pn.custom.JSComponent):
         layer = self._session.snapshot and self._session.snapshot.layer(layer_id)
         fixes = _fixes_of(layer) if layer else ()
         # The picture may have moved on between drawing the button and the click.
-        if index < len(fixes):
+        if 0 <= index < len(fixes):
             self._session.apply_fix(fixes[index])

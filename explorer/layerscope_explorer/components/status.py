@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import again, text
 
 __all__ = ["StatusLine"]
 
 
-class StatusLine(pn.custom.JSComponent):
+class StatusLine(Component):
     """What the last edit did, and how the stack is: read out when it settles; how long it took."""
 
     sentence = param.String(default="", doc="The status sentence.")

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import section
 
 __all__ = ["Stepper"]
 
 
-class Stepper(pn.custom.JSComponent):
+class Stepper(Component):
     """Back, a slider, the number, forth.
 
     Parameters

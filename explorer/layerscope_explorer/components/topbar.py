@@ -10,13 +10,14 @@ import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.strings import LANGUAGES, again, section, speaking, speaks, text
 
 __all__ = ["TopBar"]
 
 
 @speaks
-class TopBar(pn.custom.JSComponent):
+class TopBar(Component):
     """Controls that concern the whole document of a session, and the page itself."""
 
     seed = param.Integer(default=0, doc="The document's seed.")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import stylesheets, with_dom
+from layerscope_explorer.components.component import Component
 from layerscope_explorer.components.shortcuts import toggle_training
 from layerscope_explorer.snapshot import TrainingState
 from layerscope_explorer.strings import section, text
@@ -35,7 +35,7 @@ def position_of(state: TrainingState) -> str:
     return state.message or text(words, **values)
 
 
-class Transport(pn.custom.JSComponent):
+class Transport(Component):
     """The buttons that drive training, and the slider of its steps."""
 
     status = param.String(default="idle", doc="Status of the training state.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +14,12 @@ from layerscope.layers.weight_owner import weightless
 from layerscope.structure import leaves
 from layerscope.tensor import KerasTensor, Shape
 from layerscope_explorer.catalogue import takes_several_inputs
-from layerscope_explorer.data import SAMPLE, data_of
+from layerscope_explorer.data import data_of
 from layerscope_explorer.diagnosis import shapes
 from layerscope_explorer.diagnosis.kinds import COUNTS, values_taken
+from layerscope_explorer.diagnosis.memory import TooManyOperations, count, values_inside
 from layerscope_explorer.document import INPUT, Document, LayerSpec
-from layerscope_explorer.limits import MAX_OUTPUT, MAX_PARAMETERS
+from layerscope_explorer.limits import MAX_OPERATIONS, MAX_OUTPUT, MAX_PARAMETERS, MAX_VALUES
 from layerscope_explorer.making import arguments_of, make_layer
 from layerscope_explorer.snapshot import Problem
 
@@ -69,11 +69,20 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A layer that can work: what it gives, its parameters, and itself without weights."""
+    """A layer that can work.
+
+    Attributes
+    ----------
+    outputs, dtype : what it gives.
+    parameters : of its own.
+    values : that it holds at once for the sample: what it gives and all on the way to that.
+    layer : itself, without weights.
+    """
 
     outputs: tuple[Shape, ...]
     dtype: str
     parameters: int
+    values: int
     layer: Layer
 
 
@@ -86,11 +95,13 @@ class Outline:
     document : whose it is.
     places : by layer id, and of the data; only what is reached.
     problem : of the first layer that cannot work.
+    values : that its layers hold at once for the sample.
     """
 
     document: Document
     places: Mapping[str, Place]
     problem: Problem | None = None
+    values: int = 0
 
     def shape(self, layer_id: str) -> Shape | None:
         """Return what a layer gives, None if it is not reached."""
@@ -134,7 +145,7 @@ def dry_run(document: Document, memo: dict[Any, Checked] | None = None) -> Outli
             walk.visit(spec)
     except Stop as stop:
         return Outline(document, walk.places, stop.problem)
-    return Outline(document, walk.places)
+    return Outline(document, walk.places, values=walk.values)
 
 
 @dataclass
@@ -144,6 +155,7 @@ class _Walk:
     places: dict[str, Place] = field(default_factory=dict)
     layers: dict[str, Layer] = field(default_factory=dict)
     parameters: int = 0
+    values: int = 0
     last: Place = Place((None,))
 
     def __post_init__(self) -> None:
@@ -162,7 +174,8 @@ class _Walk:
                 self.memo[key] = found
             self.layers[spec.id] = found.layer
             self.parameters += found.parameters
-            check_size(spec, name, found, self.parameters)
+            self.values += found.values
+            check_size(spec, name, found, self.parameters, self.values)
             self.last = after(spec, inputs[0], found)
         self.places[spec.id] = self.last
 
@@ -221,6 +234,7 @@ def check(
                 layer.build(*arguments_of(layer, given))
             found = _outputs(layer, inputs)
             dtype = _dtype(layer, inputs, found[0])
+            values = _values(spec, layer, inputs, found)
     except COMPLAINTS as error:
         raise Stop(shapes.explain(layer, spec, names, given, error)) from None
     if dtype == "string":
@@ -230,23 +244,25 @@ def check(
         if 0 in one[1:]:
             raise Stop(shapes.empty_output(layer, spec.id, name, given[0], one))
     parameters = 0 if owner is not None else layer.count_params()
-    return Checked(outputs, dtype, parameters, layer)
+    return Checked(outputs, dtype, parameters, values, layer)
 
 
-def check_size(spec: LayerSpec, name: str, found: Checked, parameters: int) -> None:
+def check_size(spec: LayerSpec, name: str, found: Checked, parameters: int, values: int) -> None:
     """Stop at a layer that asks for more than a session may have.
 
     Parameters
     ----------
     spec, name : the layer.
     found : what it would give.
-    parameters : of the stack down to and with this layer.
+    parameters, values : of the stack down to and with this layer.
     """
     if parameters > MAX_PARAMETERS:
         raise Stop(shapes.too_big(spec.id, name, "parameters", parameters, MAX_PARAMETERS))
-    values = SAMPLE * sum(math.prod(length or 1 for length in one[1:]) for one in found.outputs)
-    if values > MAX_OUTPUT:
-        raise Stop(shapes.too_big(spec.id, name, "values", values, MAX_OUTPUT))
+    given = sum(map(count, found.outputs))
+    if given > MAX_OUTPUT:
+        raise Stop(shapes.too_big(spec.id, name, "values", given, MAX_OUTPUT))
+    if values > MAX_VALUES:
+        raise Stop(shapes.too_big(spec.id, name, "values_inside", values, MAX_VALUES))
 
 
 def after(spec: LayerSpec, first: Place, found: Checked) -> Place:
@@ -289,6 +305,22 @@ def _outputs(layer: Layer, inputs: Sequence[Place]) -> list[KerasTensor]:
     if not found or not all(isinstance(one, KerasTensor) for one in found):
         raise ValueError("`output_shape` must give lengths")
     return found
+
+
+def _values(
+    spec: LayerSpec, layer: Layer, inputs: Sequence[Place], found: Sequence[KerasTensor]
+) -> int:
+    """Return how many values a layer holds at once; what it gives where no more can be known."""
+    given = sum(count(one.shape) for one in found)
+    if given > MAX_OUTPUT:
+        # Too many as it is; nobody has to follow how they would come about.
+        return given
+    try:
+        return max(given, values_inside(layer.call, _symbolic(layer, inputs)))
+    except TooManyOperations:
+        raise Stop(shapes.too_long(spec.id, layer.name, MAX_OPERATIONS)) from None
+    except COMPLAINTS:
+        return given
 
 
 def _dtype(layer: Layer, inputs: Sequence[Place], declared: KerasTensor) -> str:

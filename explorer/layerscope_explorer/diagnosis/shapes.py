@@ -391,6 +391,11 @@ def too_big(layer_id: str, name: str, what: str, count: int, limit: int) -> Prob
     return Problem(layer_id, message)
 
 
+def too_long(layer_id: str, name: str, limit: int) -> Problem:
+    """Say that a layer takes longer than a session may have."""
+    return Problem(layer_id, text("diagnosis.too_long", name=name, limit=f"{limit:,}"))
+
+
 def needs_tokens(layer_id: str, name: str, shape: Shape) -> Problem:
     """Say that a layer looks up whole numbers and gets others."""
     return Problem(layer_id, text("diagnosis.needs_tokens", name=name, have=shape_words(shape)))

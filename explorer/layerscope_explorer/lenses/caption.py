@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-import panel as pn
 import param
 
 from layerscope_explorer.components import with_dom
+from layerscope_explorer.components.component import Component
 
 __all__ = ["Caption", "NumbersTable", "legend_entry"]
 
@@ -32,7 +32,7 @@ def legend_entry(mark: str, color: str, label: str, value: str = "") -> dict[str
     return {"mark": mark, "color": color, "label": label, "value": value}
 
 
-class Caption(pn.custom.JSComponent):
+class Caption(Component):
     """Subject, choice of subject, one sentence and the legend, above a picture."""
 
     # One parameter for all of it: each parameter costs the server a fifth of a millisecond.
@@ -42,11 +42,12 @@ class Caption(pn.custom.JSComponent):
     choice = param.String(doc="What a person chose among the choices.")
     stale = param.Boolean(default=False, doc="Whether the card is dimmed: newer work is under way.")
 
+    _from_browser = frozenset({"choice"})
     _esm = with_dom(_HERE / "caption.js")
     _stylesheets: ClassVar[list[str]] = [_CSS]
 
 
-class NumbersTable(pn.custom.JSComponent):
+class NumbersTable(Component):
     """The picture as a table: its text twin, folded away below it and filled when opened."""
 
     label = param.String(doc="What the table holds.")
@@ -54,5 +55,6 @@ class NumbersTable(pn.custom.JSComponent):
     opened = param.Boolean(default=False, doc="Whether it is unfolded.")
     rows = param.List(item_type=tuple, doc="Pairs of what and how much.")
 
+    _from_browser = frozenset({"opened"})
     _esm = _HERE / "numbers_table.js"
     _stylesheets: ClassVar[list[str]] = [_CSS]

@@ -6,17 +6,18 @@ Which language is spoken belongs to the session: its methods, and the workers th
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, wraps
+from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from panel.io.state import state
+
+from layerscope_explorer.wrapping import inside
 
 __all__ = [
     "FIRST",
@@ -71,19 +72,7 @@ def speaking(wanted: str) -> Iterator[None]:
 
 def speaks(cls: T) -> T:
     """Let all methods of a class speak the language in its attribute `language`."""
-
-    def spoken(method: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(method)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with speaking(self.language):
-                return method(self, *args, **kwargs)
-
-        return call
-
-    for name, method in list(vars(cls).items()):
-        if inspect.isfunction(method) and not name.startswith("__"):
-            setattr(cls, name, spoken(method))
-    return cls
+    return inside(cls, lambda self: speaking(self.language))
 
 
 def preferred(header: str) -> str:

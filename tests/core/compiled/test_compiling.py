@@ -226,6 +226,7 @@ def test_number_of_threads() -> None:
             config.set_num_threads(wrong)  # type: ignore[arg-type]
 
 
+@machine_code
 def test_arrays_that_may_only_be_read_need_no_machine_code_of_their_own() -> None:
     x = np.linspace(-1.0, 1.0, 24, dtype=np.float32)
     expected = ops.convert_to_numpy(ops.relu(x))
@@ -244,3 +245,16 @@ def test_a_thawed_array_is_the_same_memory() -> None:
     assert np.shares_memory(thawed, x)
     assert thawed.strides == x.strides
     np.testing.assert_array_equal(thawed, x)
+
+
+@machine_code
+def test_machine_code_has_the_same_name_in_every_process() -> None:
+    """Options such as those of fast mathematics are sets, whose order is another each time."""
+    code = """
+from layerscope.compiled import every_loop, machine_code
+loops = [getattr(loop, "loop", loop) for loop in every_loop()]
+print(*[str(machine_code._identity(loop)).replace(" ", "") for loop in loops])
+"""
+    names = [run(code, PYTHONHASHSEED=seed) for seed in ("1", "2", "3")]
+    assert names[0]
+    assert names[0] == names[1] == names[2]

@@ -82,7 +82,7 @@ def test_correlation_equals_its_reference(seed: int, transposed: bool, each: boo
             if way == "compiled":
                 correlation.correlate(1 + seed % 4, *given)
             elif way == "python":
-                correlation.correlate.loop.py_func(0, 2, *given)
+                correlation.correlate.py_func(0, 2, *given)
             else:
                 correlation.correlate.reference(*given)
         results.append(out)
@@ -124,7 +124,7 @@ def test_kernel_gradient_equals_its_reference(
             if way == "compiled":
                 loop(tasks, *given)
             elif way == "python":
-                loop.loop.py_func(0, tasks, *given)
+                loop.py_func(0, tasks, *given)
             else:
                 loop.reference(*given)
         columns = values.shape[-1] // given[at].shape[1]
@@ -225,7 +225,7 @@ def test_sums_of_rows_equal_their_reference(n: int, dtype: str, tasks: int) -> N
         if way == "compiled":
             sums.sum_columns(tasks, x, out)
         elif way == "python":
-            sums.sum_columns.loop.py_func(0, tasks, x, out)
+            sums.sum_columns.py_func(0, tasks, x, out)
         else:
             sums.sum_columns.reference(x, out)
         results.append(out)

@@ -122,7 +122,7 @@ def test_loop_equals_its_reference(name: str, way: str, seed: int) -> None:
         return make(Sizes(np.random.default_rng(seed), way == "compiled", 0.02 * (seed % 2)))
 
     ours, theirs = given(), given()
-    run = loop if way == "compiled" else partial(loop.loop.py_func, 0)
+    run = loop if way == "compiled" else partial(loop.py_func, 0)
     with np.errstate(all="ignore"):
         run(1 + seed % 4, *ours)
         loop.reference(*theirs)
