@@ -204,7 +204,9 @@ class TestGivingAway:
             with pytest.raises(ValueError, match=r"none-such|damaged"):
                 Explorer.from_url(url)
         with pytest.raises(ValueError, match="url"):
-            Explorer.from_url("http://localhost/apps")
+            Explorer.from_url("digits")
+        usual = Explorer.from_url("http://localhost:5006/apps")
+        assert usual._session.document == Explorer()._session.document
 
     def test_save(self, tmp_path: Path) -> None:
         explorer = Explorer(chain())

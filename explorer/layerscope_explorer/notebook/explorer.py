@@ -93,7 +93,10 @@ class Explorer(pn.viewable.Viewer):
         >>> digits.model.input_shape
         (None, 8, 8, 1)
         """
-        opening = read_search(urlsplit(url).query)
+        parts = urlsplit(url)
+        if not (parts.query or parts.netloc):
+            raise ValueError(f"`url` must be an address of the page. Received: url={url!r}")
+        opening = read_search(parts.query)
         if opening.notice:
             raise ValueError(opening.notice)
         explorer = cls(language=language or opening.state.language or FIRST)

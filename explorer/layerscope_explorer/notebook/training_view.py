@@ -176,8 +176,9 @@ def loss_picture(
 
     The vertical axis is logarithmic where the losses span more than two decades.
     """
-    at = np.unique(np.linspace(0, len(losses) - 1, _MOST_POINTS).round().astype(int))
-    values = np.asarray(losses, np.float64)[at] if len(losses) else np.zeros(0)
+    most = min(len(losses), _MOST_POINTS)
+    at = np.linspace(0, len(losses) - 1, most).round().astype(int)
+    values = np.asarray(losses, np.float64)[at]
     points = np.asarray(validations, np.float64).reshape(-1, 2)
     drawn = np.concatenate([values, points[:, 1]])
     finite = drawn[np.isfinite(drawn)]

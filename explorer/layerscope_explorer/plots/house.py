@@ -8,6 +8,7 @@ from typing import Any
 import holoviews as hv
 import numpy as np
 
+from layerscope_explorer.offline import carry_styles
 from layerscope_explorer.snapshot import Histogram
 from layerscope_explorer.theme import PLOT_COLORS
 
@@ -35,6 +36,7 @@ def ready() -> None:
     """
     if not hv.Store.loaded_backends():
         hv.extension("bokeh", inline=True, logo=False)
+    carry_styles()
 
 
 def curve(x: Any, y: Any, axes: tuple[str, str], label: str, color: str, **options: Any) -> Any:
