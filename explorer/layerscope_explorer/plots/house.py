@@ -36,7 +36,7 @@ def ready() -> None:
     """
     if not hv.Store.loaded_backends():
         hv.extension("bokeh", inline=True, logo=False)
-    carry_styles()
+        carry_styles()
 
 
 def curve(x: Any, y: Any, axes: tuple[str, str], label: str, color: str, **options: Any) -> Any:
