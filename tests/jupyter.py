@@ -153,11 +153,11 @@ class Notebook:
         return self.done(timeout=timeout)
 
     def done(self, timeout: float = 180) -> list[dict[str, Any]]:
-        """Wait until all code cells have run, and return them."""
+        """Wait until all code cells have run, or one has failed, and return them."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             cells = self.cells()
-            if all(cell["count"] and not cell["busy"] for cell in cells):
+            if errors_of(cells) or all(cell["count"] and not cell["busy"] for cell in cells):
                 return cells
             self.page.wait_for_timeout(100)
         raise TimeoutError(f"Cells still run: {[cell['count'] for cell in self.cells()]}")

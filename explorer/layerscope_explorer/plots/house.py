@@ -27,6 +27,9 @@ MEASURED, ACCENT = PLOT_COLORS["measured"], PLOT_COLORS["accent"]
 MUTED = PLOT_COLORS["muted"]
 WIDTH, HEIGHT = 420, 260
 
+# Also for what a person draws with HoloViews beside these plots.
+carry_styles()
+
 
 @cache
 def ready() -> None:
@@ -36,7 +39,6 @@ def ready() -> None:
     """
     if not hv.Store.loaded_backends():
         hv.extension("bokeh", inline=True, logo=False)
-        carry_styles()
 
 
 def curve(x: Any, y: Any, axes: tuple[str, str], label: str, color: str, **options: Any) -> Any:
