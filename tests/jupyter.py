@@ -124,8 +124,8 @@ class Notebook:
     def __init__(self, page: Any, url: str, name: str, application: str = "lab") -> None:
         self.page = page
         place = {"lab": "lab/tree", "notebook": "notebooks"}[application]
-        reset = "?reset" if application == "lab" else ""
-        page.goto(f"{url}/{place}/{name}.ipynb{reset}")
+        self._address = f"{url}/{place}/{name}.ipynb"
+        page.goto(self._address + ("?reset" if application == "lab" else ""))
         self.ready()
 
     def ready(self) -> None:
@@ -166,9 +166,29 @@ class Notebook:
         """End the kernel, as leaving the page does not."""
         self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
+    def open_again(self) -> None:
+        """Leave the page and come back to it; the kernel stays."""
+        self.page.goto("about:blank")
+        self.page.goto(self._address)
+        self.ready()
+
+    def restart_and_run_all(self) -> list[dict[str, Any]]:
+        """Do so, as a menu's entry does once it is confirmed, and return the code cells."""
+        self.page.evaluate(
+            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
+        self.command("notebook:clear-all-cell-outputs")
+        self.ready()
+        return self.run_all()
+
     def append(self, code: str) -> dict[str, Any]:
         """Add a cell at the end, run it, and return it."""
         before = max((cell["count"] or 0 for cell in self.cells()), default=0)
+        self.start(code)
+        return self.finished(before)
+
+    def start(self, code: str) -> None:
+        """Add a cell at the end, and run it without waiting for its end."""
         self.page.evaluate(
             """code => {
               const shown = jupyterapp.shell.currentWidget
@@ -179,13 +199,16 @@ class Notebook:
             }""",
             code,
         )
+
+    def finished(self, before: int) -> dict[str, Any]:
+        """Return the last cell once it has run, with a number above `before`."""
         until = time.monotonic() + 60
         while time.monotonic() < until:
             last = self.cells()[-1]
             if (last["count"] or 0) > before and not last["busy"]:
                 return last
             self.page.wait_for_timeout(50)
-        raise TimeoutError(f"This cell still runs: {code}")
+        raise TimeoutError(f"The last cell still runs: {self.cells()[-1]}")
 
 
 def text_of(cell: dict[str, Any]) -> str:

@@ -274,7 +274,9 @@ class Explorer(pn.viewable.Viewer):
         """Return the live page, for a notebook."""
         # Everything the page needs comes from the kernel: nothing is fetched from elsewhere.
         pn.extension("katex", inline=True, browser_info=False)
-        return super()._repr_mimebundle_(include, exclude)
+        # What is computed later than the page is sent may come before the browser listens.
+        with at_once(self._scheduler):
+            return super()._repr_mimebundle_(include, exclude)
 
 
 class _Following(Callback):

@@ -7,6 +7,7 @@ from typing import Any
 
 import holoviews as hv
 import numpy as np
+import panel as pn
 
 from layerscope_explorer.offline import carry_styles
 from layerscope_explorer.snapshot import Histogram
@@ -37,7 +38,9 @@ def ready() -> None:
 
     A person who has chosen a backend keeps it.
     """
-    if not hv.Store.loaded_backends():
+    # Panel in a notebook loads one, too, but does not let HoloViews show anything by itself.
+    by_panel = pn.extension._loaded and not hv.extension._loaded
+    if by_panel or not hv.Store.loaded_backends():
         hv.extension("bokeh", inline=True, logo=False)
 
 
