@@ -181,11 +181,11 @@ class Notebook:
         self.ready()
         return self.run_all()
 
-    def append(self, code: str) -> dict[str, Any]:
+    def append(self, code: str, timeout: float = 60) -> dict[str, Any]:
         """Add a cell at the end, run it, and return it."""
         before = max((cell["count"] or 0 for cell in self.cells()), default=0)
         self.start(code)
-        return self.finished(before)
+        return self.finished(before, timeout)
 
     def start(self, code: str) -> None:
         """Add a cell at the end, and run it without waiting for its end."""
@@ -200,15 +200,15 @@ class Notebook:
             code,
         )
 
-    def finished(self, before: int) -> dict[str, Any]:
+    def finished(self, before: int, timeout: float = 60) -> dict[str, Any]:
         """Return the last cell once it has run, with a number above `before`."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + timeout
         while time.monotonic() < until:
             last = self.cells()[-1]
             if (last["count"] or 0) > before and not last["busy"]:
                 return last
             self.page.wait_for_timeout(50)
-        raise TimeoutError(f"The last cell still runs: {self.cells()[-1]}")
+        raise TimeoutError(f"The last cell still runs: {last['count']}")
 
 
 def text_of(cell: dict[str, Any]) -> str:

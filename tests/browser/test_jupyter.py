@@ -221,7 +221,7 @@ def test_twenty_explorers(opening: Opening) -> None:
         resident = "int(open('/proc/self/statm').read().split()[1]) // 256"
         before = int(text_of(notebook.append(resident)))
         made = "kept = [Explorer(model) for _ in range(19)]\nfor one in kept: display(one)"
-        assert errors_of([notebook.append(made)]) == []
+        assert errors_of([notebook.append(made, timeout=200)]) == []
         explorer = explorer_of(notebook, 19)
         each = (int(text_of(notebook.append(resident))) - before) / 19
         print(f"{each:.1f} MB of the kernel for each explorer")

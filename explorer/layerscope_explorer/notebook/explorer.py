@@ -19,6 +19,7 @@ from layerscope_explorer.from_model import document_of
 from layerscope_explorer.notebook.kernel import at_once, follow_cells, scheduler_here, stoppable
 from layerscope_explorer.notebook.training_view import Pace, TrainingView
 from layerscope_explorer.notebook.twin import Twin
+from layerscope_explorer.offline import bring_scripts, carry_styles
 from layerscope_explorer.page import Workbench
 from layerscope_explorer.session import Session, opening_snapshot
 from layerscope_explorer.strings import FIRST, LANGUAGES, speaking, speaks, text
@@ -272,11 +273,16 @@ class Explorer(pn.viewable.Viewer):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         """Return the live page, for a notebook."""
-        # Everything the page needs comes from the kernel: nothing is fetched from elsewhere.
-        pn.extension("katex", inline=True, browser_info=False)
+        bring_scripts(_load)
+        carry_styles()
         # What is computed later than the page is sent may come before the browser listens.
         with at_once(self._scheduler):
             return super()._repr_mimebundle_(include, exclude)
+
+
+def _load() -> None:
+    # Everything the page needs comes from the kernel: nothing is fetched from elsewhere.
+    pn.extension("katex", inline=True, browser_info=False)
 
 
 class _Following(Callback):
