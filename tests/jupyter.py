@@ -208,7 +208,7 @@ class Notebook:
             if (last["count"] or 0) > before and not last["busy"]:
                 return last
             self.page.wait_for_timeout(50)
-        raise TimeoutError(f"The last cell still runs: {last['count']}")
+        raise TimeoutError("The last cell still runs.")
 
 
 def text_of(cell: dict[str, Any]) -> str:

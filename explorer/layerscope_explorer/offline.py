@@ -46,7 +46,7 @@ def _bringing() -> dict[str, tuple[str, int]]:
 def _cell() -> tuple[str, int]:
     """Return the cell that runs and its number; nothing outside of a notebook."""
     ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
+    shell: Any = None if ipython is None else ipython.get_ipython()
     if not hasattr(shell, "get_parent"):
         return "", 0
     metadata = shell.get_parent().get("metadata", {})

@@ -25,7 +25,7 @@ from layerscope_explorer.notebook.training_view import loss_picture, weight_pict
 from layerscope_explorer.view_state import from_file
 
 
-def chain() -> Sequential:
+def chain() -> Any:
     ls.utils.set_random_seed(1)
     return Sequential(
         [
@@ -45,28 +45,28 @@ def drawn(explorer: Explorer, place: int, weight: int = 0) -> Any:
 class TestFromPython:
     def test_the_page_shows_the_model_s_own_weights(self) -> None:
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         for place, layer in ((0, model.layers[0]), (2, model.layers[2])):
             kernel = layer.kernel.numpy()
             assert drawn(explorer, place).mean == pytest.approx(kernel.mean(), rel=1e-4)
         assert explorer.model is model
 
     def test_assigned_weights_are_on_the_page(self) -> None:
-        explorer = Explorer(chain())
+        explorer: Any = Explorer(chain())
         explorer.model.layers[2].kernel.assign(np.full((3, 2), 7.0))
         explorer.sync()
         assert drawn(explorer, 2).mean == 7.0
         assert drawn(explorer, 0).mean != 7.0
 
     def test_what_was_not_changed_is_not_computed_again(self) -> None:
-        explorer = Explorer(chain())
+        explorer: Any = Explorer(chain())
         before = explorer._session.snapshot
         explorer.sync()
         assert explorer._session.snapshot is before
 
     def test_assigned_arguments_are_on_the_page_and_can_be_undone(self) -> None:
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         session = explorer._session
         kernel = model.layers[0].kernel.numpy()
         model.layers[0].activation = ls.activations.relu
@@ -85,7 +85,7 @@ class TestFromPython:
 
     def test_added_layers_are_on_the_page(self) -> None:
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         model.add(layers.Dense(5))
         explorer.sync()
         assert [one.class_name for one in explorer._session.document.layers][-1] == "Dense"
@@ -104,7 +104,7 @@ class TestFromPython:
         with pytest.raises(ValueError, match="language"):
             Explorer(language="tlh")
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         model.add(Own())
         before = explorer._session.document
         explorer._after_cell()
@@ -115,7 +115,7 @@ class TestFromPython:
 class TestFromThePage:
     def test_an_argument(self) -> None:
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         kept = model.layers[0].kernel.numpy()
         explorer._session.set_argument("layer3", "units", 6)
         assert explorer.model is not model
@@ -125,7 +125,7 @@ class TestFromThePage:
     def test_undone_it_is_the_first_model_again(self) -> None:
         model = chain()
         kept = model.get_weights()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         explorer._session.set_argument("layer1", "units", 6)
         assert explorer.model is not model
         explorer._session.undo()
@@ -135,7 +135,7 @@ class TestFromThePage:
 
     def test_weights_go_into_the_same_model(self) -> None:
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         session = explorer._session
         session.set_weights({"layer1": [np.ones((4, 3), "float32"), np.zeros(3, "float32")]})
         explorer._before_cell()
@@ -143,14 +143,14 @@ class TestFromThePage:
 
     def test_another_seed_draws_the_weights_that_are_shown(self) -> None:
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         explorer._session.set_seed(5)
         kernel = explorer.model.layers[0].kernel.numpy()
         assert explorer.model is model
         assert drawn(explorer, 0).mean == pytest.approx(kernel.mean(), rel=1e-4)
 
     def test_a_stack_that_cannot_work_says_so(self) -> None:
-        explorer = Explorer(chain())
+        explorer: Any = Explorer(chain())
         explorer._session.add_layer("Conv2D")
         explorer._before_cell()
         with pytest.raises(ValueError, match="onv2"):
@@ -159,7 +159,7 @@ class TestFromThePage:
     def test_how_it_was_compiled_stays(self) -> None:
         model = chain()
         model.compile("sgd", "mse")
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         explorer._session.set_argument("layer1", "units", 6)
         assert explorer.model.compiled
         assert explorer.model.predict(np.ones((2, 4)), verbose=0).shape == (2, 2)
@@ -168,7 +168,7 @@ class TestFromThePage:
         inputs = Input((4,))
         dense = layers.Dense(4)
         model = Model(inputs, layers.Add()([dense(dense(inputs)), inputs]))
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         dense.kernel.assign(np.eye(4))
         explorer.sync()
         assert drawn(explorer, 0).mean == 0.25
@@ -191,12 +191,12 @@ class TestFromThePage:
 
 class TestGivingAway:
     def test_the_default_is_the_page_s(self) -> None:
-        explorer = Explorer()
+        explorer: Any = Explorer()
         assert len(explorer.model.layers) == len(explorer._session.document.layers) == 10
         assert explorer.model.input_shape == (None, 8, 8, 1)
 
     def test_url(self) -> None:
-        explorer = Explorer(chain())
+        explorer: Any = Explorer(chain())
         again = Explorer.from_url(explorer.url())
         assert again._session.document.layers == explorer._session.document.layers
         assert Explorer.from_url("?demo=digits&lang=zh").model.count_params() > 0
@@ -209,7 +209,7 @@ class TestGivingAway:
         assert usual._session.document == Explorer()._session.document
 
     def test_save(self, tmp_path: Path) -> None:
-        explorer = Explorer(chain())
+        explorer: Any = Explorer(chain())
         explorer.save(tmp_path / "a.json")
         kept = from_file((tmp_path / "a.json").read_text("utf-8"))
         assert kept.document.layers == explorer._session.document.layers
@@ -236,7 +236,7 @@ class TestGivingAway:
 
 class TestTraining:
     def test_on_the_page_s_own_data(self) -> None:
-        explorer = Explorer.from_url("?demo=digits")
+        explorer: Any = Explorer.from_url("?demo=digits")
         before = explorer.model.get_weights()[0]
         history = explorer.fit(epochs=1)
         assert set(history.history) >= {"loss", "val_loss"}
@@ -246,7 +246,7 @@ class TestTraining:
 
     def test_on_given_data(self) -> None:
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         x, y = np.ones((64, 4), "float32"), np.ones((64, 2), "float32")
         with pytest.raises(ValueError, match="compile"):
             explorer.fit(x, y)
@@ -259,7 +259,7 @@ class TestTraining:
     def test_the_stop_button_leaves_a_whole_step(self) -> None:
         model = chain()
         model.compile("sgd", "mse")
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         x, y = np.ones((64, 4), "float32"), np.ones((64, 2), "float32")
 
         def press(batch: int, logs: Any) -> None:
@@ -366,13 +366,13 @@ class TestKernel:
         shell = Shell()
         monkeypatch.setattr(kernel, "_shell", lambda: shell)
         model = chain()
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         model.layers[2].kernel.assign(np.full((3, 2), 7.0))
         shell.cell()
         assert drawn(explorer, 2).mean == 7.0
         explorer.close()
         assert shell.callbacks == {"pre_run_cell": [], "post_run_cell": []}
-        explorer = Explorer(model)
+        explorer: Any = Explorer(model)
         gone = weakref.ref(explorer)
         del explorer
         gc.collect()
@@ -414,5 +414,5 @@ class TestKernel:
 
 
 def test_the_cell_holds_the_page() -> None:
-    explorer = Explorer(chain(), language="zh")
+    explorer: Any = Explorer(chain(), language="zh")
     assert explorer._create_view().get_root().ref
