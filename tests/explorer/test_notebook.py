@@ -18,7 +18,7 @@ import pytest
 
 import layerscope as ls
 from layerscope import Input, Model, Sequential, layers
-from layerscope_explorer import Explorer, TrainingView
+from layerscope_explorer import Explorer, TrainingView, offline
 from layerscope_explorer.notebook import kernel
 from layerscope_explorer.notebook.kernel import KernelScheduler, follow_cells, stoppable
 from layerscope_explorer.notebook.training_view import loss_picture, weight_picture
@@ -411,6 +411,26 @@ class TestKernel:
             return got
 
         assert asyncio.run(main())[-1] == "later"
+
+
+def test_scripts_come_again_only_with_the_cell_that_brought_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    brought: list[str] = []
+    cells = iter([("a", 1), ("a", 1), ("b", 2), ("a", 3), ("a", 3), ("b", 4)])
+    monkeypatch.setattr(offline, "_cell", lambda: next(cells))
+    monkeypatch.setattr(offline, "_bringing", lambda brings={}: brings)  # noqa: B006
+    monkeypatch.setattr(offline, "load_notebook", lambda inline: brought.append("again"))
+
+    def load() -> None:
+        brought.append("first")
+
+    counts = []
+    for _ in range(6):
+        offline.bring_scripts(load)
+        counts.append(len(brought))
+    assert brought == ["first", "again"]
+    assert counts == [1, 1, 1, 2, 2, 2]
 
 
 def test_the_cell_holds_the_page() -> None:
