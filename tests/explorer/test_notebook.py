@@ -419,7 +419,7 @@ def test_scripts_come_again_only_with_the_cell_that_brought_them(
     brought: list[str] = []
     cells = iter([("a", 1), ("a", 1), ("b", 2), ("a", 3), ("a", 3), ("b", 4)])
     monkeypatch.setattr(offline, "_cell", lambda: next(cells))
-    monkeypatch.setattr(offline, "_bringing", lambda brings={}: brings)  # noqa: B006
+    monkeypatch.setattr(offline, "_bringing", lambda brings={}: brings)
     monkeypatch.setattr(offline, "load_notebook", lambda inline: brought.append("again"))
 
     def load() -> None:
