@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-HEADLESS, PLOTS, CUSTOM = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+HEADLESS, PLOTS, CELL, CUSTOM = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_headless_example_learns_the_digits(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,6 +30,15 @@ def test_the_plots_are_one_picture() -> None:
     scope: dict[str, object] = {}
     exec("\n".join(imports), scope)
     assert len(eval(last, scope)) == 2
+
+
+def test_the_explorer_of_a_cell_follows() -> None:
+    *lines, last = CELL.strip().splitlines()
+    scope: dict[str, Any] = {}
+    exec("\n".join(lines), scope)
+    explorer = eval(last, scope)
+    explorer.sync()
+    assert explorer._session.snapshot.layers[1].weights[0].histogram.mean == 1.0
 
 
 def test_the_custom_layer_learns_its_line(capsys: pytest.CaptureFixture[str]) -> None:

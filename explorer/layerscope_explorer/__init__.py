@@ -1,6 +1,7 @@
-"""Layerscope's explorer: a page, and for a notebook its lenses as single plots.
+"""Layerscope's explorer: a page, and the same in a notebook.
 
-The ``plot_`` functions are the lenses, each as one call; loaded when first asked for.
+``Explorer(model)`` as the last line of a cell is the whole explorer; the ``plot_`` functions are
+its lenses, each as one call. Everything is loaded when first asked for.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from layerscope_explorer.notebook import Explorer, TrainingView
     from layerscope_explorer.plots import (
         plot_activation,
         plot_constraint,
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Explorer",
+    "TrainingView",
     "plot_activation",
     "plot_constraint",
     "plot_initializer",
@@ -37,7 +41,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.plots"), name)
+    place = "plots" if name.startswith("plot_") else "notebook"
+    found = getattr(import_module(f"{__name__}.{place}"), name)
     # From now on it is found without this function.
     globals()[name] = found
     return found

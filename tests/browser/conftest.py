@@ -23,23 +23,23 @@ def _unavailable() -> str:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def chromium() -> Iterator[Any]:
     if reason := _unavailable():
         if os.environ.get("LAYERSCOPE_REQUIRE_BROWSER"):
             pytest.fail(f"The browser tests must run here: {reason}.")
         pytest.skip(reason)
-    with served() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def chromium(server: Server) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def server(chromium: Any) -> Iterator[Server]:
+    with served() as running:
+        yield running
 
 
 @pytest.fixture

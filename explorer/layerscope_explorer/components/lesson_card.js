@@ -31,8 +31,8 @@ function makeLights() {
         // The page's own sheet does not reach into a notebook.
         Object.assign(frame.style, {
           position: "fixed", zIndex: 60, pointerEvents: "none", borderRadius: "9px",
-          outline: "2px solid var(--panel-primary-color, #2f5fd0)", outlineOffset: "0px",
-          boxShadow: "0 0 0 5px color-mix(in srgb, var(--panel-primary-color, #2f5fd0) 22%, transparent)",
+          outline: "2px solid var(--ls-page-accent, #2f5fd0)", outlineOffset: "0px",
+          boxShadow: "0 0 0 5px color-mix(in srgb, var(--ls-page-accent, #2f5fd0) 22%, transparent)",
         })
         document.body.append(frame)
         return {selector, frame, target: null}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import holoviews as hv
 import numpy as np
+import panel as pn
 
+from layerscope_explorer.offline import bring_scripts, carry_styles
 from layerscope_explorer.snapshot import Histogram
 from layerscope_explorer.theme import PLOT_COLORS
 
@@ -26,14 +27,22 @@ MEASURED, ACCENT = PLOT_COLORS["measured"], PLOT_COLORS["accent"]
 MUTED = PLOT_COLORS["muted"]
 WIDTH, HEIGHT = 420, 260
 
+# Also for what a person draws with HoloViews beside these plots.
+carry_styles()
 
-@cache
+
 def ready() -> None:
     """Let HoloViews draw with Bokeh, once per process; nothing is fetched from elsewhere.
 
     A person who has chosen a backend keeps it.
     """
-    if not hv.Store.loaded_backends():
+    bring_scripts(_load)
+
+
+def _load() -> None:
+    # Panel in a notebook loads one, too, but does not let HoloViews show anything by itself.
+    by_panel = pn.extension._loaded and not hv.extension._loaded
+    if by_panel or not hv.Store.loaded_backends():
         hv.extension("bokeh", inline=True, logo=False)
 
 

@@ -84,7 +84,7 @@ def _weight(weight: Any, label: str = "") -> Any:
     if density is not None:
         axes = text("plots.weight"), text("plots.density")
         drawn.append(curve(*density, axes, text("plots.exact"), ACCENT))
-    return laid_over(*drawn, title=label or weight.name)
+    return laid_over(*drawn).relabel(label or weight.name)
 
 
 def _histogram(values: Any, axis: str, label: str) -> Any:
