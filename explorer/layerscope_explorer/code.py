@@ -133,8 +133,13 @@ class _Writer:
 
     def _functional(self, layers: list[LayerSpec], given: str) -> None:
         self.lines.append(f"inputs = {given}")
-        # A name of its own only for what is used again further down.
-        reused = {source for layer in layers for source in layer.sources}
+        # A name of its own only for what is used again further down; what a bypassed layer gives is
+        # that of the layer above it.
+        makers = {INPUT: INPUT}
+        above = INPUT
+        for layer in self.document.layers:
+            above = makers[layer.id] = above if layer.bypassed else layer.id
+        reused = {makers[source] for layer in layers for source in layer.sources}
         values = {INPUT: "inputs"}
         shared = {layer.shares for layer in layers if layer.shares}
         last = "inputs"

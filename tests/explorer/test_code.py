@@ -65,6 +65,14 @@ def test_branches_and_shared_layers_are_functional_code() -> None:
     assert built(document).count_params() == snapshot.total_params
 
 
+def test_what_a_bypassed_layer_gives_is_that_of_the_layer_above() -> None:
+    document = edits.add_layer(why_did_it_die(), "Add", 4, None, ["layer2"])
+    document = edits.set_bypassed(document, "layer2", True)
+    source = code_of(document, "keras").source
+    assert "flatten_output = layers.Flatten()(inputs)" in source
+    assert "layers.Add()([x, flatten_output])" in source
+
+
 def test_a_variable_is_no_word_of_python() -> None:
     document = edits.add_layer(why_did_it_die(), "Lambda", 1, {"function": "square"})
     document = edits.share_layer(document, document.layers[1].id, 3)
