@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -11,6 +10,8 @@ import panel as pn
 from bokeh.models import UIElement
 from panel.io.notebook import load_notebook, patch_inline_stylesheets
 from panel.viewable import Viewable
+
+from layerscope_explorer.shell import shell_here
 
 __all__ = ["bring_scripts", "carry_styles"]
 
@@ -45,8 +46,7 @@ def _bringing() -> dict[str, tuple[str, int]]:
 
 def _cell() -> tuple[str, int]:
     """Return the cell that runs and its number; nothing outside of a notebook."""
-    ipython = sys.modules.get("IPython")
-    shell: Any = None if ipython is None else ipython.get_ipython()
+    shell = shell_here()
     if not hasattr(shell, "get_parent"):
         return "", 0
     metadata = shell.get_parent().get("metadata", {})

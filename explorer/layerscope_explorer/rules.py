@@ -12,7 +12,7 @@ from layerscope_explorer.strings import text
 __all__ = ["AREAS", "FREE", "Rules", "changes"]
 
 #: Parts of a document that are locked or open as a whole. "arguments" are those of every layer.
-AREAS = ("layers", "sources", "arguments", "rerolls", "input", "seed", "phase", "training")
+AREAS = ("layers", "sources", "arguments", "rerolls", "input", "seed", "phase", "training", "code")
 
 _ARGUMENT = re.compile(r"(?:layer\d{1,6}\.)?[a-z][a-z0-9_]{0,39}")
 _MOST = 40
@@ -87,7 +87,7 @@ def changes(before: Document, after: Document) -> list[str]:
     """
     found = [
         name
-        for name in ("input", "seed", "phase", "training")
+        for name in ("input", "seed", "phase", "training", "code")
         if getattr(before, name) != getattr(after, name)
     ]
     if _frames(before) != _frames(after):

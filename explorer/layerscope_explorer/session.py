@@ -399,8 +399,10 @@ class Session(param.Parameterized):
                 self.draft = replace(draft, error=str(error))
             return
         with self._scheduler.together():
-            self.draft = Draft()
             self._edit(text("own_code.edit"), document, "own code")
+            # Where a lesson locks it, what was written stays to be read.
+            taken = self.document.code == document.code
+            self.draft = Draft() if taken else replace(draft, error=self.notice)
 
     def offer_code(self, source: str) -> None:
         """Show code that came from elsewhere; it runs when the person says so."""

@@ -211,7 +211,7 @@ def test_what_is_no_goal_is_refused_in_words(goal: str) -> None:
 def test_changes_are_named() -> None:
     document = why_did_it_die()
     assert changes(document, document) == []
-    session = Session(start=document)
+    session = Session(start=document, may_write_code=True)
     for edit, expected in (
         (lambda: session.set_argument("layer2", "units", 8), ["layer2.units"]),
         (lambda: session.add_layer("Dense"), ["layers"]),
@@ -221,6 +221,7 @@ def test_changes_are_named() -> None:
         (lambda: session.reroll_layer("layer2"), ["rerolls"]),
         (lambda: session.set_training("epochs", 3), ["training"]),
         (lambda: session.set_argument("input", "data", "noise"), ["input"]),
+        (lambda: session.write_code("def double(x):\n    return 2 * x\n"), ["code"]),
     ):
         before = session.document
         edit()

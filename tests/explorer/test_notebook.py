@@ -364,7 +364,7 @@ class Shell:
 class TestKernel:
     def test_hooks_go_with_the_explorer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         shell = Shell()
-        monkeypatch.setattr(kernel, "_shell", lambda: shell)
+        monkeypatch.setattr(kernel, "shell_here", lambda: shell)
         model = chain()
         explorer: Any = Explorer(model)
         model.layers[2].kernel.assign(np.full((3, 2), 7.0))

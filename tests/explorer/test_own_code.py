@@ -29,6 +29,7 @@ from layerscope_explorer.own_code import (
 )
 from layerscope_explorer.page import Workbench
 from layerscope_explorer.presets import digits_stack
+from layerscope_explorer.rules import Rules
 from layerscope_explorer.session import Session
 from layerscope_explorer.strings import LANGUAGES, speaking
 from layerscope_explorer.trials import trials_of
@@ -203,6 +204,15 @@ def test_what_is_wrong_keeps_the_last_good_stack(session: Session) -> None:
     assert session.snapshot is shown
     session.write_code(CODE)
     assert session.draft.error == ""
+
+
+def test_code_that_a_lesson_locks_stays_written(session: Session) -> None:
+    session.rules = Rules.of(["units"])
+    before, written = session.document, CODE + "\n# Mine.\n"
+    session.write_code(written)
+    assert session.document is before
+    assert session.draft.source == written
+    assert "code" in session.draft.error
 
 
 def test_typing_is_one_step_of_the_history() -> None:

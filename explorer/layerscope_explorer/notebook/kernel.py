@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import panel as pn
 
+from layerscope_explorer.shell import shell_here
 from layerscope_explorer.workers import (
     DocumentScheduler,
     InlineScheduler,
@@ -128,12 +128,6 @@ def at_once(scheduler: Scheduler) -> AbstractContextManager[Any]:
     return scheduler.at_once() if isinstance(scheduler, KernelScheduler) else nullcontext()
 
 
-def _shell() -> Any:
-    """Return the shell of the notebook, None outside of one."""
-    ipython = sys.modules.get("IPython")
-    return None if ipython is None else ipython.get_ipython()
-
-
 def follow_cells(owner: Any, before: str, after: str) -> Callable[[], None]:
     """Call methods of an object before and after each cell, for as long as it lives.
 
@@ -146,7 +140,7 @@ def follow_cells(owner: Any, before: str, after: str) -> Callable[[], None]:
     -------
     What ends that; nothing needs to be ended outside of a notebook.
     """
-    shell = _shell()
+    shell = shell_here()
     if shell is None:
         return lambda: None
     reference = weakref.ref(owner)

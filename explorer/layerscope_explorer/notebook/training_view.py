@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from html import escape
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.callbacks import Callback
+from layerscope_explorer.shell import shell_here
 from layerscope_explorer.strings import FIRST, speaking, text
 from layerscope_explorer.theme import PLOT_COLORS
 
@@ -163,10 +163,11 @@ class TrainingView(Callback):
 
 def _displayed(view: TrainingView) -> Any:
     """Show a view in the cell that runs; return what updates it there, None outside of a cell."""
-    ipython = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None:
+    if shell_here() is None:
         return None
-    return ipython.display.display(view, display_id=True)
+    from IPython.display import display
+
+    return display(view, display_id=True)
 
 
 def loss_picture(
