@@ -12,6 +12,7 @@ from served_explorer import Visit, open_explorer
 pytestmark = pytest.mark.browser
 
 WORST = ("serious", "critical")
+THEMES = ["light", pytest.param("dark", marks=pytest.mark.slow)]
 
 
 def violations(page: Any) -> list[str]:
@@ -26,7 +27,7 @@ def violations(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_every_lens_can_be_read_by_everybody(visit: Visit, theme: str) -> None:
     page = visit.page
     if theme == "dark":
@@ -53,8 +54,8 @@ def test_open_menus_too(visit: Visit) -> None:
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("query", ["?lang=en", "?lang=zh"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("query", ["?lang=en", pytest.param("?lang=zh", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("theme", THEMES)
 def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str) -> None:
     page = visit.page
     page.emulate_media(color_scheme=theme)
@@ -70,7 +71,7 @@ def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_menus_and_lessons_too(visit: Visit, theme: str) -> None:
     page = visit.page
     page.emulate_media(color_scheme=theme)

@@ -24,6 +24,10 @@ INPUTS: dict[str, dict[str, Any]] = {
     "image": {"data": "noise", "shape": [8, 8, 3]},
     "volume": {"data": "noise", "shape": [4, 6, 6, 2]},
 }
+#: One is walked every time, the others by `pytest -m slow`.
+KINDS = [
+    kind if kind == "sequence" else pytest.param(kind, marks=pytest.mark.slow) for kind in INPUTS
+]
 _BY_RANK = {1: "vector", 2: "vector", 3: "sequence", 4: "image", 5: "volume", 6: "volume"}
 
 
@@ -62,7 +66,7 @@ def choose_input(page: Any, kind: str) -> None:
     page.locator(".ls-input .ls-chip", has_text=shown).wait_for()
 
 
-@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_layer_can_be_added_and_opens_its_form(visit: Visit, kind: str) -> None:
     page = visit.page
     open_explorer(page, page.url.partition("?")[0] + "?demo=empty")

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.browser
 
 Solution = Callable[[Any], None]
 
+#: The first language every time, the others by `pytest -m slow`.
+SPOKEN = [LANGUAGES[0], *(pytest.param(one, marks=pytest.mark.slow) for one in LANGUAGES[1:])]
+
 
 def click_card(page: Any, position: int) -> None:
     card(page, position).locator(".ls-main").click()
@@ -101,7 +104,7 @@ SOLUTIONS: dict[str, tuple[Solution, ...]] = {
 }
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", SPOKEN)
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_is_completed(visit: Visit, name: str, language: str) -> None:
     page = visit.page
