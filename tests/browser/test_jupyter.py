@@ -12,7 +12,7 @@ from jupyter import EMPTY, Notebook, errors_of, jupyter_lab, text_of
 from notebooks import NAMES
 from served_explorer import Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 BOTH = [f"{name}{ending}" for name in NAMES for ending in ("", "_zh")]
 
@@ -106,7 +106,6 @@ def test_page_and_python_follow_each_other(opening: Opening) -> None:
         assert chip(explorer, 2) == "6"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BOTH)
 def test_a_notebook_runs_from_top_to_bottom(opening: Opening, name: str) -> None:
     with opening(name) as notebook:
@@ -120,7 +119,6 @@ def test_a_notebook_runs_from_top_to_bottom(opening: Opening, name: str) -> None
             assert blank.locator(".ls-caption").first.inner_text() != ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "argument", "value", "code", "expected"),
     [
@@ -144,7 +142,6 @@ def test_widgets_of_a_notebook(
         eventually(notebook, lambda: total.inner_text() == before, "as before")
 
 
-@pytest.mark.slow
 def test_restart_and_run_all(opening: Opening) -> None:
     with opening("3_activations") as notebook:
         notebook.run_all()
@@ -156,7 +153,6 @@ def test_restart_and_run_all(opening: Opening) -> None:
         assert text_of(notebook.append("explorer.model.layers[0].units")) == "7"
 
 
-@pytest.mark.slow
 def test_a_page_that_is_closed_and_opened_again(opening: Opening) -> None:
     with opening() as notebook:
         notebook.run_all()
@@ -175,7 +171,6 @@ def test_a_page_that_is_closed_and_opened_again(opening: Opening) -> None:
         assert text_of(notebook.append("explorer.model.layers[0].units")) == "6"
 
 
-@pytest.mark.slow
 def test_two_explorers_of_one_model(opening: Opening) -> None:
     with opening() as notebook:
         notebook.run_all()
@@ -191,7 +186,6 @@ def test_two_explorers_of_one_model(opening: Opening) -> None:
             )
 
 
-@pytest.mark.slow
 def test_the_stop_button_leaves_a_usable_model(opening: Opening) -> None:
     with opening() as notebook:
         notebook.run_all()
@@ -212,7 +206,6 @@ print("went on", len(model.fit(x, y, verbose=0).history["loss"]))
         assert "went on 1" in text_of(cell)
 
 
-@pytest.mark.slow
 def test_twenty_explorers(opening: Opening) -> None:
     with opening() as notebook:
         notebook.run_all()
@@ -231,7 +224,6 @@ def test_twenty_explorers(opening: Opening) -> None:
         assert text_of(notebook.append("kept[-1].model.layers[0].units")) == "5"
 
 
-@pytest.mark.slow
 def test_notebook_7(opening: Opening) -> None:
     with opening("3_activations", "notebook") as notebook:
         assert errors_of(notebook.run_all()) == []

@@ -3,13 +3,13 @@ const ASK = 2000
 
 export function render({model, view}) {
   const root = element("div")
-  const [said, words] = line()
+  const [said, words] = line("ls-page-notice")
   const close = element("button", "ls-icon-button", "✕")
   close.type = "button"
   close.addEventListener("click", () => model.send_msg({type: "dismiss"}))
   said.append(close)
 
-  const [lost, news] = line()
+  const [lost, news] = line("ls-lost")
   const reload = button("ls-reload", model.strings.reload, () => location.reload())
   lost.append(reload)
   lost.hidden = reload.hidden = true
@@ -42,8 +42,8 @@ export function render({model, view}) {
   return root
 }
 
-function line() {
-  const root = element("div", "ls-page-notice")
+function line(className) {
+  const root = element("div", className)
   const words = element("p")
   words.setAttribute("role", "alert")
   root.append(words)
