@@ -53,7 +53,7 @@ def visiting(chromium: Any) -> Visiting:
         visit = watch(page)
         yield visit
         page.close()
-        assert visit.problems == []
+        assert visit.problems == [], "\n".join(visit.problems[:3])
         assert visit.foreign == []
 
     return open_page
