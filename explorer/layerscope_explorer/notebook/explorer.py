@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -223,11 +224,11 @@ class Explorer(pn.viewable.Viewer):
         if missing:
             raise ValueError(text("notebook.not_in_keras", names=", ".join(missing)))
         try:
-            import keras
+            keras: Any = import_module("keras")
         except ImportError as error:
             raise ImportError(text("notebook.no_keras")) from error
         model = self.model
-        theirs: Any = keras.models.model_from_json(model.to_json())
+        theirs = keras.models.model_from_json(model.to_json())
         theirs.set_weights([np.array(one) for one in model.get_weights()])
         return theirs
 
