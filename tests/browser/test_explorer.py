@@ -322,6 +322,9 @@ def test_a_phone_shows_the_tab_that_is_open(chromium: Any, server: Server) -> No
 
     eventually(lambda: opened.get_attribute("data-name") == "code", "the lens of the address")
     eventually(seen, "its tab")
+    page.keyboard.press("p")
+    page.locator(".ls-compare").wait_for()
+    eventually(seen, "its tab, where A and B are compared")
     opened.focus()
     page.keyboard.press("Home")
     eventually(lambda: opened.get_attribute("data-name") != "code", "another lens")

@@ -67,7 +67,7 @@ export function render({model}) {
   model.on("hidden", hide)
   hide()
   mark(model.opened)
-  // Before it is on the page nothing has a place.
-  model.on("after_render", () => reveal(model.opened))
+  // Where it comes onto the page, for the first time or again, it has forgotten how far it was moved.
+  for (const event of ["after_render", "after_layout"]) model.on(event, () => reveal(model.opened))
   return root
 }
