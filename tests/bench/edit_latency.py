@@ -151,7 +151,7 @@ def measure(page: Any, name: str, changes: int) -> None:
     times = sorted(value for value in found if value is not None)
     p95 = times[int(0.95 * (len(times) - 1))] if times else float("nan")
     drag = page.evaluate("a => layerscope.drag(...a)", [SLIDER, 110, 190, 3000])
-    server = page.locator(".ls-status .ls-duration").inner_text()
+    server = page.locator(".ls-status .ls-duration >> nth=-1").inner_text()
     print(
         f"{name}: {page.evaluate('layerscope.count()')} pictures, {len(times)} changes seen, "
         f"{found.count(None)} missed; p50 {statistics.median(times):.0f} ms, p95 {p95:.0f} ms, "
