@@ -203,6 +203,8 @@ class Workbench(pn.viewable.Viewer):
             session.select(state.selected)
         if state.lens:
             session.open_lens(state.lens)
+        if opening.code and session.may_write_code:
+            session.offer_code(opening.code)
         if opening.lesson:
             self.tutor.begin(lesson(opening.lesson))
         elif state.task is not None:

@@ -8,7 +8,6 @@ import os
 import signal
 import weakref
 from concurrent.futures import Future
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 
 import layerscope as ls
+from html_reader import Reader
 from layerscope import Input, Model, Sequential, layers
 from layerscope_explorer import Explorer, TrainingView, offline
 from layerscope_explorer.notebook import kernel
@@ -292,27 +292,6 @@ class TestTraining:
         assert pressed == [1]
 
 
-class Balanced(HTMLParser):
-    """Checks that every tag is closed, and counts them."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.feed(source)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.open.append(tag)
-        self.tags.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: Any) -> None:
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
 class TestTrainingView:
     def test_it_draws_what_fit_reports(self) -> None:
         model = chain()
@@ -324,7 +303,7 @@ class TestTrainingView:
         assert view.losses[3::4] == pytest.approx(history.history["loss"])
         assert [one for _, one in view.validations] == history.history["val_loss"]
         assert [step for step, _ in view.validations] == [4, 8, 12]
-        page = Balanced(view._repr_html_())
+        page = Reader(view._repr_html_())
         assert page.tags.count("svg") == 1 + len(model.trainable_weights)
         assert page.tags.count("circle") == 3
         assert "12 步后完成" in view._repr_html_()
@@ -342,13 +321,13 @@ class TestTrainingView:
     )
     def test_any_losses_make_a_picture(self, losses: list[float]) -> None:
         drawn = loss_picture(losses, [(1, 0.5), (2, np.nan)], "<loss>")
-        Balanced(drawn)
+        Reader(drawn)
         assert "nan" not in drawn
         assert "inf" not in drawn
 
     def test_any_weights_make_a_picture(self) -> None:
         for values in ([], [0.0], [np.nan, 1.0], [1e30, -1e30]):
-            Balanced(weight_picture(np.zeros(1), np.asarray(values), "<w>"))
+            Reader(weight_picture(np.zeros(1), np.asarray(values), "<w>"))
 
 
 class Shell:

@@ -363,11 +363,15 @@ def test_what_comes_along_is_shown_and_opens_once_it_was_run(session: Session) -
     assert opening.code == CODE
     assert "Python of its own" in opening.notice
     other = Session(start=digits_stack(), may_write_code=True)
-    other.offer_code(opening.code)
+    Workbench(other).open(opening)
     assert other.draft.unread
+    assert other.draft.source == CODE
     assert other.document.code == ""
     other.write_code(other.draft.source)
     assert from_file(kept).document == session.document
+    visitor = Session(start=digits_stack())
+    Workbench(visitor).open(opening)
+    assert visitor.draft.source == ""
 
 
 def test_two_sessions_have_code_of_their_own() -> None:
