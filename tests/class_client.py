@@ -40,8 +40,13 @@ class Visit:
         self._listening: Any = None
 
     @classmethod
-    async def open(cls, port: int, query: str = "") -> Visit:
-        """Open the page as a browser does: get it, connect, pull its document."""
+    async def open(cls, port: int, query: str = "", meanwhile: float = 0.0) -> Visit:
+        """Open the page as a browser does: get it, connect, pull its document, draw it.
+
+        Parameters
+        ----------
+        meanwhile : seconds that drawing takes.
+        """
         visit = cls(port)
         client = AsyncHTTPClient(force_instance=True, max_body_size=_LONGEST)
         got = await client.fetch(
@@ -67,6 +72,7 @@ class Visit:
             header, content = await visit._read()
             if header.get("reqid") == sent:
                 visit._document = json.loads(content)
+        await asyncio.sleep(meanwhile)
         nothing = {"type": "map", "entries": []}
         ready = {"type": "event", "name": "document_ready", "values": nothing}
         await visit.patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready})

@@ -26,7 +26,7 @@ def ended(process: subprocess.Popen[str]) -> list[str]:
     """Wait for a process; return the words it printed."""
     printed, complaints = process.communicate(timeout=120)
     assert process.returncode == 0, complaints
-    assert not complaints
+    assert not complaints, complaints
     return printed.split()
 
 

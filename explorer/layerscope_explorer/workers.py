@@ -16,12 +16,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol
 
 import numpy as np
 import panel as pn
 
+from layerscope_explorer.arrival import Arrival
 from layerscope_explorer.faults import noting
 
 #: A training job gives way after this long, in seconds.
@@ -132,6 +133,7 @@ class DocumentScheduler:
     def __init__(self, document: Any) -> None:
         self._document = document
         self._served = document.session_context is not None
+        self._arrival = Arrival(document)
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
         """Do the work in the pool of edits, and come back under the document's lock."""
@@ -168,7 +170,8 @@ class DocumentScheduler:
         def returned(finished: Future[Any]) -> None:
             # A page that was closed meanwhile has no session context and needs no answer.
             if self._document.session_context is not None:
-                self._document.add_next_tick_callback(lambda: deliver(finished))
+                ready = partial(self._arrival.when_over, partial(deliver, finished))
+                self._document.add_next_tick_callback(ready)
 
         def start() -> None:
             pool().submit(context.run, work).add_done_callback(returned)
@@ -184,7 +187,13 @@ class DocumentScheduler:
 
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
         """Call `tick` under the document's lock until stopped."""
-        handle = self._document.add_periodic_callback(tick, milliseconds)
+
+        def tick_unless_lost() -> None:
+            # There will be another.
+            if not self._arrival.under_way:
+                tick()
+
+        handle = self._document.add_periodic_callback(tick_unless_lost, milliseconds)
 
         def stop() -> None:
             # A page that is gone has been taken apart, its clocks, too. To touch it now would
@@ -198,7 +207,7 @@ class DocumentScheduler:
 
     def later(self, milliseconds: int, action: Callable[[], None]) -> None:
         """Call `action` under the document's lock after a while."""
-        self._document.add_timeout_callback(action, milliseconds)
+        self._document.add_timeout_callback(partial(self._arrival.when_over, action), milliseconds)
 
     def together(self) -> AbstractContextManager[Any]:
         """Let Panel send what changes inside as one message."""

@@ -110,6 +110,16 @@ def test_an_edit_is_answered_and_counted(server: Served) -> None:
     assert after["faults_total"] == before["faults_total"]
 
 
+def test_what_is_computed_while_a_browser_draws_the_page_is_not_lost(server: Served) -> None:
+    async def visit() -> None:
+        # The opening stack's pictures are there at once; those of the lesson's take a moment.
+        page = await Visit.open(server.port, "?lesson=recurrence", meanwhile=1.5)
+        assert "LSTM" in await page.heard("packed_rows", 5)
+        page.close()
+
+    run(visit())
+
+
 def test_pages_that_are_closed_are_gone(server: Served) -> None:
     async def come_and_go() -> None:
         pages = [await Visit.open(server.port) for _ in range(3)]

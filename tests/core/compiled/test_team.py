@@ -121,6 +121,8 @@ shared = importlib.util.module_from_spec(spec)
 sys.modules["shared"] = shared
 spec.loader.exec_module(shared)
 shared.config.set_num_threads(2)
+# Until all that a shared loop needs is loaded: the second one finds a team.
+assert (shared.visits_of(10) == 1).all()
 assert (shared.visits_of(10) == 1).all()
 """
 
