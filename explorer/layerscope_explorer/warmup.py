@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 
+import panel as pn
 from bokeh.document import Document as BokehDocument
 from bokeh.settings import settings
 from threadpoolctl import threadpool_limits
@@ -45,6 +46,8 @@ def warm_up() -> None:
     threadpool_limits(1, user_api="blas")
     # Panel asks each model whether it has what it has not, and Bokeh looks for a similar name.
     settings.perform_error_diagnostics.set_value(False)
+    # Panel starts this clock with the first event of any page, and keeps that page for good then.
+    pn.state._schedule_busy_cleanup()
     for language in LANGUAGES:
         opening_snapshot(language=language)
     document: Document = add_layer(digits_stack(), "Dropout", 3)
