@@ -7,8 +7,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import WebSocketClosedError, websocket_connect
@@ -17,8 +17,16 @@ _LONGEST = 100_000_000
 
 
 def run(what: Coroutine[Any, Any, Any]) -> Any:
-    """Do something with visitors, to its end."""
-    return asyncio.run(what)
+    """Do something with visitors, to its end, at which all have left."""
+
+    async def do() -> Any:
+        try:
+            return await what
+        finally:
+            for visit in list(Visit.here):
+                visit.close()
+
+    return asyncio.run(do())
 
 
 class Visit:
@@ -28,6 +36,9 @@ class Visit:
     ----------
     seconds : how long each edit took, from sending it to the first picture that came back.
     """
+
+    #: Whose page is open.
+    here: ClassVar[set[Visit]] = set()
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -77,6 +88,7 @@ class Visit:
         ready = {"type": "event", "name": "document_ready", "values": nothing}
         await visit.patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready})
         visit._listening = asyncio.ensure_future(visit._listen())
+        cls.here.add(visit)
         return visit
 
     # --- what the page does ----------------------------------------------------------------
@@ -119,12 +131,19 @@ class Visit:
 
         return await asyncio.wait_for(wait(), timeout)
 
+    async def until(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Look at the page until something holds."""
+        async with asyncio.timeout(seconds):
+            while not holds():
+                await asyncio.sleep(0.1)
+
     async def sleep(self, seconds: float) -> None:
         """Look at the page."""
         await asyncio.sleep(seconds)
 
     def close(self) -> None:
         """Close the page."""
+        self.here.discard(self)
         self._listening.cancel()
         self._socket.close()
 

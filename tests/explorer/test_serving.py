@@ -172,8 +172,7 @@ def test_a_page_that_disappears_in_training_stops_it(server: Served) -> None:
     async def leave() -> None:
         page = await Visit.open(server.port)
         await page.message("Shortcuts", {"key": "train"})
-        await page.sleep(0.5)
-        assert server.metrics()["sessions_training"] == 1
+        await page.until(lambda: server.metrics()["sessions_training"] == 1)
         page.close()
 
     run(leave())
