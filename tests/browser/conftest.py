@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -32,8 +33,26 @@ def chromium() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
+        loop = asyncio.get_running_loop()
         yield browser
+        asyncio._set_running_loop(loop)
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def loop(chromium: Any) -> asyncio.AbstractEventLoop:
+    """Playwright's, which it leaves running in this thread."""
+    return asyncio.get_running_loop()
+
+
+@pytest.fixture(autouse=True)
+def _loop_runs_in_browser_tests_only(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "chromium" not in request.fixturenames:
+        yield
+        return
+    asyncio._set_running_loop(request.getfixturevalue("loop"))
+    yield
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture(scope="session")

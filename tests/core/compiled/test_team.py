@@ -153,8 +153,8 @@ def stop(*_): raise Enough
 signal.signal(signal.SIGALRM, stop)
 times = 0
 for k in range(60):
-    signal.setitimer(signal.ITIMER_REAL, 2e-4 + 1e-5 * k)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 2e-4 + 1e-5 * k)
         while True:
             shared.visits_of(6, 30_000.0)
     except Enough:
