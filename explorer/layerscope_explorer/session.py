@@ -47,7 +47,7 @@ _LOG = logging.getLogger(__name__)
 
 #: Looking for something new to show, and the least time between two pictures of a training; where
 #: a picture takes long, its curves go on alone after `LATE`. In milliseconds.
-TICK, FRAME, LATE = 20, 50, 200
+TICK, FRAME, LATE = 10, 45, 200
 #: Pictures that are older than this are dimmed, in milliseconds.
 STALE_AFTER = 250
 #: How far compiling is, is looked at this often, in milliseconds.
