@@ -36,10 +36,10 @@ _COMPLAINT = re.compile(
     re.MULTILINE,
 )
 
-#: What Tornado and Bokeh complain of when a page closes while it is written to or connects.
+#: What Tornado and Bokeh complain of when a page closes while it is written to, connects, or
+#: has sent something that is still to be read: its connection has no session any more.
 _A_PAGE_LEFT = re.compile(
-    r"WebSocketClosedError\n|session\.notify_connection_lost\(\)\n[\s\S]*^AssertionError\n",
-    re.MULTILINE,
+    r"WebSocketClosedError\n|assert self\._session is not None\n(?:.*\n)?AssertionError\n"
 )
 
 
@@ -64,12 +64,14 @@ class Server:
     url: str
     pid: int
     lines: list[str] = field(default_factory=list)
+    _told: int = 0
 
     def errors(self) -> list[str]:
-        """Return what the server complained about, from the first complaint on."""
+        """Return what the server complained about since it was last asked, and what followed."""
+        since, self._told = self._told, len(self.lines)
         log = _COMPLAINT.sub(
             lambda found: "" if _A_PAGE_LEFT.search(found[0]) else found[0],
-            "".join(self.lines),
+            "".join(self.lines[since : self._told]),
         )
         lines = log.splitlines(keepends=True)
         for number, line in enumerate(lines):
