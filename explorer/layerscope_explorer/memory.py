@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
+import sys
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
-__all__ = ["give_back", "keep_together"]
+from bokeh.document import Document
+from bokeh.io.state import curstate
 
+__all__ = ["give_back", "keep_together", "let_go"]
+
+#: From Python 3.13 on it is part of a function for all such caches.
+_forget_names: Callable[[], None] = getattr(
+    sys, "_clear_internal_caches", getattr(sys, "_clear_type_cache", lambda: None)
+)
 #: Of glibc: how many areas threads take memory from.
 _ARENA_MAX = -8
+#: Of asyncio: how many of what waits for a future it keeps to use again.
+_KEPT_WAITS = 255
 
 
 def give_back() -> None:
     """Collect what nobody refers to, and return whole pages of it to the system."""
+    # What looking up attributes keeps of names that were put together: little, but one in each of
+    # Python's mebibytes is enough to hold on to all of them.
+    _forget_names()
     gc.collect()
     # Where there is another library, or none, memory stays for the next page.
     with suppress(OSError, AttributeError):
@@ -21,6 +37,22 @@ def give_back() -> None:
 
 
 def keep_together() -> None:
-    """Let all threads take memory from the same areas, so that little stays half used."""
+    """Take memory from the same areas, so that little stays half used."""
+    # For all threads.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+    # What asyncio keeps of these for the next time lies side by side from now on, not wherever
+    # there was room when pages were busy.
+    loop = asyncio.new_event_loop()
+    waits = [loop.create_future().__await__() for _ in range(_KEPT_WAITS)]
+    del waits
+    loop.close()
+
+
+def let_go(document: Any) -> None:
+    """Let a page's document go where it stands in for that of a process without pages.
+
+    Panel puts it there when it opens a page after an event of another one has failed.
+    """
+    if curstate().document is document:
+        curstate().document = Document()

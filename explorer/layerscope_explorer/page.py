@@ -38,7 +38,7 @@ from layerscope_explorer.lenses.training import TrainingLens
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.lessons import lesson
 from layerscope_explorer.limits import MAX_SESSIONS
-from layerscope_explorer.memory import give_back
+from layerscope_explorer.memory import give_back, let_go
 from layerscope_explorer.own_code import defining, is_this_machine, may_be_written
 from layerscope_explorer.report import Exhibit
 from layerscope_explorer.session import Session, opening_snapshot
@@ -393,6 +393,7 @@ def open_page(
         visitors().leave(visitor)
         stop_watching()
         session.close()
+        let_go(doc)
         left = len(visitors())
         if left % _AT_ONCE == 0:
             # What a page had is garbage only when its server has let go of it, too.

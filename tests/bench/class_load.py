@@ -29,6 +29,8 @@ from explorer.test_serving import Served  # noqa: E402
 
 #: Seconds between two edits of one person.
 PAUSE = (3.0, 7.0)
+#: Seconds after which a server has forgotten the connections of who has left.
+FORGOTTEN = 80
 #: What pages of a class may be like: an edit of the first dense layer, of an opening stack.
 UNITS = range(16, 96)
 #: What people do beside that: a component and what it sends.
@@ -58,9 +60,32 @@ async def visitor(page: Visit, seconds: float, errors: list[str], chance: random
         await page.sleep(chance.uniform(*PAUSE))
 
 
+async def try_everything(server: Served) -> None:
+    """Let one person do all there is: what a process loads for it stays, whoever comes later."""
+    page = await Visit.open(server.port)
+    for component, data in ELSE:
+        await page.message(component, data)
+        await page.sleep(0.5)
+    await page.edit("units", UNITS[0] - 2)
+    await page.message("Shortcuts", {"key": "train"})
+    await page.sleep(5)
+    page.close()
+    await all_gone(server)
+
+
+async def all_gone(server: Served) -> dict[str, float]:
+    """Wait until no session is left, nor a connection; return what the server says then."""
+    until = time.monotonic() + 60
+    while server.metrics()["sessions_in_memory"] and time.monotonic() < until:
+        await asyncio.sleep(1)
+    await asyncio.sleep(FORGOTTEN)
+    return server.metrics()
+
+
 async def crowd(server: Served, count: int, seconds: float, training: int) -> dict[str, float]:
     """Let so many visitors work; return what was measured."""
     chance = random.Random(count)
+    await try_everything(server)
     first = await Visit.open(server.port)
     await first.edit("units", 20)
     alone = server.metrics()["memory_bytes"]
@@ -82,11 +107,7 @@ async def crowd(server: Served, count: int, seconds: float, training: int) -> di
     edits = [one for page in pages for one in page.seconds]
     for page in pages:
         page.close()
-    until = time.monotonic() + 60
-    while server.metrics()["sessions_in_memory"] and time.monotonic() < until:
-        await asyncio.sleep(1)
-    await asyncio.sleep(2)
-    after = server.metrics()
+    after = await all_gone(server)
     return {
         "pages": count,
         "edits": len(edits),
