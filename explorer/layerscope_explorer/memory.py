@@ -50,9 +50,9 @@ def keep_together() -> None:
 
 
 def let_go(document: Any) -> None:
-    """Let a page's document go where it stands in for that of a process without pages.
+    """Let a page's document go where Bokeh keeps the one that is current without any page.
 
-    Panel puts it there when it opens a page after an event of another one has failed.
+    Panel puts back there what was current before it opened a page: at times another page's.
     """
     if curstate().document is document:
         curstate().document = Document()

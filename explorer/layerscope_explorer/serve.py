@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["main", "make_server"]
+__all__ = ["LONGEST_SILENCE", "main", "make_server"]
 
 _LOG = logging.getLogger("layerscope_explorer.serve")
 
@@ -23,7 +23,7 @@ _LOG = logging.getLogger("layerscope_explorer.serve")
 _LONGEST_MESSAGE = 8_000_000
 #: Seconds that a connection may ask for nothing: longer than a proxy keeps one, but not the hour
 #: of Tornado's that holds on to memory of pages that were closed long ago.
-_LONGEST_SILENCE = 75
+LONGEST_SILENCE = 75
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,7 +87,7 @@ def make_server(port: int, address: str, origins: Sequence[str], forget: float =
         check_unused_sessions_milliseconds=max(int(250 * forget), 100),
         unused_session_lifetime_milliseconds=int(1000 * forget),
         websocket_max_message_size=_LONGEST_MESSAGE,
-        http_server_kwargs={"idle_connection_timeout": _LONGEST_SILENCE},
+        http_server_kwargs={"idle_connection_timeout": LONGEST_SILENCE},
     )
     warm_up()
     return server

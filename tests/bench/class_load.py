@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from layerscope_explorer.ledger import quantile
+from layerscope_explorer.serve import LONGEST_SILENCE
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 from class_client import Visit, run  # noqa: E402
@@ -29,8 +30,6 @@ from explorer.test_serving import Served  # noqa: E402
 
 #: Seconds between two edits of one person.
 PAUSE = (3.0, 7.0)
-#: Seconds after which a server has forgotten the connections of who has left.
-FORGOTTEN = 80
 #: What pages of a class may be like: an edit of the first dense layer, of an opening stack.
 UNITS = range(16, 96)
 #: What people do beside that: a component and what it sends.
@@ -67,7 +66,6 @@ async def try_everything(server: Served) -> None:
         await page.message(component, data)
         await page.sleep(0.5)
     await page.edit("units", UNITS[0] - 2)
-    await page.message("Shortcuts", {"key": "train"})
     await page.sleep(5)
     page.close()
     await all_gone(server)
@@ -78,7 +76,7 @@ async def all_gone(server: Served) -> dict[str, float]:
     until = time.monotonic() + 60
     while server.metrics()["sessions_in_memory"] and time.monotonic() < until:
         await asyncio.sleep(1)
-    await asyncio.sleep(FORGOTTEN)
+    await asyncio.sleep(LONGEST_SILENCE + 5)
     return server.metrics()
 
 

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from bokeh.document import Document as BokehDocument
 from bokeh.io import doc
+from bokeh.io.state import curstate
 
 from layerscope.saving.model_files import write_file
 from layerscope_explorer import faults, page
 from layerscope_explorer.edits import add_layer, set_argument, set_training
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.idleness import watch_for_idleness
-from layerscope_explorer.ledger import Ledger, ledger, quantile
+from layerscope_explorer.ledger import _EDITS, Ledger, ledger, quantile
 from layerscope_explorer.own_code import is_this_machine
 from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.serving.logs import JsonLines
@@ -158,6 +159,17 @@ def test_there_is_room_for_so_many_pages(monkeypatch: pytest.MonkeyPatch) -> Non
     assert third.roots
 
 
+def test_a_page_that_is_gone_is_nobodys_current_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curstate(), "_document", BokehDocument())
+    mine, other = BokehDocument(), BokehDocument()
+    close_mine, close_other = page.open_page(mine, {}, {}), page.open_page(other, {}, {})
+    curstate().document = mine
+    close_other(None)
+    assert curstate().document is mine
+    close_mine(None)
+    assert curstate().document is not mine
+
+
 def test_everybody_is_told_that_the_server_stops() -> None:
     session = Session()
     visitor = visitors().enter(session)
@@ -236,6 +248,9 @@ def test_the_ledger_tells_how_long_edits_took() -> None:
     assert found.counts() == {"edits": 100}
     assert quantile(found.lately(), 0.5) == 0.051
     assert quantile(found.lately(), 0.95) == 0.096
+    for _ in range(_EDITS):
+        found.answered(1.0)
+    assert found.lately() == [1.0] * _EDITS
     before = ledger().counts().get("edits", 0)
     Session().set_seed(4)
     assert ledger().counts()["edits"] == before + 1
