@@ -9,7 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bokeh.document import Document as BokehDocument
+from panel.io import document as panel_document
+from tornado.websocket import WebSocketHandler
 
+from layerscope_explorer.delivery import deliver_all
 from layerscope_explorer.workers import DocumentScheduler
 
 
@@ -40,3 +44,43 @@ def test_work_comes_back_under_the_lock_of_the_document(has_loop: bool) -> None:
     assert answered.wait(10)
     assert results == [7]
     assert len(locked) == 1
+
+
+class _Connection:
+    """A browser's, as far as Panel looks when it sends: each event is a message."""
+
+    def __init__(self) -> None:
+        self._socket = WebSocketHandler.__new__(WebSocketHandler)
+        self.protocol = SimpleNamespace(create=lambda kind, events: events[0])
+
+
+def test_what_comes_up_as_a_message_has_gone_out_is_sent_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[str] = []
+    going_out: list[asyncio.Future[None]] = []
+
+    def write(connection: Any, msg: Any) -> list[asyncio.Future[None]]:
+        sent.append(msg)
+        going_out.append(asyncio.get_running_loop().create_future())
+        return going_out[-1:]
+
+    async def send_two() -> None:
+        document = BokehDocument()
+        connection: Any = _Connection()
+        events: list[Any] = ["first", "second"]
+        panel_document.schedule_write_events(document, [connection], events[:1])
+        await asyncio.sleep(0.01)
+        going_out[0].set_result(None)
+        panel_document.schedule_write_events(document, [connection], events[1:])
+        await asyncio.sleep(0.01)
+        for other in going_out[1:]:
+            other.set_result(None)
+        await asyncio.sleep(0.01)
+        assert document not in panel_document._WRITE_MSGS
+        assert document not in panel_document._WRITE_BLOCK
+
+    monkeypatch.setattr(panel_document, "dispatch_tornado", write)
+    deliver_all()
+    asyncio.run(send_two())
+    assert sent == ["first", "second"]
