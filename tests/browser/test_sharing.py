@@ -42,6 +42,12 @@ def word(page: Any) -> str:
     return address(page).partition("state=")[2]
 
 
+def units_in_address(page: Any, layer: str) -> int | None:
+    """Return the units a layer has in the page's address, None where there is no state."""
+    state = word(page)
+    return from_address(state).document.layer(layer).arguments["units"] if state else None
+
+
 def set_seed(page: Any, value: int) -> None:
     box = page.locator(".ls-seed-input")
     box.fill(str(value))
@@ -114,11 +120,10 @@ def test_a_drag_is_one_entry_of_the_browsers_history(visit: Visit) -> None:
         page.mouse.move(box["x"] + 60 + 3 * step, box["y"] + box["height"] / 2)
         page.wait_for_timeout(15)
     page.mouse.up()
-    eventually(lambda: word(page) != "", "the state in the address")
-    shown = chips(page)[2]
+    left = page.locator(".ls-arg-units .ls-number").input_value()
+    eventually(lambda: chips(page)[2] == left, "the last value on the card")
     eventually(
-        lambda: from_address(word(page)).document.layer("layer3").arguments["units"] == int(shown),
-        "the last value in the address",
+        lambda: units_in_address(page, "layer3") == int(left), "the last value in the address"
     )
     assert page.evaluate("history.length") == entries + 1
 
