@@ -68,7 +68,7 @@ class Server:
 
     def errors(self) -> list[str]:
         """Return what the server complained about since it was last asked, and what followed."""
-        since, self._told = self._told, len(self.lines)
+        since, self._told = self._told, self._written()
         log = _COMPLAINT.sub(
             lambda found: "" if _A_PAGE_LEFT.search(found[0]) else found[0],
             "".join(self.lines[since : self._told]),
@@ -78,6 +78,15 @@ class Server:
             if re.search(r"ERROR|Traceback|Error:", line):
                 return lines[number:]
         return []
+
+    def _written(self) -> int:
+        """Return the number of lines in the log, once what is being written is complete."""
+        count = -1
+        until = time.monotonic() + 10
+        while count < len(self.lines) and time.monotonic() < until:
+            count = len(self.lines)
+            time.sleep(0.1)
+        return count
 
 
 @contextmanager

@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
+from browser.test_explorer import eventually, set_number
 from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
-
-
-def set_number(page: Any, argument: str, value: str) -> None:
-    box = page.locator(f".ls-arg-{argument} input:is(.ls-number, .ls-text)")
-    box.fill(value)
-    box.press("Enter")
 
 
 def names(page: Any) -> list[str]:
@@ -34,7 +29,8 @@ def test_a_is_pinned_compared_taken_back_and_swapped_by_keyboard(visit: Visit) -
     assert names(page) == ["dense: units"]
     assert page.locator(".ls-difference-change").inner_text() == "64 → 32"
     page.get_by_text("In A: Forward").first.wait_for()
-    assert page.get_by_label("Signal", exact=True).locator("canvas").first.screenshot() != alone
+    signal = page.get_by_label("Signal", exact=True)
+    eventually(lambda: signal.locator("canvas").first.screenshot() != alone, "A in the picture")
     page.keyboard.press("Escape")
     page.keyboard.press("x")
     page.locator(".ls-difference-change", has_text="32 → 64").wait_for()
@@ -51,7 +47,7 @@ def test_a_is_pinned_compared_taken_back_and_swapped_by_keyboard(visit: Visit) -
     page.locator(".ls-unpin").click()
     page.locator(".ls-compare").wait_for(state="detached")
     page.locator(".ls-pin[aria-pressed=false]").wait_for()
-    assert "In A" not in page.get_by_label("Signal", exact=True).inner_text()
+    eventually(lambda: "In A" not in signal.inner_text(), "A gone")
 
 
 def test_many_chips_go_back_one_after_another(visit: Visit) -> None:
@@ -77,7 +73,7 @@ def test_sixteen_seeds_in_one_click(visit: Visit) -> None:
     assert re.fullmatch(r"Over 16 seeds .* median [\d.e-]+\.", said), said
     page.locator(".ls-tile[data-seed='5']").click()
     page.locator(".ls-tile[data-seed='5'][aria-current=true]").wait_for()
-    assert page.locator(".ls-seed-input").input_value() == "5"
+    eventually(lambda: page.locator(".ls-seed-input").input_value() == "5", "the tile's seed")
     page.keyboard.press("Control+z")
     page.locator(".ls-tile[data-seed='0'][aria-current=true]").wait_for()
     page.locator(".ls-sweep .ls-close").click()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from browser.test_explorer import eventually
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.strings import speaking, text
 from served_explorer import Server, Visit, open_explorer, watch
@@ -35,10 +36,6 @@ _FOCUSED = """() => {
   while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement
   return node ? `${node.className} ${node.getAttribute("aria-label") ?? ""}` : ""
 }"""
-
-
-def eventually(page: Any, script: str) -> None:
-    page.wait_for_function(script)
 
 
 def in_chinese(key: str, **values: Any) -> str:
@@ -84,27 +81,30 @@ def test_switching_loses_nothing(visit: Visit) -> None:
     page.locator(".ls-tab-activation").click()
     page.keyboard.press("r")
     page.locator(".ls-undo:not([disabled])").wait_for()
-    seed = page.locator(".ls-seed-input").input_value()
+    box = page.locator(".ls-seed-input")
+    eventually(lambda: box.input_value() != "0", "another seed")
+    seed = box.input_value()
     page.locator(".ls-language").focus()
     page.locator(".ls-language").select_option("zh")
     page.get_by_text(in_chinese("lenses.signal"), exact=True).wait_for()
-    assert "lang=zh" in page.url
-    assert page.evaluate("document.documentElement.lang") == "zh"
-    assert page.locator(".ls-seed-input").input_value() == seed
+    page.wait_for_url("**lang=zh**")
+    page.wait_for_function("() => document.documentElement.lang === 'zh'")
+    eventually(lambda: box.input_value() == seed, "the seed as it was")
     page.locator(".ls-tab-activation[aria-selected='true']").wait_for()
     page.locator(".ls-card.ls-selected .ls-name", has_text="dense_1").wait_for()
     assert page.evaluate(_FOCUSED).startswith("ls-select ls-language")
     name = in_chinese("session.edit_seed", seed=seed)
     undo = page.locator(".ls-undo")
-    assert undo.get_attribute("aria-label") == in_chinese("page.undo", name=name)
+    said = in_chinese("page.undo", name=name)
+    eventually(lambda: undo.get_attribute("aria-label") == said, "what is undone, in Chinese")
     undo.click()
-    page.locator(".ls-redo:not([disabled])").wait_for()
-    assert page.locator(".ls-seed-input").input_value() == "0"
+    redo = page.locator(".ls-redo")
+    eventually(redo.is_enabled, "something to redo")
+    eventually(lambda: box.input_value() == "0", "the seed of before")
     page.locator(".ls-language").select_option("en")
     page.get_by_text("Signal through the stack", exact=True).wait_for()
-    assert (
-        page.locator(".ls-redo").get_attribute("aria-label") == f"Redo: Seed {seed} (Ctrl+Shift+Z)"
-    )
+    shown = f"Redo: Seed {seed} (Ctrl+Shift+Z)"
+    eventually(lambda: redo.get_attribute("aria-label") == shown, "what is redone, in English")
 
 
 def test_two_people_read_two_languages(chromium: Any, server: Server, visit: Visit) -> None:
@@ -151,7 +151,7 @@ def test_from_the_stack_into_the_inspector_and_back(visit: Visit) -> None:
     card = page.evaluate(_FOCUSED)
     assert card.startswith("ls-main")
     page.keyboard.press("Enter")
-    eventually(page, "() => !document.activeElement.matches('body')")
+    page.wait_for_function("() => !document.activeElement.matches('body')")
     page.wait_for_timeout(100)
     assert not page.evaluate(_FOCUSED).startswith("ls-main")
     page.keyboard.press("Escape")

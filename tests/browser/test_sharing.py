@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from browser.test_explorer import card, chips, eventually, open_lens, select, set_number, status
+from browser.test_explorer import (
+    card,
+    chips,
+    eventually,
+    open_lens,
+    select,
+    set_number,
+    status,
+    words,
+)
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.presets import PRESETS
@@ -196,7 +205,7 @@ def test_a_saved_file_opens_and_a_broken_one_changes_nothing(visit: Visit, tmp_p
     open_explorer(page, base(page) + "?demo=digits")
     before = chips(page)
     broken = tmp_path / "broken.json"
-    for content, words in (
+    for content, reason in (
         ("{", "not JSON"),
         ("[]", "no saved stack"),
         (json.dumps({"version": 99, "document": {}}), "another version"),
@@ -205,7 +214,7 @@ def test_a_saved_file_opens_and_a_broken_one_changes_nothing(visit: Visit, tmp_p
     ):
         broken.write_text(content, "utf-8")
         page.locator(".ls-open-menu input[type=file]").set_input_files(broken)
-        eventually(lambda words=words: words in notice(page), words)
+        eventually(lambda reason=reason: reason in notice(page), reason)
         assert chips(page) == before
         assert seed(page) == "0"
     page.locator(".ls-open-menu input[type=file]").set_input_files(path)
@@ -227,7 +236,8 @@ def test_a_file_can_be_dropped_on_the_page(visit: Visit) -> None:
         source,
     )
     eventually(lambda: len(chips(page)) == 5, "the digits' stack")
-    assert page.locator(".ls-card.ls-selected .ls-name").inner_text() == "dense"
+    selected = page.locator(".ls-card.ls-selected .ls-name")
+    eventually(lambda: selected.inner_text() == "dense", "the layer that the file selects")
 
 
 def _preset_file() -> str:
@@ -248,14 +258,16 @@ def test_pictures_and_numbers_of_every_lens_can_be_kept(visit: Visit, tmp_path: 
         if what == "lens":
             open_lens(page, lens)
             page.locator(f".ls-tab-{lens}[aria-selected='true']").wait_for()
-            page.wait_for_timeout(500)
         open_menu(page, "s")
-        png = saved(page, f"{what}-png", tmp_path).read_bytes()
-        assert png.startswith(b"\x89PNG")
-        assert len(png) > 8_000, lens
+        assert saved(page, f"{what}-png", tmp_path).read_bytes().startswith(b"\x89PNG")
+        # Its lines may be drawn a moment later.
+        eventually(
+            lambda what=what: saved(page, f"{what}-png", tmp_path).stat().st_size > 8_000,
+            f"the picture of {lens}",
+        )
         drawing = ElementTree.fromstring(saved(page, f"{what}-svg", tmp_path).read_text("utf-8"))
-        words = "".join(drawing.itertext())
-        assert len(words) > 60, (lens, words)
+        texts = "".join(drawing.itertext())
+        assert len(texts) > 60, (lens, texts)
         assert len(list(drawing.iter())) > 12
         if lens == "code":
             # A text is no table.
@@ -276,7 +288,7 @@ def test_pictures_and_numbers_of_every_lens_can_be_kept(visit: Visit, tmp_path: 
 def test_the_report_needs_nothing_else(visit: Visit, second: Visit, tmp_path: Path) -> None:
     page = visit.page
     open_lens(page, "weights")
-    page.wait_for_timeout(500)
+    eventually(lambda: words(page, "Weights") != "", "the weights in words")
     path = saved(page, "report", tmp_path)
     source = path.read_text("utf-8")
     assert source.count("<svg") >= 2
