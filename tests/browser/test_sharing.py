@@ -26,6 +26,7 @@ from layerscope_explorer.lesson import lesson_of
 from layerscope_explorer.presets import PRESETS
 from layerscope_explorer.rules import Rules
 from layerscope_explorer.spotlight import LENS_NAMES
+from layerscope_explorer.strings import text
 from layerscope_explorer.task import Task
 from layerscope_explorer.view_state import ViewState, from_address, from_file, to_address
 from served_explorer import Server, Visit, open_explorer
@@ -257,7 +258,9 @@ def test_pictures_and_numbers_of_every_lens_can_be_kept(visit: Visit, tmp_path: 
         what = "signal" if lens == "signal" else "lens"
         if what == "lens":
             open_lens(page, lens)
-            page.locator(f".ls-tab-{lens}[aria-selected='true']").wait_for()
+            opened = page.get_by_label(text(f"page.{lens}_lens"), exact=True)
+            # The numbers behind a picture, or its own tables, come with it.
+            opened.locator(":is(.ls-numbers, table, pre):visible").first.wait_for()
         open_menu(page, "s")
         assert saved(page, f"{what}-png", tmp_path).read_bytes().startswith(b"\x89PNG")
         # Its lines may be drawn a moment later.
