@@ -83,15 +83,6 @@ def _tried_alone(activation: Callable[[Any], Any], rank: int) -> bool:
 _known_elementwise = lru_cache(maxsize=256)(_tried_alone)
 
 
-def slopes_of(activation: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray:
-    """Return the slopes of an activation that treats each value alone; zero where it has none."""
-    with np.errstate(all="ignore"), GradientTape() as tape:
-        watched = tape.watch(inputs)
-        total = ops.sum(activation(watched))
-    found = tape.gradient(total, watched)
-    return np.zeros_like(inputs) if found is None else found
-
-
 def flat_shares(slopes: np.ndarray) -> tuple[float, float]:
     """Return the shares of units that are dead and saturated on the data.
 

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -32,9 +31,8 @@ from layerscope_explorer.making import make_layer as make_layer
 from layerscope_explorer.measure import bare_view, input_view, view_of, weight_views
 from layerscope_explorer.objective import Objective, activation_name, objective_of, takes
 from layerscope_explorer.own_code import defining
-from layerscope_explorer.second_thread import Meanwhile
 from layerscope_explorer.sentence import status
-from layerscope_explorer.snapshot import Histogram, LayerView, Problem, Snapshot, WeightView
+from layerscope_explorer.snapshot import LayerView, Problem, Snapshot, WeightView
 from layerscope_explorer.steps import Array, Gradients, Stack, Step, all_gradients, forward
 from layerscope_explorer.strings import language, text
 
@@ -53,24 +51,13 @@ class _Value:
     array: Array
 
 
-#: Outputs with fewer values are measured sooner than handed to a second thread.
-_WORTH_A_THREAD = 32_768
-
-
 @dataclass(frozen=True)
 class _Done:
-    """A finished layer: its step, and how it looks by itself with what is measured of it."""
+    """A finished layer: its step, how it looks by itself, and what is measured of it."""
 
     step: Step
-    look: Meanwhile[tuple[LayerView, Reading]]
-
-    @property
-    def view(self) -> LayerView:
-        return self.look.result()[0]
-
-    @property
-    def reading(self) -> Reading:
-        return self.look.result()[1]
+    view: LayerView
+    reading: Reading
 
 
 def _look(
@@ -149,10 +136,8 @@ class Engine:
         last, loss = _end_of(document, steps, data)
         gradients = all_gradients(steps, last)
         stack = Stack(document, data, tuple(steps), gradients)
-        shapes = _shapes_of(gradients)
-        # From the last on, for a second thread is at the first ones.
-        views = [one if isinstance(one, LayerView) else one.view for one in reversed(found)][::-1]
-        views = [_with_gradient(view, shapes) for view in reversed(views)][::-1]
+        views = [one if isinstance(one, LayerView) else one.view for one in found]
+        views = [_with_gradient(view, gradients) for view in views]
         readings = {one.step.spec.id: one.reading for one in run.done.values()}
         judgement = judge(stack, views, readings)
         problem = run.problem or next((view.problem for view in views if view.problem), None)
@@ -162,7 +147,7 @@ class Engine:
             revision=self._revision,
             document=document,
             stack=stack,
-            input=_with_gradient(input_view(document, data), shapes),
+            input=_with_gradient(input_view(document, data), gradients),
             layers=tuple(
                 replace(view, problem=problem) if view.problem else view for view in judgement.views
             ),
@@ -261,8 +246,7 @@ class _Run:
             raise Stop(gives_words(spec.id, name))
         out = made.checked.outputs[0]
         step = Step(key, spec, name, made.layer, input_ids, shapes, out, arrays, **values)
-        worth = step.output.size >= _WORTH_A_THREAD
-        return _Done(step, Meanwhile(partial(_look, step, self.document, made.weights), worth))
+        return _Done(step, *_look(step, self.document, made.weights))
 
     def _owner_key(self, spec: LayerSpec) -> str:
         return self._values[spec.shares].key if spec.shares in self._values else ""
@@ -370,15 +354,9 @@ def _objective(document: Document, last: Step, data: Data) -> Objective | None:
         return None
 
 
-def _shapes_of(gradients: Mapping[str, Gradients]) -> dict[str, Meanwhile[Histogram]]:
-    """Return the distributions of the gradients of what layers give, by layer id."""
-    return {
-        layer_id: Meanwhile(partial(histogram, one.output), one.output.size >= _WORTH_A_THREAD)
-        for layer_id, one in gradients.items()
-        if one.output is not None
-    }
-
-
-def _with_gradient(view: LayerView, shapes: Mapping[str, Meanwhile[Histogram]]) -> LayerView:
-    shape = shapes.get(view.id)
-    return view if shape is None else replace(view, gradient=shape.result())
+def _with_gradient(view: LayerView, gradients: Mapping[str, Gradients]) -> LayerView:
+    """Add the distribution of the gradient of what a layer gives."""
+    found = gradients.get(view.id)
+    if found is None or found.output is None:
+        return view
+    return replace(view, gradient=histogram(found.output))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerscope.compiled import histogram as counting
-from layerscope.compiled.jit import is_ready
-from layerscope_explorer.second_thread import Meanwhile
+from layerscope.compiled.team import is_shared_loop_ready
 from layerscope_explorer.snapshot import Histogram
 
 __all__ = ["compile_loops", "histogram"]
@@ -87,8 +85,6 @@ def histogram(
 
 #: Values that are all looked at, with the loops compiled and without.
 _MOST, _MOST_IN_NUMPY = 10_000_000, 200_000
-#: Arrays larger than this are counted in two halves at once.
-_WORTH_TWO_THREADS = 1_000_000
 
 
 def compile_loops() -> None:
@@ -96,6 +92,9 @@ def compile_loops() -> None:
     for kind in (np.float32, np.float64):
         _is_compiled(np.dtype(kind))
 
+
+#: Fewer values take about as long as calling another thread.
+_WORTH_A_PART = 250_000
 
 #: Types of arrays that were found ready. Asking Numba takes as long as counting a layer.
 _READY: set[str] = set()
@@ -105,45 +104,33 @@ def _is_compiled(dtype: np.dtype[Any]) -> bool:
     """Tell whether the loops are ready for arrays of this type, or will never be compiled."""
     if dtype.char not in _READY:
         values = np.zeros(2, dtype)
-        counts = np.zeros(3, np.int64)
-        summing = is_ready(counting.summary, values, np.zeros(6))
-        if not (is_ready(counting.count, values, -1.0, 1.0, counts) and summing):
+        counts, moments = np.zeros((1, 3), np.int64), np.zeros((1, 5))
+        summing = is_shared_loop_ready(counting.summary, values, 0.0, moments)
+        if not (is_shared_loop_ready(counting.count, values, -1.0, 1.0, counts) and summing):
             return False
         _READY.add(dtype.char)
     return True
 
 
-def _in_halves(work: Callable[[NDArray[Any]], Any], sample: NDArray[Any]) -> list[Any]:
-    """Return what `work` makes of an array: of both halves, at the same time, if it is large."""
-    if sample.size < _WORTH_TWO_THREADS:
-        return [work(sample)]
-    middle = sample.size // 2
-    other = Meanwhile(partial(work, sample[middle:]))
-    return [work(sample[:middle]), other.result()]
+def _parts(sample: NDArray[Any]) -> int:
+    """Return into how many parts to cut an array that several threads count."""
+    return min(max(sample.size // _WORTH_A_PART, 1), 64)
 
 
 def _summary(sample: NDArray[Any]) -> tuple[int, float, float, float, float]:
     """Return the number of finite values, the smallest, the largest, mean and deviation."""
     # Sums of differences from a value of the data keep their digits where it is far from zero.
     near = next((float(one) for one in sample[:64] if np.isfinite(one)), 0.0)
-
-    def of(part: NDArray[Any]) -> NDArray[np.float64]:
-        out = np.zeros(6)
-        out[5] = near
-        counting.summary(part, out)
-        return out
-
+    parts = np.empty((_parts(sample), 5))
     with np.errstate(all="ignore"):
-        parts = [part for part in _in_halves(of, sample) if part[0]]
-        finite = int(sum(part[0] for part in parts))
+        counting.summary(len(parts), sample, near, parts)
+        finite = int(parts[:, 0].sum())
         if not finite:
             return 0, math.nan, math.nan, math.nan, math.nan
-        low = float(min(part[1] for part in parts))
-        high = float(max(part[2] for part in parts))
+        low, high = float(parts[:, 1].min()), float(parts[:, 2].max())
         if low == high:
             return finite, low, high, low, 0.0
-        first = sum(part[3] for part in parts) / finite
-        second = sum(part[4] for part in parts) / finite
+        first, second = parts[:, 3:].sum(0) / finite
         mean, variance = near + first, second - first * first
     if not math.isfinite(mean + variance):
         mean, variance = _scaled_moments(sample, max(abs(low), abs(high)))
@@ -242,14 +229,9 @@ def _tidy(low: float, high: float) -> tuple[float, float]:
 def _densities(
     sample: NDArray[Any], edges: NDArray[np.floating[Any]], finite: int
 ) -> NDArray[np.float32]:
-    n_bins = edges.size - 1
+    bins = edges.size - 1
     first, last = float(edges[0]), float(edges[-1])
-
-    def of(part: NDArray[Any]) -> NDArray[np.int64]:
-        counts = np.zeros(n_bins, np.int64)
-        counting.count(part, first, last, counts)
-        return counts
-
+    parts = np.empty((_parts(sample), bins), np.int64)
     with np.errstate(all="ignore"):
-        tally = np.sum(_in_halves(of, sample), axis=0)
-    return (tally * (n_bins / (last - first) / finite)).astype(np.float32)
+        counting.count(len(parts), sample, first, last, parts)
+    return (parts.sum(0) * (bins / (last - first) / finite)).astype(np.float32)

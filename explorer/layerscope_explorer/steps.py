@@ -102,6 +102,19 @@ class Step:
         own = all_found[count] if self.before is not None else None
         return Gradients(gradient, own, tuple(all_found[:count]), tuple(all_found[count + 1 :]))
 
+    def steepness(self) -> Array | None:
+        """Return the derivative of each output with respect to the pre-activation it is made of.
+
+        Of an activation that treats each value alone; zero where it has no derivative, None where
+        the layer has no pre-activation.
+        """
+        _, before, output = self._traced or (None, None, None)
+        if self._tape is None or not isinstance(before, Tensor):
+            return None
+        with np.errstate(all="ignore"):
+            found = self._tape.gradient(output, before) if isinstance(output, Tensor) else None
+        return np.zeros_like(before.value) if found is None else found
+
     def slopes(
         self, place: tuple[int, ...], weights: Sequence[Variable] = (), *, of_before: bool = False
     ) -> tuple[list[Array | None], list[Array | None]]:

@@ -10,8 +10,9 @@ import layerscope as ls
 from layerscope.structure import leaves
 from layerscope_explorer import edits
 from layerscope_explorer.catalogue import layerscope_catalogue
-from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise, slopes_of
+from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise
 from layerscope_explorer.data import digits_data
+from layerscope_explorer.diagnosis.readings import own_slopes
 from layerscope_explorer.document import INPUT, Document
 from layerscope_explorer.engine import Engine, make_layer
 from layerscope_explorer.lenses.activation import sentence
@@ -19,7 +20,7 @@ from layerscope_explorer.limits import MAX_PARAMETERS
 from layerscope_explorer.making import arguments_of
 from layerscope_explorer.model import model_of
 from layerscope_explorer.presets import digits_stack, on_noise, why_did_it_die
-from layerscope_explorer.steps import call_layer, forward
+from layerscope_explorer.steps import Step, call_layer, forward
 
 
 def picture(document: Document, engine: Engine | None = None):
@@ -324,9 +325,26 @@ def test_elementwise_is_found_out_by_trying() -> None:
     assert not is_elementwise(ls.activations.softmax)
 
 
+def test_slopes_of_an_activation_are_its_derivatives_on_the_data() -> None:
+    def found(step: Step) -> np.ndarray:
+        slopes = own_slopes(step)
+        assert slopes is not None
+        return slopes
+
+    document = edits.add_layer(Document(), "Dense", None, {"units": 5, "activation": "tanh"})
+    document = edits.add_layer(document, "LeakyReLU", None, {"negative_slope": 0.25})
+    document = edits.add_layer(document, "Softmax", None)
+    dense, leaky, softmax = Engine().snapshot(on_noise(document, 6)).stack.steps
+    assert dense.before is not None
+    assert leaky.before is not None
+    np.testing.assert_allclose(found(dense), 1 - np.tanh(dense.before) ** 2, atol=1e-6)
+    np.testing.assert_array_equal(found(leaky), np.where(leaky.before < 0, 0.25, 1.0))
+    assert own_slopes(softmax) is None
+
+
 def test_dead_units_are_those_with_no_slope_on_any_sample() -> None:
-    inputs = np.array([[-1.0, 1.0, -2.0], [-3.0, 2.0, 4.0]], np.float32)
-    dead, _ = flat_shares(slopes_of(ls.activations.relu, inputs))
+    slopes = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 1.0]], np.float32)
+    dead, _ = flat_shares(slopes)
     assert dead == pytest.approx(1 / 3)
 
 

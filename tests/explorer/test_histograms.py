@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -142,18 +141,6 @@ def test_strided_and_transposed_views_are_the_same_values():
     values = np.random.default_rng(0).normal(size=(40, 50))
     np.testing.assert_array_equal(histogram(values).counts, histogram(values.T).counts)
     assert histogram(values[::2, ::3]).count == 20 * 17
-
-
-def test_fifty_thousand_values_take_about_a_millisecond():
-    values = np.random.default_rng(0).normal(size=50_000).astype(np.float32)
-    histogram(values)
-    times = []
-    for _ in range(20):
-        start = time.perf_counter()
-        histogram(values)
-        times.append(time.perf_counter() - start)
-    # Measured at 0.2 ms; the margin is for a busy machine.
-    assert min(times) < 2e-3
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "bool"])

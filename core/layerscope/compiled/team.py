@@ -261,6 +261,11 @@ class SharedLoop:
             self.loop(0, tasks, *arguments)
 
 
+def is_shared_loop_ready(loop: Any, *arguments: Any) -> bool:
+    """Tell whether ``loop(tasks, *arguments)`` is machine code; see `is_ready`."""
+    return not MACHINE_CODE or is_ready(loop.loop, 0, 1, *arguments)
+
+
 def _answer_alone(reference: Callable[..., Any], board: int, tasks: int, *arguments: Any) -> None:
     """Do all tasks of a board that nobody has begun with."""
     if board:

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from layerscope.layers.layer import Layer
-from layerscope_explorer.curves import is_elementwise, slopes_of
+from layerscope_explorer.curves import is_elementwise
 from layerscope_explorer.steps import Array, Step, activation_of
 
 #: Values that are looked at, at most; a share of all units, on all samples.
 _MOST = 65_536
+#: Their squares are numbers in single precision.
+_SMALLEST, _LARGEST = 1e-15, 1e15
 #: Activations with two flat ends, and their slopes in between, where they are steepest.
 S_SHAPED = {"tanh": 1.0, "sigmoid": 0.25, "hard_sigmoid": 1 / 6, "hard_tanh": 1.0, "softsign": 1.0}
 #: A slope below this share of the steepest one is almost none.
@@ -64,12 +66,11 @@ def own_slopes(step: Step) -> Array | None:
     if activation is None or before is None or before.dtype.kind != "f":
         return None
     try:
-        if not is_elementwise(activation, max(before.ndim, 2)):
-            return None
-        return slopes_of(activation, before)
+        alone = is_elementwise(activation, max(before.ndim, 2))
     except (ValueError, TypeError):
         # It takes arrays of other ranks only.
         return None
+    return step.steepness() if alone else None
 
 
 def reading_of(step: Step, dead: float = 0.0, slopes: Array | None = None) -> Reading:
@@ -120,9 +121,8 @@ def measured(array: Array) -> tuple[float, float, bool]:
     with np.errstate(all="ignore"):
         # What all samples have in common is taken off first: it would drown what differs.
         apart = values - values[0]
-        means = apart.mean(axis=0)
-        variance = _mean_square(apart) - _mean_square(means)
-        return math.sqrt(_mean_square(values)), math.sqrt(max(variance, 0.0)), finite
+        apart -= apart.mean(axis=0)
+        return math.sqrt(_mean_square(values)), math.sqrt(_mean_square(apart)), finite
 
 
 def root_mean_square(array: Array) -> float:
@@ -133,7 +133,10 @@ def root_mean_square(array: Array) -> float:
 
 
 def _looked_at(array: Array) -> tuple[Array, bool]:
-    """Return some values, float64 (samples, units), and whether all of these are finite."""
+    """Return some values, (samples, units), and whether all of these are finite.
+
+    They are float64 where their squares could leave the range of float32.
+    """
     if array.dtype.kind not in "fiub" or not array.size:
         return np.zeros((0, 0)), True
     values = array.reshape(len(array), -1)
@@ -142,9 +145,14 @@ def _looked_at(array: Array) -> tuple[Array, bool]:
     values = values[:, ::step]
     if len(values) > _MOST:
         values = values[:_MOST]
+    low, high = float(values.min()), float(values.max())
+    peak = max(-low, high)
+    if values.dtype == np.float32 and (_SMALLEST < peak < _LARGEST or peak == 0.0):
+        return np.ascontiguousarray(values), True
     values = np.ascontiguousarray(values, dtype=np.float64)
-    finite = bool(np.isfinite(values).all())
-    return values if finite else np.where(np.isfinite(values), values, 0.0), finite
+    if math.isfinite(low) and math.isfinite(high):
+        return values, True
+    return np.where(np.isfinite(values), values, 0.0), False
 
 
 def _mean_square(values: Array) -> float:

@@ -328,12 +328,14 @@ def softmax_arrays(count: int) -> Callable[[np.random.Generator, str], Arguments
 
 def summed(generator: np.random.Generator, dtype: str) -> Arguments:
     values = generator.normal(3.0, 2.0, generator.integers(0, 60)).astype(dtype)
-    return Arguments([special(values, generator), np.array([0, 0, 0, 0, 0, 2.5])], [1])
+    return Arguments(
+        [special(values, generator), 2.5, np.empty((generator.integers(1, 5), 5))], [2]
+    )
 
 
 def counted(generator: np.random.Generator, dtype: str) -> Arguments:
     values = generator.normal(0.0, 2.0, generator.integers(0, 60)).astype(dtype)
-    counts = np.zeros(int(generator.integers(1, 9)), np.int64)
+    counts = np.empty(generator.integers(1, 9, 2), np.int64)
     return Arguments([special(values, generator), -2.0, 3.0, counts], [3])
 
 
