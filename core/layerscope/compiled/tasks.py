@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-#: Fewer entries take longer to share than to do.
-WORTH_SHARING = 1 << 16
+import math
+
+#: With so many entries a loop is worth calling where NumPy does the same.
+LARGE = 1 << 16
+#: Fewer entries take longer to share than to do: a thread that has just helped keeps the core busy
+#: on which BLAS wants to go on.
+_WORTH_SHARING = 1 << 19
 #: So many entries take no longer one by one.
 _SHORT = 2000
 #: Entries of a task: the longer it is, the better memory is read ahead.
-_TASK = 1 << 17
+_TASK = 1 << 18
+#: Tasks come in fours, for two threads and for four to have equally many.
+_EVEN, _MOST = 4, 64
 
 
 def tasks_of(entries: int) -> int:
@@ -15,7 +22,9 @@ def tasks_of(entries: int) -> int:
 
     It does not depend on the number of threads, on which results do not depend either.
     """
-    return 1 if entries < WORTH_SHARING else min(max(entries // _TASK, 2), 64)
+    if entries < _WORTH_SHARING:
+        return 1
+    return min(_EVEN * math.ceil(entries / (_EVEN * _TASK)), _MOST)
 
 
 def repeats(rows: int, columns: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,7 +13,7 @@ from layerscope.layers.input_spec import InputSpec
 from layerscope.layers.layer import Example
 from layerscope.layers.low_rank import _LowRankAdapted
 from layerscope.ops.shapes import ShapeError
-from layerscope.tensor import Shape
+from layerscope.tensor import KerasTensor, Shape
 
 _FORM = re.compile(
     r"(?P<left>\.\.\.)?([a-zA-Z]+)(?P<right>\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?"
@@ -68,6 +69,33 @@ def _parsed(equation: str) -> _Equation:
     return _Equation(
         inputs, weights, outputs, match["left"] is not None, match["right"] is not None
     )
+
+
+@functools.cache
+def _summed(equation: str) -> int:
+    """Return over how many last axes of the input the equation sums as a product of matrices does.
+
+    The kernel then has these axes first, and behind them what stands in their place in the output;
+    0 where it does not.
+    """
+    terms = _parsed(equation)
+    summed = "".join(letter for letter in terms.inputs if letter not in terms.outputs)
+    free, new = terms.inputs.removesuffix(summed), terms.weights.removeprefix(summed)
+    letters = free + summed + new
+    is_product = (
+        len(set(letters)) == len(letters)
+        and terms == _Equation(free + summed, summed + new, free + new, terms.left, False)
+    )  # fmt: skip
+    return len(summed) if is_product else 0
+
+
+def _product(x: Any, kernel: Any, bias: Any, summed: int) -> Any:
+    """Multiply the last axes of an input by the first of a kernel, and add a bias to the others."""
+    if bias is not None:
+        return ops.projection(x, kernel, bias, summed=summed)
+    rows = ops.reshape(x, (-1, math.prod(kernel.shape[:summed])))
+    out = ops.matmul(rows, ops.reshape(kernel, (rows.shape[-1], -1)))
+    return ops.reshape(out, (*x.shape[: len(x.shape) - summed], *kernel.shape[summed:]))
 
 
 def _equation(value: Any) -> Any:
@@ -259,9 +287,14 @@ class EinsumDense(_LowRankAdapted):
 
     def call(self, inputs: Any) -> Any:
         self._check_rank(tuple(inputs.shape))
-        x = ops.einsum(self.equation, inputs, self.kernel)
-        if self.bias is not None:
-            x = x + self.bias
+        summed, kernel, bias = _summed(self.equation), self.kernel, self.bias
+        whole_bias = bias is None or bias.shape == kernel.shape[summed:]
+        if summed and whole_bias and not isinstance(inputs, KerasTensor):
+            return self._activated(_product(inputs, kernel, bias, summed))
+        x = ops.einsum(self.equation, inputs, kernel)
+        return self._activated(x if bias is None else x + bias)
+
+    def _activated(self, x: Any) -> Any:
         # Some take the activation away from a finished layer.
         return x if self.activation is None else self.activation(x)
 

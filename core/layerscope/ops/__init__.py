@@ -33,6 +33,7 @@ from layerscope.ops.ctc import (
 from layerscope.ops.dense import (
     dense,
     dense_stack,
+    projection,
 )
 from layerscope.ops.depthwise_conv import (
     biased_depthwise_conv,
@@ -302,6 +303,7 @@ __all__ = [
     "power",
     "prelu",
     "prod",
+    "projection",
     "ravel",
     "reciprocal",
     "relu",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from layerscope.ops import shapes
 from layerscope.ops.elementwise import where
 from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import cast, repeat, transpose
 from layerscope.ops.nn import softmax
 from layerscope.ops.operation import operation
+from layerscope.tensor import Shape
 
 Array = Any
 
@@ -31,6 +34,92 @@ def without_future(scores: Array) -> Array:
 
 
 without_future.gradients(lambda g, out, scores: where(causal_mask(*out.shape[-2:]), g, 0.0))
+
+
+def _shape(query: Shape, key: Shape, value: Shape, **_: Any) -> Shape:
+    weights = shapes.matmul(
+        shapes.transpose(query, (0, 2, 1, 3)), shapes.transpose(key, (0, 2, 3, 1))
+    )
+    by_head = shapes.matmul(weights, shapes.transpose(value, (0, 2, 1, 3)))
+    return shapes.transpose(by_head, (0, 2, 1, 3))
+
+
+@operation(_shape, inputs=3)
+def attend(query: Array, key: Array, value: Array, scale: float, mask: Any = None) -> Array:
+    """``softmax(scale * q @ k.T) @ v`` for each head, at once; `mask` as the scores."""
+    return _means(_weights(query, key, scale, mask), value)
+
+
+@attend.saving
+def _attend_saving(
+    query: Array, key: Array, value: Array, scale: float, mask: Any = None
+) -> tuple[Array, Array]:
+    weights = _weights(query, key, scale, mask)
+    return _means(weights, value), weights
+
+
+def _weights(query: Array, key: Array, scale: float, mask: Any) -> Array:
+    """Return the weights, (batch, heads, queries, keys), of arrays or of tensors."""
+    scores = _by_head(query * scale, key)
+    return softmax(scores if mask is None else where(mask, scores, _UNSEEN))
+
+
+def _by_head(queries: Array, keys: Array) -> Array:
+    """Return the products of all queries and keys, (batch, heads, queries, keys)."""
+    columns = transpose(keys, (0, 2, 3, 1))
+    if type(columns) is np.ndarray:
+        # A product with a transposed matrix takes longer than transposing it first.
+        columns = np.ascontiguousarray(columns)
+    return matmul(transpose(queries, (0, 2, 1, 3)), columns)
+
+
+def _means(weights: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Return ``weights @ value`` for each head, (batch, queries, heads, features).
+
+    The products are written where they belong: nothing is copied to put the heads behind.
+    """
+    shape = (len(value), weights.shape[2], *value.shape[2:])
+    out = np.empty(shape, np.result_type(weights, value))
+    np.matmul(weights, value.transpose(0, 2, 1, 3), out=out.transpose(0, 2, 1, 3))
+    return out
+
+
+@attend.joint_gradient
+def _attend_gradient(
+    g: Array,
+    out: Array,
+    query: Array,
+    key: Array,
+    value: Array,
+    scale: float,
+    mask: Any = None,
+    *,
+    saved: np.ndarray,
+    wanted: Sequence[bool],
+) -> tuple[Array | None, ...]:
+    plain = type(out) is np.ndarray
+    # What was kept does not know where it came from, which a second derivative needs.
+    weights = saved if plain else _weights(query, key, scale, mask)
+    means = _means if plain else _means_of_tensors
+    slope = softmax.vjps[0]
+    assert slope is not None
+    scores = slope(_by_head(g, value), weights, weights) * scale
+    if mask is not None:
+        scores = where(mask, scores, 0.0)
+    for_query, for_key, for_value = wanted
+    return (
+        means(scores, key) if for_query else None,
+        means(transpose(scores, (0, 1, 3, 2)), query) if for_key else None,
+        means(transpose(weights, (0, 1, 3, 2)), g) if for_value else None,
+    )
+
+
+# Written with operations.
+attend.first_order_only = False
+
+
+def _means_of_tensors(weights: Array, value: Array) -> Array:
+    return transpose(matmul(weights, transpose(value, (0, 2, 1, 3))), (0, 2, 1, 3))
 
 
 def dot_product_attention(
@@ -85,10 +174,14 @@ def dot_product_attention(
     groups = _queries_per_key(query, key, value)
     if groups > 1:
         key, value = repeat(key, groups, axis=2), repeat(value, groups, axis=2)
-    # One matrix product for each sample and head.
-    query, value = transpose(query, (0, 2, 1, 3)), transpose(value, (0, 2, 1, 3))
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1])
+    alike = query.shape[0] == key.shape[0] == value.shape[0]
+    known = mask is None or isinstance(mask, np.ndarray)
+    if alike and known and bias is None and not is_causal:
+        return attend(query, key, value, scale=scale, mask=mask)
+    # One matrix product for each sample and head.
+    query = transpose(query, (0, 2, 1, 3))
     scores = matmul(query * scale, transpose(key, (0, 2, 3, 1)))
     if bias is not None:
         scores = scores + cast(bias, scores.dtype)
@@ -96,7 +189,7 @@ def dot_product_attention(
         scores = where(mask, scores, _UNSEEN)
     if is_causal:
         scores = without_future(scores)
-    return transpose(matmul(softmax(scores), value), (0, 2, 1, 3))
+    return _means_of_tensors(softmax(scores), value)
 
 
 def _refuse_hardware(flash_attention: bool | None, soft_cap: float | None) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from layerscope.compiled.tasks import WORTH_SHARING
+from layerscope.compiled.tasks import LARGE
 from layerscope.ops import epilogue, shapes
 from layerscope.ops.elementwise import tanh
 from layerscope.ops.linalg import matmul
+from layerscope.ops.manipulation import reshape
 from layerscope.ops.nn import relu, sigmoid, softmax
 from layerscope.ops.operation import Operation, operation
+from layerscope.ops.reductions import sum as sum_over
 from layerscope.tensor import Shape
 
 Array = Any
@@ -83,7 +86,7 @@ def _gradients(
     grad_bias = None
     if (
         plain
-        and out.size >= WORTH_SHARING
+        and out.size >= LARGE
         and g.dtype == out.dtype == _SINGLE
         and activation in epilogue.ACTIVATIONS
         and (activation is not None or out.shape[-1] < _WIDE)
@@ -114,6 +117,60 @@ def _gradients(
 
 # Written with operations.
 dense.first_order_only = False
+
+
+def _projection_shape(x: Shape, kernel: Shape, bias: Shape, summed: int = 1) -> Shape:
+    return (*x[: len(x) - summed], *kernel[summed:])
+
+
+@operation(_projection_shape, inputs=3)
+def projection(x: Array, kernel: Array, bias: Array, summed: int = 1) -> Array:
+    """``x @ kernel + bias`` where several axes are summed over, or several are new.
+
+    Parameters
+    ----------
+    x : (..., *old).
+    kernel, bias : (*old, *new) and new.
+    summed : number of old axes.
+    """
+    rows, matrix = _as_matrices(x, kernel, summed)
+    out = dense.forward(rows, matrix, bias.reshape(-1))
+    return out.reshape(*x.shape[: x.ndim - summed], *kernel.shape[summed:])
+
+
+def _as_matrices(x: Array, kernel: Array, summed: int) -> tuple[Array, Array]:
+    length = math.prod(kernel.shape[:summed])
+    return _reshaped(x, (-1, length)), _reshaped(kernel, (length, -1))
+
+
+def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
+    return x.reshape(shape) if type(x) is np.ndarray else reshape(x, shape)
+
+
+@projection.joint_gradient
+def _projection_gradient(
+    g: Array,
+    out: Array,
+    x: Array,
+    kernel: Array,
+    bias: Array,
+    summed: int = 1,
+    *,
+    wanted: Sequence[bool],
+) -> list[Array | None]:
+    rows, matrix = _as_matrices(x, kernel, summed)
+    units = (-1, matrix.shape[1])
+    found = _gradients(_reshaped(g, units), _reshaped(out, units), rows, matrix, None, wanted)
+    for_x, for_kernel, for_bias = found
+    if for_bias is not None and len(for_bias.shape) > 1:
+        for_bias = sum_over(for_bias, axis=0)
+    return [
+        None if one is None else _reshaped(one, value.shape)
+        for one, value in ((for_x, x), (for_kernel, kernel), (for_bias, bias))
+    ]
+
+
+projection.first_order_only = False
 
 
 def _stack_shape(x: Shape, *weights: Shape, **_: Any) -> Shape:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import activations as loops
-from layerscope.compiled.tasks import WORTH_SHARING
+from layerscope.compiled.tasks import LARGE
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
 from layerscope.ops.swift import swift
@@ -21,7 +21,7 @@ def _are_large(x1: Array, x2: Array) -> bool:
     """Tell whether two arrays are worth several threads, which take float32 of one shape."""
     return (
         type(x1) is type(x2) is np.ndarray
-        and x1.size >= WORTH_SHARING
+        and x1.size >= LARGE
         and x1.shape == x2.shape
         and x1.dtype == x2.dtype == np.float32
     )

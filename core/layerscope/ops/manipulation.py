@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import rows as compiled_rows
-from layerscope.compiled.tasks import WORTH_SHARING, tasks_of
+from layerscope.compiled.tasks import LARGE, tasks_of
 from layerscope.config import floatx, standardize_dtype
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import equal
@@ -112,7 +112,7 @@ broadcast_to.gradients(lambda g, out, x, shape: g)
 @operation(shapes.concatenate, inputs=None)
 def _concatenate(*xs: Array, axis: int = -1) -> Array:
     first = xs[0]
-    if first.size < WORTH_SHARING or any(x.dtype != np.float32 for x in xs):
+    if first.size < LARGE or any(x.dtype != np.float32 for x in xs):
         return np.concatenate(xs, axis=axis)
     return _joined(xs, axis % first.ndim)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from layerscope.compiled import normalization as loops
 from layerscope.compiled import standardizing as small
-from layerscope.compiled.tasks import WORTH_SHARING, repeats, tasks_of
+from layerscope.compiled.tasks import LARGE, repeats, tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import rsqrt, square
@@ -151,7 +151,7 @@ def normalize_batch(
     Normalized `x`, and the mean and (biased) variance over all other axes.
     """
     rows = _rows(x, axis, scale.dtype)
-    if rows.size < WORTH_SHARING:
+    if rows.size < LARGE:
         out, mean, variance = np.empty_like(rows), np.empty_like(scale), np.empty_like(scale)
         small.standardize_columns(
             rows, *_pair(rows, scale, offset), float(epsilon), out, mean, variance
@@ -199,7 +199,7 @@ def _normalize_batch_gradient(
     (grad, grad_mean, grad_variance), (_, mean, variance) = grads, outs
     rows = _rows(x, axis, scale.dtype)
     n, channels = rows.shape
-    if rows.size < WORTH_SHARING:
+    if rows.size < LARGE:
         found = np.empty_like(rows), np.empty_like(mean), np.empty_like(mean)
         small.standardize_columns_gradient(
             _rows(grad, axis, scale.dtype), *_pair(rows, grad_mean, grad_variance), rows,

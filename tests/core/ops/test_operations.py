@@ -295,6 +295,8 @@ for shape in ((3, 4), (2, 3, 4), (4,)):
              activation=activation)  # fmt: skip
     case("dense_stack", shape, (4, 3), (3,), (3, 2), (2,),
          batched=(0,) if len(shape) > 1 else (), activations=("tanh", None))  # fmt: skip
+case("projection", (2, 3, 4), (4, 2, 5), (2, 5), batched=(0,))
+case("projection", (2, 3, 4), (3, 4, 5), (5,), batched=(0,), summed=2)
 case("dot", (3, 4), (4, 2))
 case("dot", (3, 4), ())
 case("dot", (3, 4), (2, 4, 5))
@@ -534,7 +536,8 @@ SEEN = np.array([[True, False, False], [True, True, False], [False, True, True]]
 for options in ({}, {"scale": 2.0}, {"is_causal": True}, {"mask": SEEN}, {"bias": 2.0 * SEEN}):
     attend = functools.partial(ops.dot_product_attention, **options)
     label = "-".join(["attention", *options])
-    case("dot_product_attention", (2, 3, 4, 2), (2, 3, 4, 2), (2, 3, 4, 5),
+    at_once = not {"is_causal", "bias"} & set(options)
+    case("attend" if at_once else "dot_product_attention", (2, 3, 4, 2), (2, 3, 4, 2), (2, 3, 4, 5),
          call=attend, batched=(0, 1, 2), label=label)  # fmt: skip
     # Heads of keys are shared.
     case("repeat", (2, 3, 4, 2), (2, 3, 2, 2), (2, 3, 2, 5),
