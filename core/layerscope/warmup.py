@@ -48,6 +48,8 @@ LARGE_EXAMPLES: tuple[tuple[type[layers.Layer], Example], ...] = (
     (layers.BatchNormalization, Example({"trainable": False}, _LARGE)),
     (layers.Add, Example({}, [_LARGE, _LARGE])),
     (layers.Concatenate, Example({}, [_LARGE, _LARGE])),
+    (layers.GlobalMaxPooling2D, Example({}, (16, 16, 16, 32))),
+    (layers.GlobalAveragePooling2D, Example({}, (16, 16, 16, 32))),
 )
 
 #: A process that nobody asks for anything ends after so many seconds.

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import reductions as loops
+from layerscope.compiled.tasks import LARGE, tasks_of
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import (
     absolute,
@@ -54,9 +56,40 @@ def _tuple(axis: Axis) -> int | tuple[int, ...] | None:
     return axis if axis is None or isinstance(axis, int) else tuple(axis)
 
 
+#: Fewer entries behind the axes are added up sooner one by one.
+_WIDE = 8
+
+
+def _around(x: Array, axis: Axis) -> tuple[int, int, int] | None:
+    """Return the entries before, along and behind the axes, where a compiled loop takes them.
+
+    It does with large arrays in single precision and axes side by side that are not the last.
+    """
+    if type(x) is not np.ndarray or x.dtype != np.float32 or x.size < LARGE or axis is None:
+        return None
+    axes = sorted(shapes.normalize_axes(axis, x.ndim))
+    if not axes or axes != list(range(axes[0], axes[-1] + 1)) or not x.flags.c_contiguous:
+        return None
+    before, along = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[0] : axes[-1] + 1])
+    behind = math.prod(x.shape[axes[-1] + 1 :])
+    return (before, along, behind) if before > 1 and behind >= _WIDE else None
+
+
+def _reduced(
+    loop: Any, x: Array, around: tuple[int, int, int], axis: Axis, keepdims: bool
+) -> Array:
+    """Return what a loop makes of the middle axis, in the shape that a reduction has."""
+    before, _, behind = around
+    out = np.empty((before, behind), x.dtype)
+    loop(tasks_of(x.size), x.reshape(around), out)
+    return out.reshape(shapes.reduction(x.shape, axis=axis, keepdims=keepdims))
+
+
 @operation(shapes.reduction)
 def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over `axis`."""
+    if around := _around(x, axis):
+        return _reduced(loops.sum_middle, x, around, axis, keepdims)
     return np.sum(x, axis=_tuple(axis), keepdims=keepdims)
 
 
@@ -72,6 +105,8 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean over `axis`."""
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or not x.size:
         return np.mean(x, axis=_tuple(axis), keepdims=keepdims)
+    if around := _around(x, axis):
+        return _reduced(loops.sum_middle, x, around, axis, keepdims) / np.float32(around[1])
     # What NumPy does, without the time it takes to get there.
     return np.add.reduce(x, _tuple(axis), keepdims=keepdims) / _count(x, axis)
 
@@ -146,6 +181,8 @@ prod.gradients(_prod_gradient)
 @operation(shapes.reduction)
 def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Maximum over `axis`; ties share the gradient equally."""
+    if around := _around(x, axis):
+        return _reduced(loops.max_middle, x, around, axis, keepdims)
     return np.max(x, axis=_tuple(axis), keepdims=keepdims)
 
 
@@ -162,7 +199,20 @@ def _extreme_gradient(
     return _restored(g, x, axis, keepdims) * hit / sum(hit, axis=axis, keepdims=True)
 
 
-max.gradients(_extreme_gradient)
+def _max_gradient(
+    g: Array, out: Array, x: Array, axis: Axis = None, keepdims: bool = False
+) -> Array:
+    around = _around(x, axis)
+    if around is None or not type(g) is type(out) is np.ndarray or g.dtype != x.dtype:
+        return _extreme_gradient(g, out, x, axis, keepdims)
+    before, _, behind = around
+    grad = np.empty(around, x.dtype)
+    flat = [one.reshape(before, behind) for one in (g, out)]
+    loops.max_middle_gradient(tasks_of(x.size), *flat, x.reshape(around), grad)
+    return grad.reshape(x.shape)
+
+
+max.gradients(_max_gradient)
 min.gradients(_extreme_gradient)
 amax, amin = max, min
 

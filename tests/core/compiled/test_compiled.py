@@ -20,6 +20,7 @@ from layerscope.compiled import (
     normalization,
     patches,
     pooling,
+    reductions,
     resizing,
     rows,
     sampling,
@@ -333,6 +334,23 @@ def summed(generator: np.random.Generator, dtype: str) -> Arguments:
     )
 
 
+def middle(generator: np.random.Generator, dtype: str) -> tuple[np.ndarray, ...]:
+    """Make an array of three axes, and room for what is left without the middle one."""
+    shape = tuple(generator.integers(1, (4, 12, 9)))
+    x = special(np.round(generator.normal(0, 2, shape)), generator, 0.05).astype(dtype)
+    return x, np.empty((shape[0], shape[2]), dtype)
+
+
+def reduced(generator: np.random.Generator, dtype: str) -> Arguments:
+    return Arguments([*middle(generator, dtype)], [1])
+
+
+def handed_on(generator: np.random.Generator, dtype: str) -> Arguments:
+    x, out = middle(generator, dtype)
+    grad = generator.normal(size=out.shape).astype(dtype)
+    return Arguments([grad, x.max(axis=1), x, np.empty_like(x)], [3])
+
+
 def counted(generator: np.random.Generator, dtype: str) -> Arguments:
     values = generator.normal(0.0, 2.0, generator.integers(0, 60)).astype(dtype)
     counts = np.empty(generator.integers(1, 9, 2), np.int64)
@@ -424,6 +442,9 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "softmax_rows_gradient": (softmax.softmax_rows_gradient, softmax_arrays(2)),
     "log_softmax_rows": (softmax.log_softmax_rows, softmax_arrays(1)),
     "log_softmax_rows_gradient": (softmax.log_softmax_rows_gradient, softmax_arrays(2)),
+    "sum_middle": (reductions.sum_middle, reduced),
+    "max_middle": (reductions.max_middle, reduced),
+    "max_middle_gradient": (reductions.max_middle_gradient, handed_on),
     "summary": (histogram.summary, summed),
     "count": (histogram.count, counted),
     "take_rows": (rows.take_rows, rows_looked_up),

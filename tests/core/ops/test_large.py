@@ -54,6 +54,11 @@ CASES: dict[str, tuple[Call, list[tuple[int, ...]]]] = {
     "add": (ops.add, [(301, 333)] * 2),
     "multiply": (ops.multiply, [(301, 333)] * 2),
     "concatenate": (lambda a, b: ops.concatenate([a, b], axis=1), [(30, 70, 40), (30, 5, 40)]),
+    "sum": (lambda x: ops.sum(x, axis=1), [(7, 160, 90)]),
+    "mean": (lambda x: ops.mean(x, axis=(1, 2)), [(7, 40, 11, 90)]),
+    "mean keeping axes": (lambda x: ops.mean(x, axis=-2, keepdims=True), [(7, 160, 90)]),
+    "max": (lambda x: ops.max(x, axis=(1, 2)), [(7, 40, 11, 90)]),
+    "max keeping axes": (lambda x: ops.max(x, axis=(2, 1), keepdims=True), [(7, 40, 11, 90)]),
     "take": (lambda x: ops.take(x, PLACES, axis=0), [(900, 131)]),
 }  # fmt: skip
 
