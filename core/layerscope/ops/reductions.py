@@ -79,10 +79,11 @@ def _reduced(
     loop: Any, x: Array, around: tuple[int, int, int], axis: Axis, keepdims: bool
 ) -> Array:
     """Return what a loop makes of the middle axis, in the shape that a reduction has."""
-    before, _, behind = around
-    out = np.empty((before, behind), x.dtype)
+    out = np.empty((around[0], around[2]), x.dtype)
     loop(tasks_of(x.size), x.reshape(around), out)
-    return out.reshape(shapes.reduction(x.shape, axis=axis, keepdims=keepdims))
+    axes = shapes.normalize_axes(axis, x.ndim)
+    left = [(at, length) for at, length in enumerate(x.shape) if keepdims or at not in axes]
+    return out.reshape([1 if at in axes else length for at, length in left])
 
 
 @operation(shapes.reduction)
