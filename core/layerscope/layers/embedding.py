@@ -13,6 +13,8 @@ from layerscope.layers.layer import Example
 from layerscope.layers.low_rank import _LowRankAdapted
 from layerscope.tensor import Shape
 
+_WHOLE = (np.dtype(np.int32), np.dtype(np.int64))
+
 
 class Embedding(_LowRankAdapted):
     """Looks up a learned vector for every whole number.
@@ -104,8 +106,7 @@ class Embedding(_LowRankAdapted):
         return self._effective()
 
     def call(self, inputs: Any) -> Any:
-        whole = str(inputs.dtype) in ("int32", "int64")
-        numbers = inputs if whole else ops.cast(inputs, "int32")
+        numbers = inputs if inputs.dtype in _WHOLE else ops.cast(inputs, "int32")
         try:
             return ops.take(self.embeddings, numbers, axis=0)
         except IndexError:

@@ -301,9 +301,9 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
 
 def _rows_at(x: Array, indices: Array) -> Array:
     size = indices.size * x.shape[1]
-    whole = size > 0 and indices.dtype in (np.int32, np.int64)
+    whole = size >= LARGE and indices.dtype in (np.int32, np.int64)
     if not whole or indices.min() < -len(x) or indices.max() >= len(x):
-        # NumPy says what is wrong.
+        # With few NumPy is as quick, and it says what is wrong.
         return np.take(x, indices, axis=0)
     out = np.empty((*indices.shape, x.shape[1]), x.dtype)
     places = np.ascontiguousarray(indices).reshape(-1)
