@@ -8,7 +8,7 @@ import pytest
 
 import layerscope as ls
 from layerscope.structure import leaves
-from layerscope_explorer import edits
+from layerscope_explorer import edits, steps
 from layerscope_explorer.catalogue import layerscope_catalogue
 from layerscope_explorer.curves import curve_of, flat_shares, is_elementwise
 from layerscope_explorer.data import digits_data
@@ -340,6 +340,16 @@ def test_slopes_of_an_activation_are_its_derivatives_on_the_data() -> None:
     np.testing.assert_allclose(found(dense), 1 - np.tanh(dense.before) ** 2, atol=1e-6)
     np.testing.assert_array_equal(found(leaky), np.where(leaky.before < 0, 0.25, 1.0))
     assert own_slopes(softmax) is None
+
+
+def test_loading_a_layer_s_machine_code_is_not_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 0.040, 1.0, 1.002, 2.0, 2.003])
+    monkeypatch.setattr(steps, "_CALLED", set())
+    monkeypatch.setattr(steps, "perf_counter", lambda: next(times))
+    layer = ls.layers.Dense(3)
+    x = np.ones((2, 4), np.float32)
+    layer(x)
+    assert [forward(layer, [x], True)["milliseconds"] for _ in range(2)] == pytest.approx([2, 3])
 
 
 def test_dead_units_are_those_with_no_slope_on_any_sample() -> None:
