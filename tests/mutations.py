@@ -589,6 +589,26 @@ MUTATIONS = [
         ("ops/attention.py", "matmul(query * scale,", "matmul(query,"),
     ),
     mutation(
+        "attention at once: scores not scaled",
+        ATTENTION,
+        ("ops/attention.py", "_by_head(query * scale, key)", "_by_head(query, key)"),
+    ),
+    mutation(
+        "attention at once: gradient not scaled",
+        OPERATIONS,
+        ("ops/attention.py", "weights, weights) * scale", "weights, weights)"),
+    ),
+    mutation(
+        "projection: gradient of the bias not summed over samples",
+        OPERATIONS,
+        ("ops/dense.py", "grad_bias = np.add.reduce(rows, 0)", "grad_bias = rows[0]"),
+    ),
+    mutation(
+        "large mean: divided by the wrong number",
+        "tests/core/ops/test_large.py",
+        ("ops/reductions.py", "/ np.float32(around[1])", "/ np.float32(around[0])"),
+    ),
+    mutation(
         "attention: heads of keys are shared in turn",
         ATTENTION,
         (
@@ -1283,6 +1303,9 @@ class Copy:
 
 def main(words: list[str]) -> int:
     chosen = [one for one in MUTATIONS if all(word in one.name for word in words)]
+    if not chosen:
+        print(f"No mutation has all of these in its name: {', '.join(words)}")
+        return 2
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(Path(folder))
         where = copy.run("-c", "import layerscope; print(layerscope.__file__)").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import layerscope as ls
 from layerscope import layers
 from layerscope.masks import get_keras_mask
-from layerscope.ops.attention import without_future
+from layerscope.ops.attention import causal_mask, without_future
 
 GENERATOR = np.random.default_rng(0)
 QUERY, VALUE, KEY = (GENERATOR.normal(size=shape) for shape in ((2, 4, 3), (2, 5, 3), (2, 5, 3)))
@@ -259,3 +260,17 @@ def test_zero_is_masked_in_numbers_alone() -> None:
     vectors = layer(np.array([[0, 2]]))
     np.testing.assert_array_equal(get_keras_mask(vectors), [[False, True]])
     assert get_keras_mask(layer(np.zeros((1, 3), "float32"), reverse=True)) is None
+
+
+@pytest.mark.parametrize("scale", [None, 3.0])
+def test_attention_at_once_and_step_by_step_is_the_same(scale: float | None) -> None:
+    generator = np.random.default_rng(0)
+    query, key, value = (
+        generator.normal(size=(2, length, 3, width)).astype(np.float32)
+        for length, width in ((4, 5), (6, 5), (6, 2))
+    )
+    attend = partial(ls.ops.dot_product_attention, query, key, value, scale=scale)
+    none = np.zeros((), np.float32)
+    close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    close(attend(), attend(bias=none))
+    close(attend(mask=causal_mask(4, 6)), attend(is_causal=True))
