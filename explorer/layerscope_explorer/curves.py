@@ -47,7 +47,10 @@ def _sampled(
     activation: Callable[[Any], Any], low: float, high: float, units: int, rank: int
 ) -> Curve:
     x = np.linspace(low, high, POINTS, dtype=np.float32)
-    inputs = np.zeros((POINTS, units), np.float32)
+    # A layer takes its own type; a function is sampled in double precision, whose formulas need no
+    # machine code: loading it would make a person wait.
+    plain = isinstance(activation, FunctionType)
+    inputs = np.zeros((POINTS, units), np.float64 if plain else np.float32)
     inputs[:, 0] = x
     with GradientTape() as tape:
         watched = tape.watch(inputs)

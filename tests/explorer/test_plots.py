@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import sys
 
 import holoviews as hv
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 import layerscope as ls
 from layerscope import Input, Sequential, layers
 from layerscope_explorer import plots
+from layerscope_explorer.plots.house import _without
+from processes import run
 
 
 def values(element: object, axis: int = 1) -> np.ndarray:
@@ -29,6 +32,29 @@ def model() -> Sequential:
             layers.Dense(5, activation="tanh", bias_regularizer="l1", name="dense"),
         ]
     )
+
+
+def test_the_first_curve_does_not_wait_for_machine_code() -> None:
+    code = """
+import layerscope as ls
+from layerscope.compiled import activations
+from layerscope_explorer.curves import curve_of
+for name in ls.activations.ACTIVATIONS:
+    curve_of(ls.activations.get(name), -2, 2, 3)
+loops = [one.loop for one in vars(activations).values() if hasattr(one, "loop")]
+assert len(loops) > 10
+assert not any(loop.signatures for loop in loops), loops
+"""
+    run(code)
+
+
+def test_what_takes_long_to_import_is_not_imported() -> None:
+    sys.modules.pop("this", None)
+    with _without("this"), pytest.raises(ImportError):
+        importlib.import_module("this")
+    assert "this" not in sys.modules
+    with _without("math"):
+        assert importlib.import_module("math").pi > 3
 
 
 @pytest.mark.parametrize("name", ["relu", "gelu", "tanh", "softplus", "selu"])

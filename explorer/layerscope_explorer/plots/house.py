@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import holoviews as hv
@@ -43,7 +46,22 @@ def _load() -> None:
     # Panel in a notebook loads one, too, but does not let HoloViews show anything by itself.
     by_panel = pn.extension._loaded and not hv.extension._loaded
     if by_panel or not hv.Store.loaded_backends():
-        hv.extension("bokeh", inline=True, logo=False)
+        # With nbformat HoloViews can archive notebooks; importing it takes a second.
+        with _without("nbformat"):
+            hv.extension("bokeh", inline=True, logo=False)
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """Let a module that is not loaded yet be none that can be imported in this block."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 def curve(x: Any, y: Any, axes: tuple[str, str], label: str, color: str, **options: Any) -> Any:
