@@ -174,11 +174,11 @@ class Notebook:
 
     def restart_and_run_all(self) -> list[dict[str, Any]]:
         """Do so, as a menu's entry does once it is confirmed, and return the code cells."""
+        # What the kernel does now is told when it is asked for something.
         self.page.evaluate(
-            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+            "async () => { await jupyterapp.shell.currentWidget.sessionContext.restartKernel() }"
         )
         self.command("notebook:clear-all-cell-outputs")
-        self.ready()
         return self.run_all()
 
     def append(self, code: str, timeout: float = 60) -> dict[str, Any]:

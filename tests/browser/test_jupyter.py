@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,9 +39,9 @@ def opening(visiting: Callable[[], AbstractContextManager[Visit]], lab: str) -> 
     """Opens a notebook for a block, and ends its kernel after it."""
 
     @contextmanager
-    def open_notebook(name: str = EMPTY, application: str = "lab") -> Iterator[Notebook]:
+    def open_notebook(name: str = EMPTY) -> Iterator[Notebook]:
         with visiting() as visit:
-            notebook = Notebook(visit.page, lab, name, application)
+            notebook = Notebook(visit.page, lab, name)
             yield notebook
             notebook.end()
 
@@ -224,10 +225,12 @@ def test_twenty_explorers(opening: Opening) -> None:
         assert text_of(notebook.append("kept[-1].model.layers[0].units")) == "5"
 
 
-def test_notebook_7(opening: Opening) -> None:
-    with opening("3_activations", "notebook") as notebook:
+def test_notebook_7(visiting: Callable[[], AbstractContextManager[Visit]], tmp_path: Path) -> None:
+    with jupyter_lab(tmp_path, "notebook") as url, visiting() as visit:
+        notebook = Notebook(visit.page, url, "3_activations", "notebook")
         assert errors_of(notebook.run_all()) == []
         explorer = explorer_of(notebook)
         set_number(explorer, "units", "5")
         eventually(notebook, lambda: chip(explorer, 0) == "5", "five units on the card")
         assert text_of(notebook.append("explorer.model.layers[0].units")) == "5"
+        notebook.end()
