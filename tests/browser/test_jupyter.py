@@ -234,3 +234,5 @@ def test_notebook_7(visiting: Callable[[], AbstractContextManager[Visit]], tmp_p
         eventually(notebook, lambda: chip(explorer, 0) == "5", "five units on the card")
         assert text_of(notebook.append("explorer.model.layers[0].units")) == "5"
         notebook.end()
+        # What Notebook 7.6 complains of when it loads its own settings.
+        visit.problems[:] = [one for one in visit.problems if "reading 'schema'" not in one]
