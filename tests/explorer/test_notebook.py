@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import threading
 import weakref
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyviz_comms import Comm
 
 import layerscope as ls
 from html_reader import Reader
@@ -420,3 +422,23 @@ def test_scripts_come_again_only_with_the_cell_that_brought_them(
 def test_the_cell_holds_the_page() -> None:
     explorer: Any = Explorer(chain(), language="zh")
     assert explorer._create_view().get_root().ref
+
+
+def test_pages_are_heard_on_the_kernel_s_loop_whatever_thread_hears_them() -> None:
+    heard: list[tuple[Any, threading.Thread]] = []
+
+    class Page(Comm):
+        def send(self, data: Any = None, metadata: Any = None, buffers: Any = ()) -> None:
+            heard.append(("answered", threading.current_thread()))
+
+    async def main() -> None:
+        KernelScheduler(asyncio.get_running_loop())
+        page: Any = Page(on_msg=lambda message: heard.append((message, threading.current_thread())))
+        await asyncio.to_thread(page._handle_msg, {"from": "a subshell"})
+        await asyncio.sleep(0.05)
+        page._handle_msg({"from": "the loop"})
+
+    asyncio.run(main())
+    said = [what for what, _ in heard]
+    assert said == [{"from": "a subshell"}, "answered", {"from": "the loop"}, "answered"]
+    assert {thread for _, thread in heard} == {threading.current_thread()}

@@ -14,6 +14,7 @@ from types import MethodType
 from typing import Any
 
 import panel as pn
+from pyviz_comms import Comm
 
 from layerscope_explorer.shell import shell_here
 from layerscope_explorer.workers import (
@@ -41,6 +42,7 @@ class KernelScheduler:
         self._loop = loop
         self._pending: dict[Future[Any], Callable[[Future[Any]], None]] = {}
         self._inline: InlineScheduler | None = None
+        _hear_on(loop)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -111,6 +113,37 @@ class KernelScheduler:
     def together(self) -> AbstractContextManager[Any]:
         """Do nothing: Panel sends every change to a notebook by itself."""
         return nullcontext()
+
+
+#: Where messages of pages are heard.
+_ears: list[asyncio.AbstractEventLoop] = []
+
+
+def _hear_on(loop: asyncio.AbstractEventLoop) -> None:
+    """Let messages of pages be heard on the kernel's loop, one after the other.
+
+    JupyterLab has kernels that can hear them in a thread of their own, a subshell, while a cell
+    runs or the loop shows something. But Panel sends one change as several messages, which a page
+    cannot tell from those of another change that another thread sends meanwhile.
+    """
+    _ears[:] = [loop]
+    if hasattr(Comm._handle_msg, "hears_on_the_loop"):
+        return
+    hear = Comm._handle_msg
+
+    def heard(self: Comm, msg: Any) -> None:
+        ear = _ears[0]
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        if here is ear or ear.is_closed():
+            hear(self, msg)
+        else:
+            ear.call_soon_threadsafe(hear, self, msg)
+
+    heard.hears_on_the_loop = True  # type: ignore[attr-defined]
+    Comm._handle_msg = heard
 
 
 def scheduler_here() -> Scheduler:
