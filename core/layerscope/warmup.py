@@ -48,6 +48,7 @@ LARGE_EXAMPLES: tuple[tuple[type[layers.Layer], Example], ...] = (
     (layers.BatchNormalization, Example({"trainable": False}, _LARGE)),
     (layers.Add, Example({}, [_LARGE, _LARGE])),
     (layers.Concatenate, Example({}, [_LARGE, _LARGE])),
+    (layers.Embedding, Example({"input_dim": 9, "output_dim": 32}, (16, 256), integers=9)),
     (layers.GlobalMaxPooling2D, Example({}, (16, 16, 16, 32))),
     (layers.GlobalAveragePooling2D, Example({}, (16, 16, 16, 32))),
 )
