@@ -586,11 +586,6 @@ MUTATIONS = [
     mutation(
         "attention: scores are not scaled in the operation",
         ATTENTION,
-        ("ops/attention.py", "matmul(query * scale,", "matmul(query,"),
-    ),
-    mutation(
-        "attention at once: scores not scaled",
-        ATTENTION,
         ("ops/attention.py", "_by_head(query * scale, key)", "_by_head(query, key)"),
     ),
     mutation(

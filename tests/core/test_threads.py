@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import layerscope as ls
-from layerscope.compiled import tasks
 from layerscope.compiled.jit import MACHINE_CODE
 from processes import run
+
+pytestmark = pytest.mark.usefixtures("shared_when_small")
 
 #: Layers whose loops are shared among threads, or are not, with the shape of what they take.
 CASES: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
@@ -33,12 +34,6 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "tanh": (lambda: ls.layers.Activation("tanh"), (300, 500)),
     "UpSampling2D": (lambda: ls.layers.UpSampling2D(2, interpolation="bilinear"), (2, 24, 24, 8)),
 }
-
-
-@pytest.fixture(autouse=True)
-def shared_already_when_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut loops into tasks that have fewer entries than are worth it."""
-    monkeypatch.setattr(tasks, "_WORTH_SHARING", 1 << 12)
 
 
 @cache

@@ -9,6 +9,7 @@ import numpy as np
 
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
+from layerscope.compiled.tasks import in_parts
 from layerscope.compiled.team import claim, shared
 
 #: Values looked at together: what is not finite among so many is looked for only where it is.
@@ -54,9 +55,7 @@ def _finite_first(values: np.ndarray, kept: np.ndarray) -> int:
 
 
 def _summary_reference(values: np.ndarray, shift: float, out: np.ndarray) -> None:
-    bounds = np.arange(len(out) + 1) * values.size // len(out)
-    for part, row in enumerate(out):
-        found = values[bounds[part] : bounds[part + 1]]
+    for found, row in zip(in_parts(values, len(out)), out, strict=True):
         finite = found[np.isfinite(found)].astype(np.float64)
         row[...] = finite.size, np.inf, -np.inf, 0, 0
         if finite.size:
@@ -109,10 +108,8 @@ def _places(values: np.ndarray, low: float, scale: float, bins: int, out: np.nda
 
 
 def _count_reference(values: np.ndarray, low: float, high: float, counts: np.ndarray) -> None:
-    bounds = np.arange(len(counts) + 1) * values.size // len(counts)
     bins = counts.shape[1]
-    for part, row in enumerate(counts):
-        found = values[bounds[part] : bounds[part + 1]]
+    for found, row in zip(in_parts(values, len(counts)), counts, strict=True):
         finite = found[np.isfinite(found)].astype(np.float64)
         places = ((finite - low) * (bins / (high - low))).clip(0, bins - 1).astype(np.int64)
         row[...] = np.bincount(places, minlength=bins)

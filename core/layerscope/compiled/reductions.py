@@ -6,22 +6,8 @@ import numpy as np
 
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
+from layerscope.compiled.sums import add_up
 from layerscope.compiled.team import claim, shared
-
-#: Rows that are added up by themselves: the error of a plain sum grows with their number.
-_BLOCK = 64
-
-
-@native(inline="never")
-def _add_rows(total: np.ndarray, rows: np.ndarray) -> None:
-    """Add rows, four at a time: what has been added so far is read and written less often."""
-    fours = len(rows) - len(rows) % 4
-    for k in range(0, fours, 4):
-        for c in range(total.size):
-            total[c] += (rows[k, c] + rows[k + 1, c]) + (rows[k + 2, c] + rows[k + 3, c])
-    for k in range(fours, len(rows)):
-        for c in range(total.size):
-            total[c] += rows[k, c]
 
 
 @native()
@@ -33,13 +19,13 @@ def _larger(a: float, b: float) -> float:
 
 @native(inline="never")
 def _take_largest(best: np.ndarray, rows: np.ndarray) -> None:
-    pairs = len(rows) - len(rows) % 4
-    for k in range(0, pairs, 4):
+    fours = len(rows) - len(rows) % 4
+    for k in range(0, fours, 4):
         for c in range(best.size):
             first = _larger(rows[k, c], rows[k + 1, c])
             second = _larger(rows[k + 2, c], rows[k + 3, c])
             best[c] = _larger(_larger(first, second), best[c])
-    for k in range(pairs, len(rows)):
+    for k in range(fours, len(rows)):
         for c in range(best.size):
             best[c] = _larger(rows[k, c], best[c])
 
@@ -55,12 +41,7 @@ def sum_middle(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     task = claim(board, -1, tasks)
     while task >= 0:
         for b in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
-            out[b] = 0
-            for begin in range(0, x.shape[1], _BLOCK):
-                block[:] = 0
-                _add_rows(block, x[b, begin : min(begin + _BLOCK, x.shape[1])])
-                for c in range(block.size):
-                    out[b, c] += block[c]
+            add_up(x[b], block, out[b])
         task = claim(board, task, tasks)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled.jit import native
+from layerscope.compiled.mapping import start
+from layerscope.compiled.tasks import in_parts
 from layerscope.compiled.team import claim, shared
 
 #: Rows that are added up by themselves before their sum is added to the others'.
@@ -12,16 +14,31 @@ _BLOCK = 64
 
 
 def _reference(x: np.ndarray, out: np.ndarray) -> None:
-    bounds = np.arange(len(out) + 1) * len(x) // len(out)
-    for part, total in enumerate(out):
-        total[...] = x[bounds[part] : bounds[part + 1]].sum(0)
+    for rows, total in zip(in_parts(x, len(out)), out, strict=True):
+        total[...] = rows.sum(0)
 
 
 @native(inline="never")
-def _add_rows(total: np.ndarray, x: np.ndarray, begin: int, end: int) -> None:
-    for row in range(begin, end):
-        for column in range(x.shape[1]):
-            total[column] += x[row, column]
+def _add_rows(total: np.ndarray, rows: np.ndarray) -> None:
+    """Add rows, four at a time: what has been added so far is read and written less often."""
+    fours = len(rows) - len(rows) % 4
+    for k in range(0, fours, 4):
+        for c in range(total.size):
+            total[c] += (rows[k, c] + rows[k + 1, c]) + (rows[k + 2, c] + rows[k + 3, c])
+    for k in range(fours, len(rows)):
+        for c in range(total.size):
+            total[c] += rows[k, c]
+
+
+@native()
+def add_up(rows: np.ndarray, block: np.ndarray, total: np.ndarray) -> None:
+    """Write the sum of rows to `total`; `block` has room for the sum of some of them."""
+    total[:] = 0
+    for begin in range(0, len(rows), _BLOCK):
+        block[:] = 0
+        _add_rows(block, rows[begin : min(begin + _BLOCK, len(rows))])
+        for c in range(total.size):
+            total[c] += block[c]
 
 
 @shared(_reference)
@@ -33,11 +50,6 @@ def sum_columns(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     block = np.empty(x.shape[1], x.dtype)
     task = claim(board, -1, tasks)
     while task >= 0:
-        out[task] = 0
-        end = len(x) * (task + 1) // tasks
-        for begin in range(len(x) * task // tasks, end, _BLOCK):
-            block[:] = 0
-            _add_rows(block, x, begin, min(begin + _BLOCK, end))
-            for column in range(len(block)):
-                out[task, column] += block[column]
+        rows = x[start(len(x), task, tasks) : start(len(x), task + 1, tasks)]
+        add_up(rows, block, out[task])
         task = claim(board, task, tasks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 #: With so many entries a loop is worth calling where NumPy does the same.
 LARGE = 1 << 16
@@ -25,6 +26,11 @@ def tasks_of(entries: int) -> int:
     if entries < _WORTH_SHARING:
         return 1
     return min(_EVEN * math.ceil(entries / (_EVEN * _TASK)), _MOST)
+
+
+def in_parts(x: Any, parts: int) -> list[Any]:
+    """Return an array's rows in so many parts, each as long as the task that gets it."""
+    return [x[len(x) * k // parts : len(x) * (k + 1) // parts] for k in range(parts)]
 
 
 def repeats(rows: int, columns: int) -> int:

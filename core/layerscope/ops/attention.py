@@ -58,10 +58,21 @@ def _attend_saving(
     return _means(weights, value), weights
 
 
-def _weights(query: Array, key: Array, scale: float, mask: Any) -> Array:
+def _weights(
+    query: Array,
+    key: Array,
+    scale: float,
+    mask: Any,
+    bias: Array | None = None,
+    is_causal: bool = False,
+) -> Array:
     """Return the weights, (batch, heads, queries, keys), of arrays or of tensors."""
     scores = _by_head(query * scale, key)
-    return softmax(scores if mask is None else where(mask, scores, _UNSEEN))
+    if bias is not None:
+        scores = scores + cast(bias, scores.dtype)
+    if mask is not None:
+        scores = where(mask, scores, _UNSEEN)
+    return softmax(without_future(scores) if is_causal else scores)
 
 
 def _by_head(queries: Array, keys: Array) -> Array:
@@ -180,16 +191,7 @@ def dot_product_attention(
     known = mask is None or isinstance(mask, np.ndarray)
     if alike and known and bias is None and not is_causal:
         return attend(query, key, value, scale=scale, mask=mask)
-    # One matrix product for each sample and head.
-    query = transpose(query, (0, 2, 1, 3))
-    scores = matmul(query * scale, transpose(key, (0, 2, 3, 1)))
-    if bias is not None:
-        scores = scores + cast(bias, scores.dtype)
-    if mask is not None:
-        scores = where(mask, scores, _UNSEEN)
-    if is_causal:
-        scores = without_future(scores)
-    return _means_of_tensors(softmax(scores), value)
+    return _means_of_tensors(_weights(query, key, scale, mask, bias, is_causal), value)
 
 
 def _refuse_hardware(flash_attention: bool | None, soft_cap: float | None) -> None:

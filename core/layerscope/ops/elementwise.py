@@ -18,7 +18,7 @@ Array = Any
 
 
 def _are_large(x1: Array, x2: Array) -> bool:
-    """Tell whether two arrays are worth several threads, which take float32 of one shape."""
+    """Tell whether two arrays are worth a compiled loop, which takes float32 of one shape."""
     return (
         type(x1) is type(x2) is np.ndarray
         and x1.size >= LARGE

@@ -81,9 +81,8 @@ def _reduced(
     """Return what a loop makes of the middle axis, in the shape that a reduction has."""
     out = np.empty((around[0], around[2]), x.dtype)
     loop(tasks_of(x.size), x.reshape(around), out)
-    axes = shapes.normalize_axes(axis, x.ndim)
-    left = [(at, length) for at, length in enumerate(x.shape) if keepdims or at not in axes]
-    return out.reshape([1 if at in axes else length for at, length in left])
+    shape: Any = shapes.reduction(x.shape, axis=axis, keepdims=keepdims)
+    return out.reshape(shape)
 
 
 @operation(shapes.reduction)

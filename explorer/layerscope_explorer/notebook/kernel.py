@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
+from functools import cache
 from types import MethodType
 from typing import Any
 
@@ -127,8 +128,11 @@ def _hear_on(loop: asyncio.AbstractEventLoop) -> None:
     cannot tell from those of another change that another thread sends meanwhile.
     """
     _ears[:] = [loop]
-    if hasattr(Comm._handle_msg, "hears_on_the_loop"):
-        return
+    _listen()
+
+
+@cache
+def _listen() -> None:
     hear = Comm._handle_msg
 
     def heard(self: Comm, msg: Any) -> None:
@@ -142,7 +146,6 @@ def _hear_on(loop: asyncio.AbstractEventLoop) -> None:
         else:
             ear.call_soon_threadsafe(hear, self, msg)
 
-    heard.hears_on_the_loop = True  # type: ignore[attr-defined]
     Comm._handle_msg = heard
 
 

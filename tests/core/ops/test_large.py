@@ -15,6 +15,8 @@ import pytest
 from layerscope import GradientTape, ops
 from layerscope.compiled.tasks import LARGE
 
+pytestmark = pytest.mark.usefixtures("shared_when_small")
+
 Call = Callable[..., Any]
 PLACES = np.random.default_rng(0).integers(-900, 900, (7, 101))
 
