@@ -23,7 +23,7 @@ def violations(page: Any) -> list[str]:
 
     # What was asked for is there, and nothing dimmed or fading any more.
     page.wait_for_timeout(FADES)
-    stale = page.locator(".ls-stale")
+    stale = page.locator(".ls-stale:visible")
     if stale.count():
         stale.first.wait_for(state="detached")
         page.wait_for_timeout(FADES)

@@ -105,10 +105,9 @@ function build(model) {
   const files = element("div", "ls-files")
   files.append(chooser, element("span", "ls-note", strings.drop), file)
   opening.panel.append(files, heading(strings.lessons), lessons, heading(strings.demos), demos)
-  const drawEntries = () => {
-    demos.replaceChildren(...model.demos.map(one => entry(one, "demo")))
-    lessons.replaceChildren(...model.lessons.map(one => entry(one, "lesson")))
-  }
+  /* Each by itself: lessons come when the menu is open, and the focus may be on a demo. */
+  const drawDemos = () => demos.replaceChildren(...model.demos.map(one => entry(one, "demo")))
+  const drawLessons = () => lessons.replaceChildren(...model.lessons.map(one => entry(one, "lesson")))
 
   /* --- how it is shared and kept --- */
   const sharing = makeMenu("share", strings.share, strings.share_label, () => { say(""); drawNames() })
@@ -225,9 +224,10 @@ function build(model) {
     opening.remove()
     sharing.remove()
   }
-  drawEntries()
+  drawDemos()
+  drawLessons()
   drawNames()
-  return {root, hear, remove, drawEntries, drawNames}
+  return {root, hear, remove, drawDemos, drawLessons, drawNames}
 }
 
 export function render({model}) {
@@ -235,7 +235,8 @@ export function render({model}) {
   const place = element("div", "ls-sharing-place")
   place.append(built.root)
   model.on("msg:custom", message => built.hear(message))
-  model.on(["demos", "lessons"], () => built.drawEntries())
+  model.on("demos", () => built.drawDemos())
+  model.on("lessons", () => built.drawLessons())
   model.on("names", () => built.drawNames())
   model.on("strings", () => {
     built.remove()
