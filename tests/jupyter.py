@@ -52,6 +52,17 @@ _CELLS = """() => {
 }"""
 
 
+def work_of(folder: Path) -> Path:
+    """Return where the notebooks are that `jupyter_lab` serves from a folder."""
+    return folder / "work"
+
+
+def write_notebooks(work: Path) -> None:
+    """Put copies of the notebooks in place, over what was saved there."""
+    shutil.copytree(FOLDER, work, dirs_exist_ok=True)
+    (work / f"{EMPTY}.ipynb").write_text(json.dumps(_EMPTY), "utf-8")
+
+
 @contextmanager
 def jupyter_lab(folder: Path, application: str = "lab") -> Iterator[str]:
     """Serve copies of the notebooks until the block ends; gives the address.
@@ -61,9 +72,8 @@ def jupyter_lab(folder: Path, application: str = "lab") -> Iterator[str]:
     folder : empty; nothing is read from or written to a person's own settings.
     application : "lab", or "notebook" for Notebook 7.
     """
-    work = folder / "work"
-    shutil.copytree(FOLDER, work)
-    (work / f"{EMPTY}.ipynb").write_text(json.dumps(_EMPTY), "utf-8")
+    work = work_of(folder)
+    write_notebooks(work)
     for name, setting in _SETTINGS.items():
         path = folder / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter import EMPTY, Notebook, errors_of, jupyter_lab, text_of
+from jupyter import EMPTY, Notebook, errors_of, jupyter_lab, text_of, work_of, write_notebooks
 from notebooks import NAMES
 from served_explorer import Visit
 
@@ -28,18 +28,26 @@ explorer
 
 
 @pytest.fixture(scope="module")
-def lab(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("jupyter")
+
+
+@pytest.fixture(scope="module")
+def lab(chromium: Any, folder: Path) -> Iterator[str]:
     pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
-    with jupyter_lab(tmp_path_factory.mktemp("jupyter")) as url:
+    with jupyter_lab(folder) as url:
         yield url
 
 
 @pytest.fixture
-def opening(visiting: Callable[[], AbstractContextManager[Visit]], lab: str) -> Opening:
-    """Opens a notebook for a block, and ends its kernel after it."""
+def opening(
+    visiting: Callable[[], AbstractContextManager[Visit]], lab: str, folder: Path
+) -> Opening:
+    """Opens a notebook as it came for a block, and ends its kernel after it."""
 
     @contextmanager
     def open_notebook(name: str = EMPTY) -> Iterator[Notebook]:
+        write_notebooks(work_of(folder))
         with visiting() as visit:
             notebook = Notebook(visit.page, lab, name)
             yield notebook
