@@ -1,13 +1,16 @@
 """Layerscope's explorer: a page, and the same in a notebook.
 
 ``Explorer(model)`` as the last line of a cell is the whole explorer; the ``plot_`` functions are
-its lenses, each as one call. Everything is loaded when first asked for.
+its lenses, each as one call. Everything is loaded when first asked for, but in a notebook, where
+the cell that imports is the one to wait for.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from layerscope_explorer.shell import shell_here
 
 if TYPE_CHECKING:
     from layerscope_explorer.notebook import Explorer, TrainingView
@@ -50,3 +53,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if shell_here() is not None:
+    import_module(f"{__name__}.plots")
