@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 _WORD = ir.IntType(64)
@@ -34,3 +36,18 @@ def read(context: Any, address: Any) -> Any:
         return builder.load_atomic(_at(builder, arguments[0]), "acquire", 8)
 
     return types.int64(types.int64), generate
+
+
+@intrinsic
+def give_way(context: Any) -> Any:
+    """Let another thread have this core if one waits for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # Windows has it under another name, and a shorter wait for a core.
+        if sys.platform != "win32":
+            kind = ir.FunctionType(ir.IntType(32), ())
+            function = cgutils.get_or_insert_function(builder.module, kind, "sched_yield")
+            builder.call(function, ())
+        return context.get_dummy_value()
+
+    return types.void(), generate

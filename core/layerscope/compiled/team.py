@@ -43,19 +43,21 @@ from layerscope.config import num_threads
 
 add_one: Any = None
 read: Any = None
+give_way: Any = None
 whole_vectors: Any = None
 if ENABLED:
     from layerscope.compiled import atomic, width
 
-    add_one, read = atomic.add_one, atomic.read
+    add_one, read, give_way = atomic.add_one, atomic.read, atomic.give_way
     whole_vectors = width.whole_vectors
 
 #: Offsets of a board's words, each on a cache line of its own: the next task, how many threads
 #: have left, and the bell that tells watching threads of new tasks.
 _NEXT, _LEFT, _BELL = 0, 64, 128
 
-#: How often a thread looks at a word before it falls asleep, in some 50 microseconds.
-_PATIENCE = 50_000
+#: How often a thread looks at a word before it falls asleep, in some 150 microseconds, and before
+#: it lets another have its core: BLAS's threads watch for work in the same way.
+_PATIENCE, _LOOKS = 150_000, 1024
 
 
 @native(inline="always")
@@ -75,9 +77,11 @@ def claim(board: int, task: int, tasks: int) -> int:
 @native()
 def _watch(word: int, known: int, patience: int) -> int:
     """Wait until a word shows another number than the one known; return what it shows."""
-    for _ in range(patience):
+    for look in range(patience):
         if read(word) != known:
             break
+        if look % _LOOKS == 0:
+            give_way()
     return read(word)
 
 
