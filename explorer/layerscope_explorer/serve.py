@@ -10,7 +10,6 @@ import argparse
 import errno
 import logging
 import os
-import platform
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -135,17 +134,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _take_memory_from_the_system() -> None:
-    """Begin again without Python's own store of memory, where the C library can give pages back.
-
-    Python's hands out a mebibyte at a time and keeps it for as long as one small thing is in it:
-    of 200 MB for thirty pages 36 stayed when these were closed, and 6 do so.
-    """
-    if platform.libc_ver()[0] == "glibc" and "PYTHONMALLOC" not in os.environ:
-        os.environ["PYTHONMALLOC"] = "malloc"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-
-
 if __name__ == "__main__":
-    _take_memory_from_the_system()
     raise SystemExit(main())

@@ -259,16 +259,6 @@ def test_memory_stays_as_it_is_while_ten_people_do_all_sorts_of_things() -> None
     assert rows[-1]["MB"] < 1.15 * rows[2]["MB"]
 
 
-@pytest.mark.slow
-def test_memory_goes_back_when_a_class_has_left() -> None:
-    from class_load import measured
-
-    row = measured(10, seconds=10, training=2)
-    assert row["errors"] == 0
-    assert row["in memory after"] == 0
-    assert row["MB after"] < 1.1 * row["MB alone"]
-
-
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
