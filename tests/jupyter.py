@@ -52,15 +52,12 @@ _CELLS = """() => {
 }"""
 
 
-def work_of(folder: Path) -> Path:
-    """Return where the notebooks are that `jupyter_lab` serves from a folder."""
-    return folder / "work"
-
-
-def write_notebooks(work: Path) -> None:
-    """Put copies of the notebooks in place, over what was saved there."""
+def write_notebooks(folder: Path) -> Path:
+    """Put copies of the notebooks where `jupyter_lab` serves them, over what was saved there."""
+    work = folder / "work"
     shutil.copytree(FOLDER, work, dirs_exist_ok=True)
     (work / f"{EMPTY}.ipynb").write_text(json.dumps(_EMPTY), "utf-8")
+    return work
 
 
 @contextmanager
@@ -72,8 +69,7 @@ def jupyter_lab(folder: Path, application: str = "lab") -> Iterator[str]:
     folder : empty; nothing is read from or written to a person's own settings.
     application : "lab", or "notebook" for Notebook 7.
     """
-    work = work_of(folder)
-    write_notebooks(work)
+    work = write_notebooks(folder)
     for name, setting in _SETTINGS.items():
         path = folder / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)

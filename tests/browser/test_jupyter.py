@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter import EMPTY, Notebook, errors_of, jupyter_lab, text_of, work_of, write_notebooks
+from jupyter import EMPTY, Notebook, errors_of, jupyter_lab, text_of, write_notebooks
 from notebooks import NAMES
 from served_explorer import Visit
 
@@ -47,7 +47,7 @@ def opening(
 
     @contextmanager
     def open_notebook(name: str = EMPTY) -> Iterator[Notebook]:
-        write_notebooks(work_of(folder))
+        write_notebooks(folder)
         with visiting() as visit:
             notebook = Notebook(visit.page, lab, name)
             yield notebook
