@@ -198,14 +198,19 @@ def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(visit: V
     assert chips(page)[0] == "6 × 6 × 16"
 
 
+def train(page: Any, epochs: int) -> Any:
+    """Begin a training; return the words that say how far it is."""
+    open_lens(page, "train")
+    set_number(page, "epochs", str(epochs))
+    page.locator(".ls-train").click()
+    return page.locator(".ls-transport .ls-words")
+
+
 def test_training_moves_the_pictures_pauses_and_goes_on(visit: Visit) -> None:
     page = on_digits(visit)
     select(page, 3)
     untrained = picture(page, "Signal")
-    open_lens(page, "train")
-    set_number(page, "epochs", "400")  # more than any machine trains before the pause
-    page.locator(".ls-train").click()
-    progress = page.locator(".ls-transport .ls-words")
+    progress = train(page, 400)  # more than any machine trains before the pause
     eventually(lambda: "poch 2" in progress.inner_text(), "the second epoch")
     eventually(lambda: picture(page, "Signal") != untrained, "the signal changing")
     page.get_by_role("button", name="Pause", exact=True).click()
@@ -221,10 +226,7 @@ def test_training_moves_the_pictures_pauses_and_goes_on(visit: Visit) -> None:
 
 def test_training_ends_with_a_lower_loss(visit: Visit) -> None:
     page = on_digits(visit)
-    open_lens(page, "train")
-    set_number(page, "epochs", "30")
-    page.locator(".ls-train").click()
-    progress = page.locator(".ls-transport .ls-words")
+    progress = train(page, 30)
     eventually(lambda: "inished" in progress.inner_text(), "the end", 60)
     losses = re.compile(r"loss went from ([\d.]+) to ([\d.]+)")
     eventually(lambda: losses.search(words(page, "Train")) is not None, "what training did")
@@ -248,10 +250,7 @@ def test_another_session_stays_responsive_while_one_trains(
     visit: Visit, chromium: Any, server: Server
 ) -> None:
     page = on_digits(visit)
-    open_lens(page, "train")
-    set_number(page, "epochs", "400")
-    page.locator(".ls-train").click()
-    progress = page.locator(".ls-transport .ls-words")
+    progress = train(page, 400)
     eventually(lambda: "of 400" in progress.inner_text(), "training")
     other = watch(chromium.new_page(viewport={"width": 1440, "height": 900}))
     try:
