@@ -8,9 +8,10 @@ other until none is left::
         ...
         task = claim(board, task, tasks)
 
-Alone (`board` 0) a thread claims all tasks in order. Who does a task must not matter: a task
-writes only what no other task writes, and what is added up is added in the order of the tasks.
-Then results do not depend on the number of threads.
+Alone (`board` 0) a thread claims all tasks in order. In a team the caller takes them from the
+front and helpers from the end: what a thread wrote in one loop is near its core in the next. Who
+does a task must not matter: a task writes only what no other task writes, and what is added up is
+added in the order of the tasks. Then results do not depend on the number of threads.
 
 Numba's own parallel loops keep their threads spinning for milliseconds, beside BLAS's: a loop
 after a matrix product then waits for the scheduler's next slice. Here a thread that finds no
@@ -51,9 +52,12 @@ if ENABLED:
     add_one, read, give_way = atomic.add_one, atomic.read, atomic.give_way
     whole_vectors = width.whole_vectors
 
-#: Offsets of a board's words, each on a cache line of its own: the next task, how many threads
-#: have left, and the bell that tells watching threads of new tasks.
-_NEXT, _LEFT, _BELL = 0, 64, 128
+#: Offsets of a board's words, each on a cache line of its own: how many tasks were claimed, how
+#: many of them by helpers, how many threads have left, and the bell that tells watching threads of
+#: new tasks.
+_CLAIMED, _FROM_END, _LEFT, _BELL = 0, 64, 128, 192
+#: Added to a board's address, which is even, in helpers.
+_HELPER = 1
 
 #: How often a thread looks at a word before it falls asleep, in some 150 microseconds, and before
 #: it lets another have its core: BLAS's threads watch for work in the same way.
@@ -67,11 +71,16 @@ def claim(board: int, task: int, tasks: int) -> int:
         following = task + 1
         return following if following < tasks else -1
     whole_vectors()
-    following = add_one(board + _NEXT)
-    if following == 0:
+    if board & _HELPER:
+        board -= _HELPER
+        if add_one(board + _CLAIMED) >= tasks:
+            return -1
+        return tasks - 1 - add_one(board + _FROM_END)
+    claimed = add_one(board + _CLAIMED)
+    if claimed == 0:
         # The interpreter is free from here on: a thread that hears the bell starts at once.
         add_one(board + _BELL)
-    return following if following < tasks else -1
+    return task + 1 if claimed < tasks else -1
 
 
 @native()
@@ -100,7 +109,7 @@ class Team:
     """Threads that help the calling one with the tasks of a loop, one loop at a time."""
 
     def __init__(self) -> None:
-        self._board = np.zeros(24, np.int64)
+        self._board = np.zeros(32, np.int64)
         self._address = int(self._board.ctypes.data)
         self._free = threading.Lock()
         self._helpers = 0
@@ -127,7 +136,7 @@ class Team:
             self._wait_for(invited - self._withdraw())
         except BaseException:
             # Whoever interrupts the caller does not stop helpers: nobody else may use their board.
-            self._board[_NEXT // 8] = tasks
+            self._board[_CLAIMED // 8] = tasks
             self._dissolve()
             raise
         errors, self._errors = self._errors, []
@@ -140,7 +149,8 @@ class Team:
             self._helpers += 1
             name = f"layerscope-{self._helpers}"
             threading.Thread(target=self._help, name=name, daemon=True).start()
-        self._board[_NEXT // 8] = self._board[_LEFT // 8] = 0
+        for word in (_CLAIMED, _FROM_END, _LEFT):
+            self._board[word // 8] = 0
         self._invitations.extend([invitation] * count)
         for _ in range(min(count, len(self._asleep))):
             self._asleep.pop().put(None)
@@ -186,16 +196,16 @@ class Team:
     def _follow(self, loop: Callable[..., Any], tasks: int, arguments: tuple[Any, ...]) -> None:
         # Whether there is machine code is found out by the caller, who takes the first task, or
         # all of them if NumPy has to answer.
-        while not (begun := self._board[_NEXT // 8]):
-            if not _watch(self._address + _NEXT, 0, _PATIENCE):
+        while not (begun := self._board[_CLAIMED // 8]):
+            if not _watch(self._address + _CLAIMED, 0, _PATIENCE):
                 time.sleep(1e-3)
         if begun >= tasks:
             return
         try:
-            loop(self._address, tasks, *arguments)
+            loop(self._address + _HELPER, tasks, *arguments)
         except Exception as error:
             self._errors.append(error)
-            self._board[_NEXT // 8] = tasks
+            self._board[_CLAIMED // 8] = tasks
 
     def _dissolve(self) -> None:
         """Let helpers end, and the next loop find another team."""
@@ -273,7 +283,7 @@ def is_shared_loop_ready(loop: Any, *arguments: Any) -> bool:
 def _answer_alone(reference: Callable[..., Any], board: int, tasks: int, *arguments: Any) -> None:
     """Do all tasks of a board that nobody has begun with."""
     if board:
-        ctypes.c_int64.from_address(board + _NEXT).value = tasks
+        ctypes.c_int64.from_address((board & -2) + _CLAIMED).value = tasks
     reference(*arguments)
 
 

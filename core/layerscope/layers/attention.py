@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from layerscope import ops, random
 from layerscope.configurable import field
 from layerscope.layers.layer import Example, Layer
+from layerscope.layers.masked import follows
 from layerscope.ops.attention import causal_mask
 from layerscope.ops.shapes import ShapeError
 from layerscope.random import Seed, SeedGenerator, check_seed
@@ -163,6 +164,7 @@ class Attention(Layer):
 
     # --- shapes and masks --------------------------------------------------------------------
 
+    @follows
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:  # type: ignore[override]
         self._check_inputs(inputs, mask)
         return None if mask is None or mask[0] is None else ops.convert_to_tensor(mask[0])

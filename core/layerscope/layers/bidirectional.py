@@ -8,6 +8,7 @@ from layerscope import ops
 from layerscope.configurable import field
 from layerscope.graph import unconnected
 from layerscope.layers.layer import Example, Layer
+from layerscope.layers.masked import follows
 from layerscope.ops.shapes import ShapeError
 from layerscope.saving.serialization import deserialize_keras_object
 from layerscope.structure import leaves
@@ -245,6 +246,7 @@ class Bidirectional(Layer):
         with unconnected():
             return self.call(*args, **kwargs)
 
+    @follows
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         mask = leaves(previous_mask)[0] if self.return_sequences else None
         # What follows the outputs, states, has none.

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from layerscope import ops
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
+from layerscope.layers.masked import follows
 from layerscope.layers.merging import _checked_masks, _Merge, lengthened
 from layerscope.ops import shapes
 from layerscope.ops.shapes import ShapeError
@@ -61,6 +62,7 @@ class Concatenate(_Merge):
             f"Received: {name}={value}"
         )
 
+    @follows
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         masks = _checked_masks(inputs, previous_mask)
         if all(mask is None for mask in masks):

@@ -117,7 +117,7 @@ class Dense(_LowRankAdapted):
         fused = activations.fused_name(activation)
         if (
             type(self) is not Dense
-            or self._ordinary_input is None
+            or self._ordinary_inputs is None
             or self.bias is None
             or self.lora_enabled
             or self.activity_regularizer is not None

@@ -9,6 +9,7 @@ from layerscope import ops
 from layerscope.config import epsilon
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
+from layerscope.layers.masked import follows
 from layerscope.layers.merging import _Merge, common_batch
 from layerscope.ops import shapes
 from layerscope.ops.shapes import ShapeError
@@ -118,6 +119,7 @@ class Dot(_Merge):
         )  # fmt: skip
         return (batch, *(rest or (1,)))
 
+    @follows
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         return None
 

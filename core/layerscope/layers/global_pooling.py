@@ -9,6 +9,7 @@ from layerscope.config import DataFormat
 from layerscope.configurable import field
 from layerscope.layers.layer import Example
 from layerscope.layers.layout import data_format_field
+from layerscope.layers.masked import follows
 from layerscope.layers.spatial import _Spatial
 from layerscope.tensor import Shape
 
@@ -143,6 +144,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         total = ops.sum(inputs * weights, axis=steps, keepdims=self.keepdims)
         return total / ops.sum(weights, axis=steps, keepdims=self.keepdims)
 
+    @follows
     def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
         """No step is left that a mask could name."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar, NamedTuple, Self
@@ -65,8 +66,9 @@ class _State:
     input_spec: Any
     _losses: list[Any]
     _building: int
-    #: Of the last input: type and shape, and the masks `call` was given, for calls on its like.
-    _ordinary_input: tuple[np.dtype, Shape, dict[str, Any]] | None
+    #: Of the last inputs: whether they came as one list, type and shape of each, and the masks
+    #: `call` was given, for calls on their like.
+    _ordinary_inputs: tuple[bool, list[tuple[np.dtype, Shape]], dict[str, Any]] | None
     _legacy_input_shape: Shape | None
     _named_automatically: bool
     #: The argument `output_shape` of layers that have one; the name is that of what they compute.
@@ -142,7 +144,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _inbound_nodes=[],
             _build_shapes=None,
             _building=0,
-            _ordinary_input=None,
+            _ordinary_inputs=None,
             _legacy_input_shape=None,
             _named_automatically=False,
             _neighbours=frozenset(),
@@ -165,7 +167,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _DECISIVE:
-            self.__dict__["_ordinary_input"] = None
+            self.__dict__["_ordinary_inputs"] = None
         if name == "name":
             self.__dict__["_named_automatically"] = value is None
             value = snake_case(type(self).__name__) if value is None else value
@@ -226,7 +228,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             )
         explicit = kwargs.pop("training", None)
         training = _TRAINING.get() if explicit is None else explicit
-        if not kwargs and len(args) == 1 and (masks := self._masks_as_before(args[0])) is not None:
+        if not kwargs and (masks := self._masks_as_before(args)) is not None:
             wanted = call_signature(type(self)).training
             return self._call_eagerly(
                 args, {**masks, "training": training} if wanted else masks, training
@@ -254,32 +256,49 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if any(isinstance(value, KerasTensor) for value in inputs):
             outputs = self._call_symbolically(args, kwargs, explicit)
         else:
-            if not kwargs and len(args) == 1 and first is given[0]:
-                self._remember_input(first, previous_mask, masks)
+            if not kwargs:
+                self._remember_inputs(given, args, masks)
             if call_signature(type(self)).training:
                 kwargs["training"] = training
             outputs = self._call_eagerly(args, {**kwargs, **masks}, training)
         return self._with_mask(outputs, first, previous_mask)
 
-    def _remember_input(self, value: Any, mask: Any, masks: dict[str, Any]) -> None:
-        """Note an input there was nothing to do for before `call`; a mask is something to do."""
-        own_mask = self.supports_masking and type(self).compute_mask is not Layer.compute_mask
-        if mask is None and not own_mask and type(value) in (np.ndarray, Tensor):
-            self.__dict__["_ordinary_input"] = value.dtype, value.shape, masks
+    def _remember_inputs(
+        self, given: tuple[Any, ...], args: tuple[Any, ...], masks: dict[str, Any]
+    ) -> None:
+        """Note inputs there was nothing to do for before `call`; a mask is something to do."""
+        listed = len(args) == 1 and type(args[0]) is list
+        values = args[0] if listed else args
+        as_given = all(map(operator.is_, values, given[0] if listed else given))
+        plain = all(
+            type(value) in (np.ndarray, Tensor) and get_keras_mask(value) is None
+            for value in values
+        )
+        if as_given and plain and not (self.supports_masking and self._makes_masks()):
+            kinds = [(value.dtype, value.shape) for value in values]
+            self.__dict__["_ordinary_inputs"] = listed, kinds, masks
 
-    def _masks_as_before(self, value: Any) -> dict[str, Any] | None:
-        """Return the masks for `call` if a value is like the last input, None otherwise."""
-        known = self._ordinary_input
-        array = value.value if type(value) is Tensor else value
-        if (
-            known is not None
-            and type(array) is np.ndarray
-            and array.shape == known[1]
-            and array.dtype == known[0]
-            and get_keras_mask(value) is None
-        ):
-            return known[2]
-        return None
+    def _masks_as_before(self, args: tuple[Any, ...]) -> dict[str, Any] | None:
+        """Return the masks for `call` if values are like the last inputs, None otherwise."""
+        if self._ordinary_inputs is None:
+            return None
+        listed, kinds, masks = self._ordinary_inputs
+        if listed:
+            if len(args) != 1 or type(args[0]) is not list:
+                return None
+            (args,) = args
+        if len(args) != len(kinds):
+            return None
+        for value, (dtype, shape) in zip(args, kinds, strict=True):
+            array = value.value if type(value) is Tensor else value
+            if (
+                type(array) is not np.ndarray
+                or array.shape != shape
+                or array.dtype != dtype
+                or get_keras_mask(value) is not None
+            ):
+                return None
+        return masks
 
     def _call_symbolically(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None

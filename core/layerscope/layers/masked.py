@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from layerscope.layers.signature import call_signature
 from layerscope.masks import get_keras_mask, set_keras_mask, with_mask
 from layerscope.structure import leaves, map_structure
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def follows(compute_mask: F) -> F:
+    """Say that a `compute_mask` gives no mask where no input has one."""
+    compute_mask.follows = True  # type: ignore[attr-defined]
+    return compute_mask
 
 
 class Masked:
@@ -16,9 +25,14 @@ class Masked:
     name: str
     supports_masking: bool
 
+    @follows
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Return the output's mask, given the input's; used if `supports_masking`."""
         return previous_mask
+
+    def _makes_masks(self) -> bool:
+        """Tell whether an output may have a mask though no input has one."""
+        return not getattr(type(self).compute_mask, "follows", False)
 
     def _arriving_masks(
         self, args: tuple[Any, ...], tensors: dict[str, Any], kwargs: dict[str, Any]

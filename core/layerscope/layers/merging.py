@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from layerscope import ops
 from layerscope.layers.layer import Layer
+from layerscope.layers.masked import follows
 from layerscope.ops import shapes
 from layerscope.ops.shapes import ShapeError
 from layerscope.structure import is_shape
@@ -95,6 +96,7 @@ class _Merge(Layer):
             f"Received: {name}={value} (not a list of shapes)"
         )
 
+    @follows
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         masks = _checked_masks(inputs, previous_mask)
         if any(mask is None for mask in masks):

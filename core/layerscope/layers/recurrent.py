@@ -10,6 +10,7 @@ from layerscope import ops
 from layerscope.configurable import field, fields_of
 from layerscope.layers.input_spec import InputSpec
 from layerscope.layers.layer import Example, Layer
+from layerscope.layers.masked import follows
 from layerscope.layers.recurrent_cell import MissingError, _GatedArguments, all_steps, fresh_masks
 from layerscope.layers.stacked_rnn_cells import StackedRNNCells
 from layerscope.ops.shapes import ShapeError
@@ -306,6 +307,7 @@ class RNN(Layer):
 
         return tuple(map(tensors, shape)) if self.return_state else tensors(shape)
 
+    @follows
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         mask = leaves(previous_mask)[0] if self.return_sequences else None
         return [mask, *[None for _ in self.state_size]] if self.return_state else mask
