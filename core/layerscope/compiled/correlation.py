@@ -14,7 +14,7 @@ import numpy as np
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.microkernel import copy_wide, multiply_block
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
-from layerscope.compiled.team import claim, shared
+from layerscope.compiled.team import claim, shared, whole_vectors
 
 #: One product: its rows in the tables (`per_line` for each of `lines` lines), its runs (`n_runs`
 #: of `steps` entries), where its panels lie, its `columns`, the channels it reads and writes,
@@ -57,6 +57,13 @@ def panel_width(columns: int) -> int:
     return WIDE if columns > NARROW else NARROW
 
 
+@native()
+def aligned(entries: int) -> np.ndarray:
+    """Return room that begins with a cache line, across two of which no vector shall lie."""
+    room = np.empty(entries + 16, np.float32)
+    return room[-(room.ctypes.data // 4) % 16 :]
+
+
 @native(inline="never")
 def _fill(
     chunk: np.ndarray,
@@ -69,23 +76,22 @@ def _fill(
     length: int,
 ) -> None:
     """Copy `lines` lines of a sample, from `line` on, into a chunk where a line has `rows` rows."""
+    whole_vectors()
     low_line, low_row, low = lows
     _, n_lines, n_rows, entries = x.shape
     for a in range(lines):
         of = line + a - low_line
         for e in range(rows):
             row = e - low_row
-            begin = (a * rows + e) * length
+            filled = chunk[(a * rows + e) * length : (a * rows + e + 1) * length]
             if of < 0 or of >= n_lines or row < 0 or row >= n_rows:
-                for i in range(length):
-                    chunk[begin + i] = 0
+                filled[:] = 0
                 continue
-            for i in range(low):
-                chunk[begin + i] = 0
-            for i in range(entries):
-                chunk[begin + low + i] = x[sample, of, row, i]
-            for i in range(low + entries, length):
-                chunk[begin + i] = 0
+            filled[:low] = 0
+            given, copied = x[sample, of, row], filled[low : low + entries]
+            for i in range(given.size):
+                copied[i] = given[i]
+            filled[low + entries :] = 0
 
 
 @native(inline="never")
@@ -233,7 +239,7 @@ def correlate(
     count, chunks, step, reach, low_line, low_row, low, n_rows, length, bare = lines
     pieces = len(x) * chunks
     flat, to, per_sample = x.reshape(-1), out.reshape(-1), out.size // len(x)
-    source = flat if bare else np.empty(reach * n_rows * length + WIDE, np.float32)
+    source = flat if bare else aligned(reach * n_rows * length + WIDE)
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(pieces * task // tasks, pieces * (task + 1) // tasks):
@@ -353,8 +359,8 @@ def correlate_kernel_gradient(
     columns = filters // groups
     per_line = values.shape[2]
     flat, upstream, sums = x.reshape(-1), values.reshape(-1), out.reshape(-1)
-    source = flat if bare else np.empty(reach * n_rows * length + WIDE, np.float32)
-    packed = np.empty(count * per_line * width_out, np.float32)
+    source = flat if bare else aligned(reach * n_rows * length + WIDE)
+    packed = aligned(count * per_line * width_out)
     places = width_out * np.arange(len(rows))
     task = claim(board, -1, tasks)
     while task >= 0:
