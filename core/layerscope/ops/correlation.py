@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import correlation as loops
-from layerscope.compiled import jit, registers
+from layerscope.compiled import jit, registers, room
 from layerscope.compiled import products as compiled_products
 from layerscope.ops.windows import Windows
 
@@ -317,7 +317,7 @@ def _order(order: list[int], phases: Sequence[_Phase], size: Sequence[int]) -> A
 
 def _panels(matrices: Iterator[Array], entries: int) -> Array:
     """Lay matrices (taps, entries read, columns) out as panels, one after the other."""
-    panels, begin = np.zeros(entries, np.float32), 0
+    panels, begin = room.zeros((entries,)), 0
     for matrix in matrices:
         *depth, columns = matrix.shape
         for n in range(0, columns, registers.WIDE):
@@ -340,7 +340,7 @@ def direct(windows: Windows, *arrays: Array) -> bool:
 
 def correlated(image: Array, kernel: Array, windows: Windows, bias: Array | None = None) -> Array:
     """Product of every window with the kernel, as (batch, *windows, filters)."""
-    out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.float32)
+    out = room.empty((len(image), *windows.out, kernel.shape[-1]))
     groups = image.shape[-1] // kernel.shape[3]
     return _Product(windows, groups, False).of(image, kernel, out, bias)
 
@@ -349,7 +349,7 @@ def spread(
     values: Array, kernel: Array, windows: Windows, channels: int, bias: Array | None = None
 ) -> Array:
     """Sum of multiples of the kernel, one for every window: the transpose of `correlated`."""
-    out = np.empty((len(values), *windows.spatial, channels), np.float32)
+    out = room.empty((len(values), *windows.spatial, channels))
     groups = channels // kernel.shape[3]
     return _Product(windows, groups, True).of(values, kernel, out, bias)
 
@@ -364,13 +364,13 @@ def correlated_each(
     image: Array, kernel: Array, windows: Windows, bias: Array | None = None
 ) -> Array:
     """Correlate every channel with its own kernel, of (depth, height, width, channels)."""
-    out = np.empty((len(image), *windows.out, kernel.shape[-1]), np.float32)
+    out = room.empty((len(image), *windows.out, kernel.shape[-1]))
     return _Product(windows, 1, False, True).of(image, kernel, out, bias)
 
 
 def spread_each(values: Array, kernel: Array, windows: Windows) -> Array:
     """Return the transpose of `correlated_each`."""
-    out = np.empty((len(values), *windows.spatial, values.shape[-1]), np.float32)
+    out = room.empty((len(values), *windows.spatial, values.shape[-1]))
     return _Product(windows, 1, True, True).of(values, kernel, out)
 
 

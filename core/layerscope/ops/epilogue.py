@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import epilogue as loops
+from layerscope.compiled import room
 from layerscope.compiled.tasks import repeats, tasks_of
 
 Array = Any
@@ -47,7 +48,7 @@ def finish_gradient(grad: Array, y: Array, activation: str | None = None) -> tup
         return np.zeros_like(y), np.zeros(channels, y.dtype)
     width = channels * repeats(y.size // channels, channels)
     grads, rows = (np.ascontiguousarray(array, y.dtype).reshape(-1, width) for array in (grad, y))
-    grad_z = np.empty_like(rows)
+    grad_z = room.empty_like(rows)
     partial = np.empty((tasks_of(y.size), width))
     loops.EPILOGUES[activation or "linear"].back(len(partial), grads, rows, grad_z, partial)
     total = partial.sum(0).reshape(-1, channels).sum(0)

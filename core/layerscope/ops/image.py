@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import resizing as compiled_resizing
+from layerscope.compiled import room
 from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
@@ -142,7 +143,7 @@ def _combined(
         for length, new_length in zip(old, new, strict=True)
     )
     lengths = old if back else new
-    out = np.empty((len(images), *lengths, images.shape[-1]), x.dtype)
+    out = room.empty((len(images), *lengths, images.shape[-1]), x.dtype)
     if out.size:
         tasks = min(tasks_of(max(out.size, x.size)), len(out) * out.shape[1])
         compiled_resizing.resize(tasks, images, out, rows, columns)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import room
 from layerscope.compiled import rows as compiled_rows
 from layerscope.compiled.tasks import LARGE, tasks_of
 from layerscope.config import floatx, standardize_dtype
@@ -124,11 +125,11 @@ def _joined(xs: Sequence[Array], axis: int) -> Array:
         return np.concatenate(xs, axis=axis)
     before, after = xs[0].shape[:axis], xs[0].shape[axis + 1 :]
     shape = (*before, builtins.sum(x.shape[axis] for x in xs), *after)
-    out = np.empty(shape, np.float32)
+    out = room.empty(shape)
     flat, at = out.reshape(math.prod(before), -1), 0
     for x in xs:
         columns = np.ascontiguousarray(x).reshape(len(flat), -1)
-        compiled_rows.copy_columns(tasks_of(columns.size), columns, at, flat)
+        compiled_rows.copy_columns(tasks_of(out.size), columns, at, flat)
         at += columns.shape[1]
     return out
 
@@ -305,7 +306,7 @@ def _rows_at(x: Array, indices: Array) -> Array:
     if not whole or indices.min() < -len(x) or indices.max() >= len(x):
         # With few NumPy is as quick, and it says what is wrong.
         return np.take(x, indices, axis=0)
-    out = np.empty((*indices.shape, x.shape[1]), x.dtype)
+    out = room.empty((*indices.shape, x.shape[1]), x.dtype)
     places = np.ascontiguousarray(indices).reshape(-1)
     # Rows here and there are waited for longer than rows one after the other.
     compiled_rows.take_rows(tasks_of(4 * size), x, places, out.reshape(-1, x.shape[1]))
@@ -319,7 +320,7 @@ def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) ->
     at = 0 if axis is None else axis % len(shape)
     lengths = (math.prod(shape),) if axis is None else shape
     before, after = math.prod(lengths[:at]), math.prod(lengths[at + 1 :])
-    out = np.empty((before, lengths[at], after), g.dtype)
+    out = room.empty((before, lengths[at], after), g.dtype)
     rows = np.ascontiguousarray(g).reshape(before, places.size, after)
     compiled_rows.sum_rows(tasks_of(out.size), rows, places, out)
     return out.reshape(shape)

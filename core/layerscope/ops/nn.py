@@ -14,6 +14,7 @@ import numpy as np
 
 from layerscope.compiled import activations as loops
 from layerscope.compiled import dropout as random_loops
+from layerscope.compiled import room
 from layerscope.compiled import softmax as row_loops
 from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
@@ -377,7 +378,7 @@ def _through_rows(loop: Callable[..., None], *arrays: Array) -> Array:
     """Return what a compiled loop makes of the rows of arrays of one shape."""
     shape = arrays[0].shape
     rows = [np.ascontiguousarray(array).reshape(-1, shape[-1]) for array in arrays]
-    out = np.empty(rows[0].shape, np.float32)
+    out = room.empty(rows[0].shape)
     loop(tasks_of(out.size), *rows, out)
     return out.reshape(shape)
 
@@ -461,7 +462,7 @@ def drop(x: Array, keys: Array, rate: float) -> Array:
     rate : below one.
     """
     dtype = np.dtype(float_type_for(x.dtype))
-    values, out = np.ascontiguousarray(x, dtype), np.empty(x.shape, dtype)
+    values, out = np.ascontiguousarray(x, dtype), room.empty(x.shape, dtype)
     limit = np.uint32(min(int(rate * 2**32), 2**32 - 1))
     scale = dtype.type(1 / (1 - rate))
     random_loops.drop(tasks_of(x.size), values.reshape(-1), keys, limit, scale, out.reshape(-1))

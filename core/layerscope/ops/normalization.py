@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import normalization as loops
+from layerscope.compiled import room
 from layerscope.compiled import standardizing as small
 from layerscope.compiled.tasks import LARGE, repeats, tasks_of
 from layerscope.config import float_type_for
@@ -62,7 +63,7 @@ def scale_and_shift(x: Array, mean: Array, factor: Array, offset: Array, axis: i
         return _unrows(rows, x.shape, axis)
     values = [np.asarray(value, rows.dtype) for value in (mean, factor, offset)]
     wide, *repeated = _wide(rows, *values)
-    out = np.empty_like(wide)
+    out = room.empty_like(wide)
     loops.scale_columns(tasks_of(out.size), wide, *repeated, out)
     return _unrows(out, x.shape, axis)
 
@@ -80,7 +81,7 @@ def _scale_and_shift_gradient(
     values = (np.asarray(value, out.dtype) for value in (mean, factor))
     wide, *repeated = _wide(rows, *values)
     grads = _rows(grad, axis, out.dtype).reshape(wide.shape)
-    grad_x, partial = np.empty_like(wide), _partial_sums(wide)
+    grad_x, partial = room.empty_like(wide), _partial_sums(wide)
     loops.scale_columns_gradient(len(partial), grads, wide, *repeated, grad_x, partial)
     total, products = _total(partial, rows.shape[1]).astype(out.dtype)
     return _unrows(grad_x, x.shape, axis), -total * factor, products, total
@@ -162,7 +163,7 @@ def normalize_batch(
     factor = (scale / np.sqrt(variance + np.float64(epsilon))).astype(rows.dtype)
     mean, variance = mean.astype(rows.dtype), variance.astype(rows.dtype)
     wide, *repeated = _wide(rows, mean, factor, offset)
-    out = np.empty_like(wide)
+    out = room.empty_like(wide)
     loops.scale_columns(tasks_of(out.size), wide, *repeated, out)
     return _unrows(out, x.shape, axis), mean, variance
 
@@ -218,7 +219,7 @@ def _normalize_batch_gradient(
         slope = (factor * inverse * grad_scale - 2 * grad_variance) / np.float64(n)
     values = (value.astype(rows.dtype) for value in (factor, shift, slope))
     _, *repeated = _wide(rows, *values)
-    grad_x = np.empty_like(wide)
+    grad_x = room.empty_like(wide)
     loops.standardized_columns_gradient(
         tasks_of(wide.size), grads_wide, wide, middle, *repeated, grad_x
     )
@@ -271,7 +272,7 @@ def _normalized_rows(
 ) -> tuple[Array, tuple[Array, Array]]:
     dtype = x.dtype if x.dtype == scale.dtype else np.result_type(x, scale)
     rows = np.ascontiguousarray(x, dtype).reshape(-1, scale.size)
-    out = np.empty_like(rows)
+    out = room.empty_like(rows)
     mean, inverse = np.empty_like(rows, shape=len(rows)), np.empty_like(rows, shape=len(rows))
     loops.standardize_rows(
         tasks_of(rows.size), rows, *_vectors(dtype, scale, offset), float(epsilon), centered,
@@ -317,7 +318,7 @@ def _normalize_rows_gradient(
     dtype = out.dtype
     rows = np.ascontiguousarray(x, dtype).reshape(-1, scale.size)
     grads = np.ascontiguousarray(grad, dtype).reshape(rows.shape)
-    grad_x, partial = np.empty_like(rows), _partial_sums(rows)
+    grad_x, partial = room.empty_like(rows), _partial_sums(rows)
     loops.standardize_rows_gradient(
         len(partial), grads, rows, *_vectors(dtype, scale), centered, mean, inverse, grad_x, partial
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from layerscope.compiled import pooling as compiled_pooling
+from layerscope.compiled import room
 from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
@@ -67,40 +69,50 @@ def _restored(volume: Array, ndim: int, data_format: str | None) -> Array:
 
 
 class _Windows:
-    """Where the windows of one pooling lie in a volume."""
+    """Where the windows of one pooling lie in a volume.
+
+    Attributes
+    ----------
+    shape : of a value for each window, as a volume.
+    places : size, stride and padding before, as the loops take them.
+    tasks : into how many the loops are cut.
+    """
 
     def __init__(
         self,
         volume: tuple[int, ...],
-        rank: int,
-        pool_size: Lengths,
-        strides: Lengths | None,
+        size: tuple[int, ...],
+        stride: tuple[int, ...],
         padding: str,
     ) -> None:
-        size, stride = _size_and_stride(pool_size, strides, rank)
-        unit = (1,) * (3 - rank)
-        self.size, self.stride = (*unit, *size), (*unit, *stride)
-        self.low = tuple(
+        unit = (1,) * (3 - len(size))
+        size, stride = (*unit, *size), (*unit, *stride)
+        low = tuple(
             shapes.window_padding(length, size_, stride_, padding)[0]
-            for length, size_, stride_ in zip(volume[1:4], self.size, self.stride, strict=True)
+            for length, size_, stride_ in zip(volume[1:4], size, stride, strict=True)
         )
-        out = shapes.windows(volume[1:4], self.size, self.stride, padding)
+        out = shapes.windows(volume[1:4], size, stride, padding)
         self.volume = volume
         self.shape = (volume[0], *(length or 0 for length in out), volume[-1])
-
-    @property
-    def places(self) -> tuple[Any, Any, Any]:
-        """Size, stride and padding before, as the loops take them."""
-        return self.size, self.stride, self.low
-
-    @property
-    def tasks(self) -> int:
-        """Into how many tasks the loops are cut."""
-        return min(tasks_of(math.prod(self.volume)), max(math.prod(self.shape[:3]), 1))
+        self.places = size, stride, low
+        self.tasks = min(tasks_of(math.prod(volume)), max(math.prod(self.shape[:3]), 1))
 
     def empty_volume(self, dtype: Any) -> Array:
         """Return room for the gradient of the volume, zeros if there is no window to fill it."""
-        return (np.empty if math.prod(self.shape) else np.zeros)(self.volume, dtype)
+        return (room.empty if math.prod(self.shape) else np.zeros)(self.volume, dtype)
+
+
+_windows = lru_cache(maxsize=256)(_Windows)
+
+
+def _windows_over(
+    volume: tuple[int, ...],
+    rank: int,
+    pool_size: Lengths,
+    strides: Lengths | None,
+    padding: str,
+) -> _Windows:
+    return _windows(volume, *_size_and_stride(pool_size, strides, rank), padding)
 
 
 @operation(_pool_shape)
@@ -124,8 +136,8 @@ def max_pool(
     """
     _check_rank(x.shape)
     volume = _volume(x, data_format)
-    windows = _Windows(volume.shape, x.ndim - 2, pool_size, strides, padding)
-    out = np.empty(windows.shape, x.dtype)
+    windows = _windows_over(volume.shape, x.ndim - 2, pool_size, strides, padding)
+    out = room.empty(windows.shape, x.dtype)
     if out.size:
         compiled_pooling.max_pool(windows.tasks, volume, out, *windows.places)
     return _restored(out, x.ndim, data_format)
@@ -142,7 +154,7 @@ def _max_pool_gradient(
     data_format: str | None = None,
 ) -> tuple[Array]:
     grad_out, best, volume = (_volume(one, data_format) for one in (g, out, x))
-    windows = _Windows(volume.shape, x.ndim - 2, pool_size, strides, padding)
+    windows = _windows_over(volume.shape, x.ndim - 2, pool_size, strides, padding)
     grad = windows.empty_volume(grad_out.dtype)
     compiled_pooling.max_pool_gradient(windows.tasks, grad_out, best, volume, grad, *windows.places)
     return (_restored(grad, x.ndim, data_format),)
@@ -173,8 +185,8 @@ def average_pool(
     """
     _check_rank(x.shape)
     volume = _volume(x.astype(float_type_for(x.dtype), copy=False), data_format)
-    windows = _Windows(volume.shape, x.ndim - 2, pool_size, strides, padding)
-    out = np.empty(windows.shape, volume.dtype)
+    windows = _windows_over(volume.shape, x.ndim - 2, pool_size, strides, padding)
+    out = room.empty(windows.shape, volume.dtype)
     if out.size:
         compiled_pooling.average_pool(windows.tasks, volume, out, *windows.places)
     return _restored(out, x.ndim, data_format)
@@ -192,7 +204,7 @@ def _average_pool_gradient(
 ) -> tuple[Array]:
     grad_out = _volume(g, data_format)
     shape = _volume_shape(x, data_format)
-    windows = _Windows(shape, x.ndim - 2, pool_size, strides, padding)
+    windows = _windows_over(shape, x.ndim - 2, pool_size, strides, padding)
     grad = windows.empty_volume(grad_out.dtype)
     compiled_pooling.average_pool_gradient(windows.tasks, grad_out, grad, *windows.places)
     return (_restored(grad, x.ndim, data_format),)

@@ -12,7 +12,7 @@ import numpy as np
 
 from layerscope.compiled import gru as gru_loops
 from layerscope.compiled import lstm as lstm_loops
-from layerscope.compiled import products
+from layerscope.compiled import products, room
 from layerscope.compiled import recurrent as recurrent_loops
 from layerscope.compiled import simple_rnn as simple_rnn_loops
 from layerscope.ops import shapes
@@ -77,7 +77,7 @@ def _results(x: Shape, states: tuple[Shape, ...]) -> list[Shape]:
 
 def _rows(x: Array, units: int, dtype: Any) -> Array:
     """Return room for the states, 1 and the input of each step, side by side."""
-    rows = np.empty((*x.shape[:2], units + 1 + x.shape[2]), dtype)
+    rows = room.empty((*x.shape[:2], units + 1 + x.shape[2]), dtype)
     rows[:, :, units] = 1
     rows[:, :, units + 1 :] = x
     return rows
@@ -164,7 +164,7 @@ def _simple_rnn(
     _simple_rnn_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape)
     rows, counts = _rows(x, len(recurrent_kernel), kernel.dtype), _counts(mask, x)
     panels = products.panels_of(_stacked(recurrent_kernel, bias, kernel))
-    outputs = np.empty((*x.shape[:2], len(recurrent_kernel)), kernel.dtype)
+    outputs = room.empty((*x.shape[:2], len(recurrent_kernel)), kernel.dtype)
     first = _owned(state, kernel.dtype)
     _run(simple_rnn_loops.simple_rnn, rows, first, panels, counts, go_backwards, outputs)
     return (outputs, outputs[:, -1].copy()), _Saved(rows, counts, outputs)
@@ -185,8 +185,8 @@ def _simple_rnn_gradient(
     saved: _Saved,
 ) -> tuple[Array, ...]:
     grad_outputs, grad_state = (_owned(grad, kernel.dtype) for grad in grads)
-    grad_sums = np.empty_like(saved.gates)
-    grad_x = np.empty(x.shape, kernel.dtype)
+    grad_sums = room.empty_like(saved.gates)
+    grad_x = room.empty(x.shape, kernel.dtype)
     panels = products.panels_of(recurrent_kernel.T, kernel.T)
     _run(
         simple_rnn_loops.simple_rnn_gradient,
@@ -266,9 +266,9 @@ def _lstm(
     rows, counts = _rows(x, units, dtype), _counts(mask, x)
     panels = products.panels_of(*np.split(_stacked(recurrent_kernel, bias, kernel), 4, 1))
     kept = steps if recorded else min(steps, 1)
-    gates = np.empty((batch, kept, 4, units), dtype)
+    gates = room.empty((batch, kept, 4, units), dtype)
     carries, shown = np.empty((2, batch, kept, units), dtype)
-    outputs = np.empty((batch, steps, units), dtype)
+    outputs = room.empty((batch, steps, units), dtype)
     first, carry = _owned(state, dtype), _owned(carry, dtype)
     _run(
         lstm_loops.lstm,
@@ -303,8 +303,8 @@ def _lstm_gradient(
     saved: _Saved,
 ) -> tuple[Array, ...]:
     grad_outputs, grad_state, grad_carry = (_owned(grad, kernel.dtype) for grad in grads)
-    grad_sums = np.empty_like(saved.gates)
-    grad_x = np.empty(x.shape, kernel.dtype)
+    grad_sums = room.empty_like(saved.gates)
+    grad_x = room.empty(x.shape, kernel.dtype)
     carries, shown = saved.further
     _run(
         lstm_loops.lstm_gradient,
@@ -382,10 +382,10 @@ def _gru(
     (batch, steps, _), units, dtype = x.shape, len(recurrent_kernel), kernel.dtype
     rows, counts = _rows(x, units, dtype), _counts(mask, x)
     kept = steps if recorded else min(steps, 1)
-    gates = np.empty((batch, kept, 3, units), dtype)
+    gates = room.empty((batch, kept, 3, units), dtype)
     # Where a step does not count, a gradient of 0 is multiplied with it.
     hidden = np.zeros((batch, kept, units), dtype)
-    outputs = np.empty((batch, steps, units), dtype)
+    outputs = room.empty((batch, steps, units), dtype)
     _run(
         gru_loops.gru,
         rows,
@@ -430,8 +430,8 @@ def _gru_gradient(
 ) -> tuple[Array, ...]:
     units = len(recurrent_kernel)
     grad_outputs, grad_state = (_owned(grad, kernel.dtype) for grad in grads)
-    grad_sums = np.empty((*x.shape[:2], 4, units), kernel.dtype)
-    grad_x = np.empty(x.shape, kernel.dtype)
+    grad_sums = room.empty((*x.shape[:2], 4, units), kernel.dtype)
+    grad_x = room.empty(x.shape, kernel.dtype)
     _run(
         gru_loops.gru_gradient,
         grad_outputs,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import reductions as loops
+from layerscope.compiled import room
 from layerscope.compiled.tasks import LARGE, tasks_of
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import (
@@ -206,7 +207,7 @@ def _max_gradient(
     if around is None or not type(g) is type(out) is np.ndarray or g.dtype != x.dtype:
         return _extreme_gradient(g, out, x, axis, keepdims)
     before, _, behind = around
-    grad = np.empty(around, x.dtype)
+    grad = room.empty(around, x.dtype)
     flat = [one.reshape(before, behind) for one in (g, out)]
     loops.max_middle_gradient(tasks_of(x.size), *flat, x.reshape(around), grad)
     return grad.reshape(x.shape)

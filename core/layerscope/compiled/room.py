@@ -1,0 +1,36 @@
+"""Room for results that begins with a cache line, across two of which a vector takes longer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from layerscope.compiled.tasks import LARGE
+
+#: Bytes of a cache line, and those from which on it matters where an array begins.
+_LINE, _MANY = 64, 4 * LARGE
+
+
+def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+    """Return an array with any content; a small one lies anywhere."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.empty(shape, dtype) if size < _MANY else _in_line(np.empty, shape, dtype, size)
+
+
+def empty_like(x: np.ndarray) -> np.ndarray:
+    """Return an array of the shape and type of `x`, in C order, with any content."""
+    return empty(x.shape, x.dtype)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+    """Return zeros."""
+    return _in_line(np.zeros, shape, dtype, math.prod(shape) * np.dtype(dtype).itemsize)
+
+
+def _in_line(make: Any, shape: tuple[int, ...], dtype: Any, size: int) -> np.ndarray:
+    room = make(size + _LINE, np.uint8)
+    address, _ = room.__array_interface__["data"]
+    begin = -address % _LINE
+    return room[begin : begin + size].view(dtype).reshape(shape)
