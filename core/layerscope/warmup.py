@@ -49,6 +49,7 @@ LARGE_EXAMPLES: tuple[tuple[type[layers.Layer], Example], ...] = (
     (layers.Add, Example({}, [_LARGE, _LARGE])),
     (layers.Concatenate, Example({}, [_LARGE, _LARGE])),
     (layers.Embedding, Example({"input_dim": 9, "output_dim": 32}, (16, 256), integers=9)),
+    (layers.ZeroPadding2D, Example({}, (16, 16, 16, 32))),
     (layers.GlobalMaxPooling2D, Example({}, (16, 16, 16, 32))),
     (layers.GlobalAveragePooling2D, Example({}, (16, 16, 16, 32))),
 )

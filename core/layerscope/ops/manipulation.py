@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import borders as loops
 from layerscope.compiled import room
 from layerscope.compiled import rows as compiled_rows
 from layerscope.compiled.tasks import LARGE, tasks_of
@@ -394,13 +395,35 @@ def pad(
     constant_values : filler of the constant mode, 0 for None.
     """
     if mode == "constant":
-        return np.pad(x, pad_width, constant_values=constant_values or 0)
+        return _surrounded(x, _pad_widths(pad_width, x.ndim), constant_values or 0)
     if mode not in ("reflect", "symmetric"):
         raise ValueError(
             "Argument `mode` must be one of 'constant', 'reflect', 'symmetric'. "
             f"Received: mode={mode!r}"
         )
     return np.pad(x, pad_width, mode=mode)
+
+
+def _surrounded(x: Array, widths: list[tuple[int, int]], value: float) -> Array:
+    padded = [axis for axis, width in enumerate(widths) if width != (0, 0)]
+    first, last = (padded[0], padded[-1]) if padded else (0, 0)
+    plain = x.dtype == np.float32 and all(min(width) >= 0 for width in widths)
+    if not plain or x.size < LARGE or last - first > 2:
+        # With few NumPy is as quick, and it says what is wrong.
+        return np.pad(x, widths, constant_values=value)
+    # What lies inside the last padded axis moves with its entries.
+    inner, outer = math.prod(x.shape[last + 1 :]), math.prod(x.shape[:first])
+    missing = (1,) * (2 - last + first)
+    lengths = [length + low + high for length, (low, high) in zip(x.shape, widths, strict=True)]
+    out = room.empty(tuple(lengths))
+    loops.surround(
+        tasks_of(out.size),
+        np.ascontiguousarray(x).reshape(outer, *missing, *x.shape[first:last], -1),
+        (*(0,) * len(missing), *(low for low, _ in widths[first:last]), widths[last][0] * inner),
+        np.float32(value),
+        out.reshape(outer, *missing, *lengths[first:last], -1),
+    )
+    return out
 
 
 def _pad_gradient(

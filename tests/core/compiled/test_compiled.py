@@ -12,6 +12,7 @@ import pytest
 
 from layerscope.compiled import (
     activations,
+    borders,
     depthwise,
     dropout,
     epilogue,
@@ -213,6 +214,14 @@ def columns_copied(generator: np.random.Generator, dtype: str) -> Arguments:
     n, c, at, beyond = (int(n) for n in generator.integers(0, 6, 4))
     x = special(generator.normal(size=(n, c)), generator, 0.1).astype(dtype)
     return Arguments([x, at, np.full((n, at + c + beyond), 7, dtype)], [2])
+
+
+def surrounded(generator: np.random.Generator, dtype: str) -> Arguments:
+    lengths, low = generator.integers(0, 4, 4), generator.integers(0, 3, 3)
+    high = generator.integers(0, 3, 3)
+    x = special(generator.normal(size=lengths), generator, 0.1).astype(dtype)
+    out = np.full((lengths[0], *(lengths[1:] + low + high)), 7, dtype)
+    return Arguments([x, tuple(map(int, low)), x.dtype.type(2.5), out], [3])
 
 
 def finished(generator: np.random.Generator, dtype: str) -> Arguments:
@@ -449,6 +458,7 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "count": (histogram.count, counted),
     "take_rows": (rows.take_rows, rows_looked_up),
     "sum_rows": (rows.sum_rows, rows_met_twice),
+    "surround": (borders.surround, surrounded),
     "copy_columns": (rows.copy_columns, columns_copied),
     "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),
     "rmsprop_update": (
