@@ -13,6 +13,7 @@ import numpy as np
 
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.microkernel import copy_wide, multiply_block
+from layerscope.compiled.products import aligned
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.compiled.team import claim, shared, whole_vectors
 
@@ -55,13 +56,6 @@ _GRADIENT_DEPTH = 384
 def panel_width(columns: int) -> int:
     """Return how wide the panel is that holds the first of so many columns."""
     return WIDE if columns > NARROW else NARROW
-
-
-@native()
-def aligned(entries: int) -> np.ndarray:
-    """Return room that begins with a cache line, across two of which no vector shall lie."""
-    room = np.empty(entries + 16, np.float32)
-    return room[-(room.ctypes.data // 4) % 16 :]
 
 
 @native(inline="never")

@@ -6,7 +6,13 @@ import numpy as np
 
 from layerscope.compiled import vector_math as vm
 from layerscope.compiled.mapping import start
-from layerscope.compiled.products import TOGETHER, matrices_of, multiply_rows, panel_columns
+from layerscope.compiled.products import (
+    TOGETHER,
+    aligned,
+    matrices_of,
+    multiply_rows,
+    panel_columns,
+)
 from layerscope.compiled.recurrent import find_rows, in_order, parts_of, places_of, together_of
 from layerscope.compiled.team import claim, shared
 
@@ -73,7 +79,7 @@ def gru(
     wide = panel_columns(units)
     flat, flat_hidden = rows.reshape(-1), hidden.reshape(-1)
     offsets, hidden_offsets = np.empty(TOGETHER, np.int64), np.empty(TOGETHER, np.int64)
-    places, memory = places_of(4 * wide), np.empty(TOGETHER * 4 * wide, np.float32)
+    places, memory = places_of(4 * wide), aligned(TOGETHER * 4 * wide)
     sums = memory.reshape(TOGETHER, 4, wide)
     together = together_of(batch)
     parts = parts_of(batch)
@@ -215,7 +221,7 @@ def gru_gradient(
     entries = grad_x.shape[2]
     wide = max(panel_columns(units), panel_columns(entries))
     flat, offsets, places = grad_sums.reshape(-1), np.empty(TOGETHER, np.int64), places_of(wide)
-    memory = np.empty(TOGETHER * wide, np.float32)
+    memory = aligned(TOGETHER * wide)
     found = memory.reshape(TOGETHER, wide)
     one, length = np.float32(1), 4 * units
     before_gates, skipped = (3 * units, 0) if reset_after else (2 * units, units)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from layerscope.compiled import room
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.microkernel import multiply_block
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
@@ -36,7 +37,8 @@ def panels_of(*matrices: np.ndarray) -> np.ndarray:
         wide = filled.shape[1] // WIDE * WIDE
         parts.append(filled[:, :wide].reshape(depth, -1, WIDE).swapaxes(0, 1).ravel())
         parts.append(filled[:, wide:].ravel())
-    return np.concatenate(parts)
+    panels = room.empty((sum(part.size for part in parts),), matrices[0].dtype)
+    return np.concatenate(parts, out=panels)
 
 
 def matrices_of(panels: np.ndarray, *shapes: tuple[int, int]) -> list[np.ndarray]:
@@ -50,6 +52,14 @@ def matrices_of(panels: np.ndarray, *shapes: tuple[int, int]) -> list[np.ndarray
         matrices.append(np.concatenate([blocks, rest], 1)[:, :columns])
         begin = end
     return matrices
+
+
+@native()
+def aligned(entries: int) -> np.ndarray:
+    """Return room that begins with a cache line, across two of which no vector shall lie."""
+    around = np.empty(entries + 16, np.float32)
+    begin = -(around.ctypes.data // 4) % 16
+    return around[begin : begin + entries]
 
 
 @native()

@@ -6,7 +6,13 @@ import numpy as np
 
 from layerscope.compiled import vector_math as vm
 from layerscope.compiled.mapping import start
-from layerscope.compiled.products import TOGETHER, matrices_of, multiply_rows, panel_columns
+from layerscope.compiled.products import (
+    TOGETHER,
+    aligned,
+    matrices_of,
+    multiply_rows,
+    panel_columns,
+)
 from layerscope.compiled.recurrent import find_rows, in_order, parts_of, places_of, together_of
 from layerscope.compiled.team import claim, shared
 
@@ -48,7 +54,7 @@ def simple_rnn(
     units = state.shape[1]
     wide = panel_columns(units)
     flat, offsets, places = rows.reshape(-1), np.empty(TOGETHER, np.int64), places_of(wide)
-    memory = np.empty(TOGETHER * wide, np.float32)
+    memory = aligned(TOGETHER * wide)
     sums = memory.reshape(TOGETHER, wide)
     together = together_of(batch)
     parts = parts_of(batch)
@@ -125,7 +131,7 @@ def simple_rnn_gradient(
     entries = grad_x.shape[2]
     wide = max(panel_columns(units), panel_columns(entries))
     flat, offsets, places = grad_sums.reshape(-1), np.empty(TOGETHER, np.int64), places_of(wide)
-    memory = np.empty(TOGETHER * wide, np.float32)
+    memory = aligned(TOGETHER * wide)
     found = memory.reshape(TOGETHER, wide)
     one = np.float32(1)
     together = together_of(batch)
