@@ -44,6 +44,7 @@ LARGE_EXAMPLES: tuple[tuple[type[layers.Layer], Example], ...] = (
         for name in (None, "relu", "sigmoid", "tanh")
     ),
     (layers.Dense, Example({"units": 8}, (16384, 8))),
+    (layers.Dense, Example({"units": 64}, (128, 64))),
     (layers.BatchNormalization, Example({}, _LARGE)),
     (layers.BatchNormalization, Example({"trainable": False}, _LARGE)),
     (layers.Add, Example({}, [_LARGE, _LARGE])),

@@ -30,7 +30,7 @@ def _ordered(bits: Any) -> Any:
 
 
 @native()
-def _largest(bits: np.ndarray) -> Any:
+def largest_of(bits: np.ndarray) -> Any:
     """Return the largest of some floats given as their bits, NaN if there is a positive one.
 
     LLVM finds the largest of whole numbers in vectors; of floats it does not, as they may be NaN.
@@ -55,7 +55,7 @@ def softmax_rows(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None
     while task >= 0:
         for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
             row, result = x[i], out[i]
-            largest = _largest(bits[i])
+            largest = largest_of(bits[i])
             total = _F(0)
             for c in range(row.size):
                 power = vm.exp(row[c] - largest)
@@ -81,7 +81,7 @@ def log_softmax_rows(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> 
     while task >= 0:
         for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
             row, result = x[i], out[i]
-            largest = _largest(bits[i])
+            largest = largest_of(bits[i])
             total = _F(0)
             for c in range(row.size):
                 total += vm.exp(row[c] - largest)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import attention as loops
+from layerscope.compiled import jit, room
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import where
 from layerscope.ops.linalg import matmul
@@ -18,6 +20,8 @@ from layerscope.tensor import Shape
 
 Array = Any
 
+#: Scores of a head for which a thread has room, and multiplications worth sharing.
+_MANY, _SHARED = 2**18, 2**19
 #: Score of a key that must not be seen: vanishes beside any other, and stays finite.
 _UNSEEN = -1e30
 
@@ -47,15 +51,47 @@ def _shape(query: Shape, key: Shape, value: Shape, **_: Any) -> Shape:
 @operation(_shape, inputs=3)
 def attend(query: Array, key: Array, value: Array, scale: float, mask: Any = None) -> Array:
     """``softmax(scale * q @ k.T) @ v`` for each head, at once; `mask` as the scores."""
-    return _means(_weights(query, key, scale, mask), value)
+    return _attend_saving(query, key, value, scale, mask)[0]
 
 
 @attend.saving
 def _attend_saving(
     query: Array, key: Array, value: Array, scale: float, mask: Any = None
 ) -> tuple[Array, Array]:
+    if mask is None and _head_by_head(query, key, value):
+        return _attended(query, key, value, scale)
     weights = _weights(query, key, scale, mask)
     return _means(weights, value), weights
+
+
+def _head_by_head(*arrays: Array) -> bool:
+    """Tell whether the compiled loop is for such queries, keys, values and what is made of them.
+
+    With many places BLAS multiplies as fast, and takes less memory.
+    """
+    queries, keys = arrays[0].shape[1], arrays[1].shape[1]
+    return (
+        jit.ENABLED
+        and queries * keys <= _MANY
+        and all(array.dtype == np.float32 and array.size for array in arrays)
+    )
+
+
+def _tasks(query: Array, value: Array) -> int:
+    batch, queries, heads, features = query.shape
+    keys, values = value.shape[1], value.shape[3]
+    shared = batch * heads * queries * keys * (features + values) >= _SHARED
+    return min(batch * heads, 64) if shared else 1
+
+
+def _attended(query: Array, key: Array, value: Array, scale: float) -> tuple[Array, Array]:
+    """Return the means of the values, and the weights."""
+    batch, queries, heads, _ = query.shape
+    weights = room.empty((batch, heads, queries, key.shape[1]))
+    out = room.empty((*query.shape[:3], value.shape[3]))
+    given = (np.ascontiguousarray(one) for one in (query, key, value))
+    loops.attend(_tasks(query, value), *given, np.float32(scale), weights, out)
+    return out, weights
 
 
 def _weights(
@@ -109,6 +145,11 @@ def _attend_gradient(
     wanted: Sequence[bool],
 ) -> tuple[Array | None, ...]:
     plain = type(out) is np.ndarray
+    if plain and mask is None and _head_by_head(query, key, value, g):
+        given = [np.ascontiguousarray(one) for one in (g, query, key, value)]
+        found = tuple(room.empty_like(one) for one in given[1:])
+        loops.attend_gradient(_tasks(query, value), *given, np.float32(scale), saved, *found)
+        return found
     # What was kept does not know where it came from, which a second derivative needs.
     weights = saved if plain else _weights(query, key, scale, mask)
     means = _means if plain else _means_of_tensors

@@ -15,6 +15,7 @@ from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import reshape
 from layerscope.ops.nn import relu, sigmoid, softmax
 from layerscope.ops.operation import Operation, operation
+from layerscope.ops.product import product
 from layerscope.ops.reductions import sum as sum_over
 from layerscope.tensor import Shape
 
@@ -44,8 +45,12 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     """
     flat = x.ndim > 2 and x.size > 0
     # One large product instead of a batch of small ones.
-    out = np.matmul(x.reshape(-1, x.shape[-1]) if flat else x, kernel)
-    out = _finished(out, bias, activation)
+    rows = x.reshape(-1, x.shape[-1]) if flat else x
+    if activation is None and rows.ndim == 2:
+        out = product(rows, kernel, bias)
+    else:
+        out = product(rows, kernel) if rows.ndim == 2 else np.matmul(rows, kernel)
+        out = _finished(out, bias, activation)
     return out.reshape(*x.shape[:-1], -1) if flat else out
 
 

@@ -12,16 +12,19 @@ import pytest
 
 from layerscope.compiled import (
     activations,
+    attention,
     borders,
     depthwise,
     dropout,
     epilogue,
     every_loop,
     histogram,
+    matrix_product,
     normalization,
     patches,
     pooling,
     reductions,
+    registers,
     resizing,
     rows,
     sampling,
@@ -224,6 +227,37 @@ def surrounded(generator: np.random.Generator, dtype: str) -> Arguments:
     return Arguments([x, tuple(map(int, low)), x.dtype.type(2.5), out], [3])
 
 
+def multiplied(generator: np.random.Generator, dtype: str) -> Arguments:
+    (m, n), depth = generator.integers(1, 80, 2), int(generator.choice([1, 5, 70, 300]))
+    left, right = (generator.normal(size=size) for size in ((m, depth), (depth, n)))
+    first = generator.normal(size=n + registers.WIDE).astype(dtype)
+    left = special(left / depth, generator, 0.01).astype(dtype)
+    return Arguments([left, right.astype(dtype), first, np.full((m, n), 7, dtype)], [3])
+
+
+def heads(generator: np.random.Generator, dtype: str) -> tuple[list[Any], list[Any]]:
+    """Return queries, keys and values with a scale, and the weights with what is made of them."""
+    batch, count, d, e = (int(n) for n in generator.integers(1, 5, 4))
+    queries, keys = (int(n) for n in generator.integers(1, 40, 2))
+    shapes_of = [(batch, n, count, w) for n, w in ((queries, d), (keys, d), (keys, e))]
+    given = [generator.normal(size=shape).astype(dtype) for shape in shapes_of]
+    special(given[int(generator.integers(3))], generator, 0.01)
+    made = [(batch, count, queries, keys), (batch, queries, count, e)]
+    return [*given, np.dtype(dtype).type(0.3)], [np.full(shape, 7, dtype) for shape in made]
+
+
+def attended(generator: np.random.Generator, dtype: str) -> Arguments:
+    given, made = heads(generator, dtype)
+    return Arguments([*given, *made], [4, 5])
+
+
+def attended_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
+    given, (weights, out) = heads(generator, dtype)
+    weights[...] = generator.dirichlet(np.ones(weights.shape[-1]), weights.shape[:-1])
+    grad = special(generator.normal(size=out.shape), generator, 0.01).astype(dtype)
+    return Arguments([grad, *given, weights, *map(np.empty_like, given[:3])], [6, 7, 8])
+
+
 def finished(generator: np.random.Generator, dtype: str) -> Arguments:
     (x,), (bias,), _ = columns(generator, dtype, 1, 1)
     return Arguments([x, bias], [0])
@@ -393,6 +427,8 @@ def entries(name: str) -> Callable[[np.random.Generator, str], Arguments]:
 RATES = (0.1, 1e-3)
 #: Loops with constants in single precision.
 SINGLE_ONLY = (
+    "attend",
+    "attend_gradient",
     "gelu_gradient",
     "gelu_tanh",
     "gelu_tanh_gradient",
@@ -400,6 +436,7 @@ SINGLE_ONLY = (
     "softmax_rows_gradient",
     "log_softmax_rows",
     "log_softmax_rows_gradient",
+    "multiply",
 )
 #: Loops that have a file of tests of their own.
 TRIED_ELSEWHERE = {
@@ -458,6 +495,9 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "count": (histogram.count, counted),
     "take_rows": (rows.take_rows, rows_looked_up),
     "sum_rows": (rows.sum_rows, rows_met_twice),
+    "multiply": (matrix_product.multiply, multiplied),
+    "attend": (attention.attend, attended),
+    "attend_gradient": (attention.attend_gradient, attended_gradient),
     "surround": (borders.surround, surrounded),
     "copy_columns": (rows.copy_columns, columns_copied),
     "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),

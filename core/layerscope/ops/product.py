@@ -1,0 +1,58 @@
+"""Products of two plain matrices, by whoever takes the least time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from layerscope.compiled import jit, registers, room
+from layerscope.compiled import matrix_product as loops
+from layerscope.tape import is_recording
+
+Array = Any
+
+#: With so many multiplications BLAS starts threads of its own, beside Layerscope's.
+_MANY = 2**18
+#: With less depth or fewer columns that is worth it.
+_DEEP, _WIDE = 64, 32
+_SINGLE = np.dtype(np.float32)
+
+
+def product(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """Return ``a @ b``, plus the bias if there is one.
+
+    Shapes: a (m, k), b (k, n), bias (n,).
+    """
+    if a.size * b.shape[1] > _MANY and _is_shared(a, b, bias):
+        first = np.zeros(b.shape[1] + registers.WIDE, np.float32)
+        if bias is not None:
+            first[: bias.size] = bias
+        out = room.empty((a.shape[0], b.shape[1]))
+        loops.multiply(loops.parts_of(*out.shape), a, b, first, out)
+        return out
+    out = np.matmul(a, b)
+    if bias is None:
+        return out
+    if out.dtype == bias.dtype:
+        out += bias
+        return out
+    return out + bias
+
+
+def _is_shared(a: Array, b: Array, bias: Array | None) -> bool:
+    """Tell whether the compiled loop is for such matrices.
+
+    It is not where gradients follow: those are products with transposed matrices, which take long
+    to lay out. BLAS multiplies them sooner, and threads of both at once get in each other's way.
+    """
+    return (
+        not is_recording()
+        and a.dtype == b.dtype == _SINGLE
+        and (bias is None or bias.dtype == _SINGLE)
+        and a.flags.c_contiguous
+        and b.flags.c_contiguous
+        and a.shape[1] == b.shape[0] >= _DEEP
+        and b.shape[1] >= _WIDE
+        and jit.ENABLED
+    )
