@@ -15,7 +15,7 @@ from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import reshape
 from layerscope.ops.nn import relu, sigmoid, softmax
 from layerscope.ops.operation import Operation, operation
-from layerscope.ops.product import product
+from layerscope.ops.product import is_shared, product, shared_product
 from layerscope.ops.reductions import sum as sum_over
 from layerscope.tensor import Shape
 
@@ -46,11 +46,10 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     flat = x.ndim > 2 and x.size > 0
     # One large product instead of a batch of small ones.
     rows = x.reshape(-1, x.shape[-1]) if flat else x
-    if activation is None and rows.ndim == 2:
-        out = product(rows, kernel, bias)
+    if activation is None and is_shared(rows, kernel, bias):
+        out = shared_product(rows, kernel, bias)
     else:
-        out = product(rows, kernel) if rows.ndim == 2 else np.matmul(rows, kernel)
-        out = _finished(out, bias, activation)
+        out = _finished(product(rows, kernel), bias, activation)
     return out.reshape(*x.shape[:-1], -1) if flat else out
 
 

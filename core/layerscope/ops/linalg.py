@@ -22,7 +22,7 @@ _LETTERS = string.ascii_letters
 @operation(shapes.matmul, inputs=2)
 def matmul(x1: Array, x2: Array) -> Array:
     """Matrix product over the last two axes, leading axes broadcast."""
-    return product(x1, x2) if x1.ndim == x2.ndim == 2 else np.matmul(x1, x2)
+    return product(x1, x2)
 
 
 def _are_matrices(a: Array, b: Array) -> bool:

@@ -19,35 +19,34 @@ _DEEP, _WIDE = 64, 32
 _SINGLE = np.dtype(np.float32)
 
 
-def product(a: Array, b: Array, bias: Array | None = None) -> Array:
-    """Return ``a @ b``, plus the bias if there is one.
+def product(a: Array, b: Array) -> Array:
+    """Return ``a @ b``, of any arrays that have one."""
+    return shared_product(a, b) if is_shared(a, b) else np.matmul(a, b)
+
+
+def shared_product(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """Return ``a @ b``, plus the bias if there is one, where that `is_shared`.
 
     Shapes: a (m, k), b (k, n), bias (n,).
     """
-    if a.size * b.shape[1] > _MANY and _is_shared(a, b, bias):
-        first = np.zeros(b.shape[1] + registers.WIDE, np.float32)
-        if bias is not None:
-            first[: bias.size] = bias
-        out = room.empty((a.shape[0], b.shape[1]))
-        loops.multiply(loops.parts_of(*out.shape), a, b, first, out)
-        return out
-    out = np.matmul(a, b)
-    if bias is None:
-        return out
-    if out.dtype == bias.dtype:
-        out += bias
-        return out
-    return out + bias
+    first = np.zeros(b.shape[1] + registers.WIDE, np.float32)
+    if bias is not None:
+        first[: bias.size] = bias
+    out = room.empty((a.shape[0], b.shape[1]))
+    loops.multiply(loops.parts_of(*out.shape), a, b, first, out)
+    return out
 
 
-def _is_shared(a: Array, b: Array, bias: Array | None) -> bool:
+def is_shared(a: Array, b: Array, bias: Array | None = None) -> bool:
     """Tell whether the compiled loop is for such matrices.
 
     It is not where gradients follow: those are products with transposed matrices, which take long
     to lay out. BLAS multiplies them sooner, and threads of both at once get in each other's way.
     """
     return (
-        not is_recording()
+        a.ndim == b.ndim == 2
+        and a.size * b.shape[1] > _MANY
+        and not is_recording()
         and a.dtype == b.dtype == _SINGLE
         and (bias is None or bias.dtype == _SINGLE)
         and a.flags.c_contiguous
