@@ -459,6 +459,8 @@ def _kernel_gradient(
     rows, runs, steps, stride = _gradient_tables(windows, batch, channels, groups, each)
     columns, inputs = filters // groups, 1 if each else channels // groups
     parts = min(batch * found.multiplications // _PART, batch * found.lines[1], 16)
+    # Two threads are to have equally many.
+    parts -= parts % 2 if parts > 1 else 0
     sums = np.empty(
         (max(parts, 1), groups, len(rows), compiled_products.panel_columns(columns)), np.float32
     )
