@@ -18,14 +18,23 @@ def _at(builder: Any, address: Any) -> Any:
 
 
 @intrinsic
-def add_one(context: Any, address: Any) -> Any:
-    """Add one to the 64-bit word at an address, and return what it was."""
+def add(context: Any, address: Any, number: Any) -> Any:
+    """Add a number to the 64-bit word at an address, and return what it was."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        one = ir.Constant(_WORD, 1)
-        return builder.atomic_rmw("add", _at(builder, arguments[0]), one, "seq_cst")
+        return builder.atomic_rmw("add", _at(builder, arguments[0]), arguments[1], "seq_cst")
 
-    return types.int64(types.int64), generate
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def exchange(context: Any, address: Any, number: Any) -> Any:
+    """Replace the 64-bit word at an address by a number, and return what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("xchg", _at(builder, arguments[0]), arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
 
 
 @intrinsic

@@ -17,15 +17,18 @@ Numba's own parallel loops keep their threads spinning for milliseconds, beside 
 after a matrix product then waits for the scheduler's next slice. Here a thread that finds no
 work watches for it for some microseconds, then sleeps; and a loop never waits for a thread that
 has not started, only for tasks under way.
+
+With its first task the caller writes to the board how to call the loop, offers seats and rings a
+bell. Helpers that watch take the seats that are left, and call the loop; with its last task the
+caller takes the seats away, and waits for those who have one.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -42,26 +45,33 @@ from layerscope.compiled.jit import (
 )
 from layerscope.config import num_threads
 
-add_one: Any = None
+add: Any = None
+exchange: Any = None
 read: Any = None
 give_way: Any = None
+hand_over: Any = None
+take_over: Any = None
 whole_vectors: Any = None
 if ENABLED:
-    from layerscope.compiled import atomic, width
+    from layerscope.compiled import atomic, handing_over, width
 
-    add_one, read, give_way = atomic.add_one, atomic.read, atomic.give_way
+    add, exchange, read, give_way = atomic.add, atomic.exchange, atomic.read, atomic.give_way
+    hand_over, take_over = handing_over.hand_over, handing_over.take_over
     whole_vectors = width.whole_vectors
 
 #: Offsets of a board's words, each on a cache line of its own: how many tasks were claimed, how
-#: many of them by helpers, how many threads have left, and the bell that tells watching threads of
-#: new tasks.
-_CLAIMED, _FROM_END, _LEFT, _BELL = 0, 64, 128, 192
+#: many of them by helpers, the seats left, how many helpers have left and how many failed, the
+#: bell, how many seats to offer, and how to call the loop.
+_CLAIMED, _FROM_END, _SEATS, _LEFT, _FAILED, _BELL, _OFFERED, _LOOP = range(0, 512, 64)
+_WORDS = 64
 #: Added to a board's address, which is even, in helpers.
 _HELPER = 1
+#: Fewer seats than anybody can take: there are none.
+_NO_SEATS = -(1 << 40)
 
 #: How often a thread looks at a word before it falls asleep, in some 150 microseconds, and before
 #: it lets another have its core: BLAS's threads watch for work in the same way.
-_PATIENCE, _LOOKS = 150_000, 1024
+_PATIENCE, _LOOKS = 400_000, 1024
 
 
 @native(inline="always")
@@ -73,51 +83,61 @@ def claim(board: int, task: int, tasks: int) -> int:
     whole_vectors()
     if board & _HELPER:
         board -= _HELPER
-        if add_one(board + _CLAIMED) >= tasks:
+        if add(board + _CLAIMED, 1) >= tasks:
             return -1
-        return tasks - 1 - add_one(board + _FROM_END)
-    claimed = add_one(board + _CLAIMED)
-    if claimed == 0:
-        # The interpreter is free from here on: a thread that hears the bell starts at once.
-        add_one(board + _BELL)
-    return task + 1 if claimed < tasks else -1
+        return tasks - 1 - add(board + _FROM_END, 1)
+    if task < 0:
+        hand_over(board + _LOOP)
+        exchange(board + _SEATS, read(board + _OFFERED))
+        add(board + _BELL, 1)
+    if add(board + _CLAIMED, 1) < tasks:
+        return task + 1
+    close(board)
+    return -1
 
 
 @native()
-def _watch(word: int, known: int, patience: int) -> int:
-    """Wait until a word shows another number than the one known; return what it shows."""
-    for look in range(patience):
-        if read(word) != known:
-            break
+def close(board: int) -> None:
+    """Take away the seats that are left, and wait for those who have one to leave."""
+    left = exchange(board + _SEATS, _NO_SEATS)
+    # Who came too late for a seat took one all the same.
+    offered = left > _NO_SEATS // 2
+    taken, look = read(board + _OFFERED) - max(left, 0), 0
+    while offered and read(board + _LEFT) < taken:
+        look += 1
         if look % _LOOKS == 0:
             give_way()
-    return read(word)
 
 
 @native()
-def _leave_and_watch(left: int, bell: int, known: int, patience: int) -> int:
-    """Count one more thread that has left, and watch the bell.
-
-    The caller goes on at once and wants the interpreter back, which a thread that came back from
-    here before would be waiting for just then, and so be late for the next loop.
-    """
-    add_one(left)
-    return _watch(bell, known, patience)
+def _serve(board: int, heard: int, patience: int) -> int:
+    """Help with loop after loop; return the bell heard last when none has rung for long."""
+    look = 0
+    while look < patience:
+        rung = read(board + _BELL)
+        if rung != heard:
+            look, heard = 0, rung
+            if add(board + _SEATS, -1) > 0:
+                if take_over(board + _LOOP, board + _HELPER):
+                    add(board + _FAILED, 1)
+                add(board + _LEFT, 1)
+        look += 1
+        if look % _LOOKS == 0:
+            give_way()
+    return heard
 
 
 class Team:
     """Threads that help the calling one with the tasks of a loop, one loop at a time."""
 
     def __init__(self) -> None:
-        self._board = np.zeros(32, np.int64)
+        self._board = np.zeros(_WORDS, np.int64)
+        self._board[_SEATS // 8] = _NO_SEATS
         self._address = int(self._board.ctypes.data)
         self._free = threading.Lock()
         self._helpers = 0
-        # Lists, because appending to and popping from one cannot be interrupted.
-        self._invitations: list[tuple[Callable[..., Any], int, tuple[Any, ...]]] = []
+        # A list, because appending to and popping from one cannot be interrupted.
         self._asleep: list[SimpleQueue[None]] = []
-        self._errors: list[Exception] = []
-        self._dissolved = False
 
     def run(
         self, loop: Callable[..., Any], tasks: int, arguments: tuple[Any, ...], threads: int
@@ -125,106 +145,51 @@ class Team:
         """Run ``loop(board, tasks, *arguments)`` on at most `threads` threads.
 
         A team at work for another thread is not waited for: the caller does all tasks.
+
+        Raises
+        ------
+        MemoryError
+            If a helper could not finish its tasks.
         """
         if not self._free.acquire(blocking=False):
             loop(0, tasks, *arguments)
             return
         try:
-            invited = min(threads, tasks) - 1
-            self._invite(invited, (loop, tasks, arguments))
+            self._prepare(min(threads, tasks) - 1)
             loop(self._address, tasks, *arguments)
-            self._wait_for(invited - self._withdraw())
-        except BaseException:
-            # Whoever interrupts the caller does not stop helpers: nobody else may use their board.
-            self._board[_CLAIMED // 8] = tasks
-            self._dissolve()
-            raise
-        errors, self._errors = self._errors, []
-        self._free.release()
-        if errors:
-            raise errors[0]
+            failed = self._board[_FAILED // 8]
+        finally:
+            # A loop that ended early, or with an interrupt, may still have helpers.
+            close(self._address)
+            self._free.release()
+        if failed:
+            raise MemoryError("A thread that helped with a loop could not finish its tasks.")
 
-    def _invite(self, count: int, invitation: tuple[Callable[..., Any], int, Any]) -> None:
-        while self._helpers < count:
+    def _prepare(self, seats: int) -> None:
+        while self._helpers < seats:
             self._helpers += 1
             name = f"layerscope-{self._helpers}"
             threading.Thread(target=self._help, name=name, daemon=True).start()
-        for word in (_CLAIMED, _FROM_END, _LEFT):
+        for word in (_CLAIMED, _FROM_END, _LEFT, _FAILED):
             self._board[word // 8] = 0
-        self._invitations.extend([invitation] * count)
-        for _ in range(min(count, len(self._asleep))):
-            self._asleep.pop().put(None)
-
-    def _withdraw(self) -> int:
-        """Take back the invitations that nobody followed; return how many."""
-        withdrawn = 0
-        try:
-            while True:
-                self._invitations.pop()
-                withdrawn += 1
-        except IndexError:
-            return withdrawn
-
-    def _wait_for(self, threads: int) -> None:
-        left = 0
-        while left < threads:
-            left = _watch(self._address + _LEFT, left, _PATIENCE)
+        self._board[_OFFERED // 8] = seats
+        for _ in range(min(seats, len(self._asleep))):
+            # In this order an interrupt wakes one twice, and forgets none.
+            self._asleep[-1].put(None)
+            self._asleep.pop()
 
     def _help(self) -> None:
         call: SimpleQueue[None] = SimpleQueue()
-        left, bell = self._address + _LEFT, self._address + _BELL
-        heard, helped = 0, False
-        while not self._dissolved:
-            if helped:
-                rung = _leave_and_watch(left, bell, heard, _PATIENCE)
-            else:
-                rung = _watch(bell, heard, _PATIENCE)
-            helped = False
-            if rung == heard:
-                self._sleep(call)
+        heard = 0
+        while True:
+            heard = _serve(self._address, heard, _PATIENCE)
+            self._asleep.append(call)
+            if self._board[_BELL // 8] == heard:
+                call.get()
                 continue
-            heard = rung
-            try:
-                invitation = self._invitations.pop()
-            except IndexError:
-                continue
-            self._follow(*invitation)
-            # Arrays must not live on until the next call.
-            del invitation
-            helped = True
-
-    def _follow(self, loop: Callable[..., Any], tasks: int, arguments: tuple[Any, ...]) -> None:
-        # Whether there is machine code is found out by the caller, who takes the first task, or
-        # all of them if NumPy has to answer.
-        while not (begun := self._board[_CLAIMED // 8]):
-            if not _watch(self._address + _CLAIMED, 0, _PATIENCE):
-                time.sleep(1e-3)
-        if begun >= tasks:
-            return
-        try:
-            loop(self._address + _HELPER, tasks, *arguments)
-        except Exception as error:
-            self._errors.append(error)
-            self._board[_CLAIMED // 8] = tasks
-
-    def _dissolve(self) -> None:
-        """Let helpers end, and the next loop find another team."""
-        _found_anew()
-        self._dissolved = True
-        self._withdraw()
-        for call in self._asleep:
-            call.put(None)
-
-    def _sleep(self, call: SimpleQueue[None]) -> None:
-        self._asleep.append(call)
-        if self._invitations or self._dissolved:
-            try:
+            # It rang while this thread waited for the interpreter.
+            with suppress(ValueError):
                 self._asleep.remove(call)
-            except ValueError:
-                pass  # Called in between.
-            else:
-                return
-        call.get()
 
 
 _team = Team()
@@ -248,7 +213,7 @@ def _threads() -> int:
     """Return how many threads share a loop: one, as long as a team cannot be called together."""
     global _ready
     if not _ready:
-        _ready = is_ready(_watch, 0, 0, 0) and is_ready(_leave_and_watch, 0, 0, 0, 0)
+        _ready = is_ready(_serve, 0, 0, 0) and is_ready(close, 0)
     return num_threads() if _ready else 1
 
 
@@ -281,9 +246,7 @@ def is_shared_loop_ready(loop: Any, *arguments: Any) -> bool:
 
 
 def _answer_alone(reference: Callable[..., Any], board: int, tasks: int, *arguments: Any) -> None:
-    """Do all tasks of a board that nobody has begun with."""
-    if board:
-        ctypes.c_int64.from_address((board & -2) + _CLAIMED).value = tasks
+    """Do all tasks: nobody is asked to help."""
     reference(*arguments)
 
 
