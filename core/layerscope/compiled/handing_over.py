@@ -30,7 +30,7 @@ def hand_over(context: Any, place: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         function = builder.function
         # The first two are where to write the result and the error.
-        given = list(function.args)[2:]
+        given = _without_owners(list(function.args)[2:])
         kept = _memory(builder.module, f"{function.name}.given", [one.type for one in given])
         for index, value in enumerate(given):
             builder.store(value, builder.gep(kept, [_CODE(0), _CODE(index)]))
@@ -43,9 +43,24 @@ def hand_over(context: Any, place: Any) -> Any:
     return types.void(types.int64), generate
 
 
+def _without_owners(values: list[Any]) -> list[Any]:
+    """Return the parts of arguments without those that say who owns an array's memory.
+
+    Threads that counted references to the same owner would wait for each other all the time. Of an
+    array there are its owner, the object it was, two numbers, its memory, lengths and strides.
+    """
+    array = [_BYTE.as_pointer(), _BYTE.as_pointer(), _WORD, _WORD]
+    found = list(values)
+    for index in range(len(values) - len(array)):
+        kinds = [one.type for one in values[index : index + len(array) + 1]]
+        if kinds[:-1] == array and isinstance(kinds[-1], ir.PointerType):
+            found[index : index + 2] = [ir.Constant(array[0], None)] * 2
+    return found
+
+
 def _memory(module: Any, name: str, kinds: list[Any]) -> Any:
     if name not in module.globals:
-        memory = ir.GlobalVariable(module, ir.LiteralStructType(kinds), name)
+        memory: Any = ir.GlobalVariable(module, ir.LiteralStructType(kinds), name)
         memory.linkage = "internal"
         memory.initializer = ir.Constant(memory.value_type, None)
     return module.globals[name]
@@ -66,7 +81,8 @@ def _caller(module: Any, function: Any, kept: Any) -> Any:
         for index in range(len(function.args) - 2)
     ]
     rest = [builder.bitcast(_empty(builder), function.args[index].type) for index in range(2)]
-    builder.ret(builder.call(function, [*rest, first, *values[1:]]))
+    # A second copy of the function would only be more to load.
+    builder.ret(builder.call(function, [*rest, first, *values[1:]], attrs=("noinline",)))
     return caller
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 #: With so many entries a loop is worth calling where NumPy does the same.
 LARGE = 1 << 16
-#: Fewer entries take longer to share than to do: a thread that has just helped keeps the core busy
-#: on which BLAS wants to go on.
-_WORTH_SHARING = 1 << 19
+#: Fewer entries hardly take longer alone, and leave the other cores to others.
+_WORTH_SHARING = 1 << 17
 #: So many entries take no longer one by one.
 _SHORT = 2000
 #: Entries of a task: the longer it is, the better memory is read ahead.
