@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled import room
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.tasks import tasks_of
 from layerscope.compiled.team import claim, shared
@@ -79,7 +78,7 @@ class Mapped:
     def __call__(self, x: Any, *parameters: float) -> Any:
         if type(x) is not np.ndarray or x.dtype != _SINGLE:
             return self.formula(x, *parameters)
-        out = room.empty(x.shape)
+        out = np.empty(x.shape, _SINGLE)
         given = tuple(map(np.float32, parameters))
         self.loop(tasks_of(x.size), _contiguous(x), out.reshape(-1), given)
         return out
@@ -125,7 +124,7 @@ class MappedPair:
     def __call__(self, a: np.ndarray, b: np.ndarray, *parameters: float) -> np.ndarray:
         if a.dtype != _SINGLE or b.dtype != _SINGLE or a.shape != b.shape:
             return self.formula(a, b, *parameters)
-        out = room.empty(a.shape)
+        out = np.empty(a.shape, _SINGLE)
         given = tuple(map(np.float32, parameters))
         self.loop(tasks_of(a.size), _contiguous(a), _contiguous(b), out.reshape(-1), given)
         return out

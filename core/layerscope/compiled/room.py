@@ -31,6 +31,5 @@ def zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
 
 def _in_line(make: Any, shape: tuple[int, ...], dtype: Any, size: int) -> np.ndarray:
     room = make(size + _LINE, np.uint8)
-    address, _ = room.__array_interface__["data"]
-    begin = -address % _LINE
-    return room[begin : begin + size].view(dtype).reshape(shape)
+    begin = -room.__array_interface__["data"][0] % _LINE
+    return np.ndarray(shape, dtype, room, begin)

@@ -332,7 +332,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         entered = SCOPE.set((*scope, self))
         token = _TRAINING.set(training)
         if not scope:
-            for layer in self._flatten_layers():
+            for layer in self._flatten_layers() if self._tracked else (self,):
                 if layer._losses:
                     layer._losses.clear()
         try:
