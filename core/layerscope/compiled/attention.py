@@ -18,6 +18,8 @@ from layerscope.compiled.softmax import largest_of
 from layerscope.compiled.team import claim, shared
 
 _F = np.float32
+#: Queries whose scores are computed together, for them to stay near the processor.
+_TOGETHER = 64
 #: What may be done to sums.
 _SUMS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc"}}
 
@@ -29,11 +31,11 @@ def _whole(rows: int) -> int:
 
 
 @native()
-def _beginnings(rows: int, length: int, last: int) -> np.ndarray:
-    """Return where rows of a length begin, for whole blocks; `last` is where surplus ones do."""
+def _beginnings(rows: int, length: int) -> np.ndarray:
+    """Return where rows of a length begin, for whole blocks; surplus ones are the last again."""
     found = np.empty(_whole(rows), np.int64)
     for row in range(len(found)):
-        found[row] = min(row, last) * length
+        found[row] = min(row, rows - 1) * length
     return found
 
 
@@ -55,12 +57,14 @@ def _pack(panels: np.ndarray, matrix: np.ndarray, factor: Any) -> None:
 
 
 @native()
-def _copy_rows(block: np.ndarray, out: np.ndarray) -> None:
-    """Copy the first columns of a block's rows."""
-    for i in range(out.shape[0]):
-        row, result = block[i], out[i]
-        for c in range(result.size):
-            result[c] = row[c]
+def _put_rows(memory: np.ndarray, out: np.ndarray, added: bool) -> None:
+    """Copy the first columns of rows to `out`, or add them."""
+    rows, columns = out.shape
+    wide = panel_columns(columns)
+    for i in range(rows):
+        row, result = memory[i * wide : i * wide + columns], out[i]
+        for c in range(columns):
+            result[c] = result[c] + row[c] if added else row[c]
 
 
 def _attend_reference(
@@ -73,9 +77,11 @@ def _attend_reference(
 ) -> None:
     scores = np.einsum("bqhd,bkhd->bhqk", query, key * scale)
     with np.errstate(invalid="ignore"):
-        np.exp(scores - scores.max(-1, keepdims=True), out=weights)
-    weights /= weights.sum(-1, keepdims=True)
-    np.einsum("bhqk,bkhe->bqhe", weights, value, out=out)
+        shares = np.exp(scores - scores.max(-1, keepdims=True))
+    shares /= shares.sum(-1, keepdims=True)
+    if weights.size:
+        weights[...] = shares
+    np.einsum("bhqk,bkhe->bqhe", shares, value, out=out)
 
 
 @shared(_attend_reference, **_SUMS)
@@ -92,46 +98,49 @@ def attend(
     """``softmax(scale * query @ key.T) @ value`` for each sample and head, and the weights.
 
     Shapes: query (b, q, h, d), key (b, k, h, d), value (b, k, h, e), all C-contiguous; weights (b,
-    h, q, k) and out (b, q, h, e), written.
+    h, q, k), or empty if nobody wants them, and out (b, q, h, e), written.
     """
     _, queries, heads, features = query.shape
     keys, values = value.shape[1], value.shape[3]
-    wide, wide_out = panel_columns(keys), panel_columns(values)
-    rows = _beginnings(queries, heads * features, queries - 1)
-    weight_rows = _beginnings(queries, wide, queries - 1)
-    places, places_out = (
-        _beginnings(queries, wide, len(rows)),
-        _beginnings(queries, wide_out, len(rows)),
-    )
-    panels = aligned(max(features * wide, keys * wide_out))
-    memory, memory_out = aligned(len(rows) * wide), aligned(len(rows) * wide_out)
-    scores, means = memory.reshape(len(rows), wide), memory_out.reshape(len(rows), wide_out)
+    wide, wide_out, together = panel_columns(keys), panel_columns(values), min(queries, _TOGETHER)
+    places, places_out = wide * np.arange(_whole(together)), wide_out * np.arange(_whole(together))
+    for_scores, for_means = aligned(features * wide), aligned(keys * wide_out)
+    scores, means = aligned(len(places) * wide), aligned(len(places) * wide_out)
     bits, given = scores.view(np.int32), query.reshape(-1)
     pieces = len(query) * heads
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
             b, h = piece // heads, piece % heads
-            _pack(panels, key[b, :, h].T, scale)
-            begin = (b * queries * heads + h) * features
-            multiply_rows(given, begin, rows, queries, features, panels, 0, keys, memory, 0, places)
-            for i in range(queries):
-                row, share = scores[i, :keys], weights[b, h, i]
-                largest = largest_of(bits[i, :keys])
-                total = _F(0)
-                for j in range(row.size):
-                    power = vm.exp(row[j] - largest)
-                    row[j] = power
-                    total += power
-                factor = _F(1) / total
-                for j in range(row.size):
-                    row[j] *= factor
-                    share[j] = row[j]
-            _pack(panels, value[b, :, h], _F(1))
-            multiply_rows(
-                memory, 0, weight_rows, queries, keys, panels, 0, values, memory_out, 0, places_out
-            )
-            _copy_rows(means, out[b, :, h])
+            _pack(for_scores, key[b, :, h].T, scale)
+            _pack(for_means, value[b, :, h], _F(1))
+            for first in range(0, queries, together):
+                count = min(together, queries - first)
+                begin = ((b * queries + first) * heads + h) * features
+                rows = _beginnings(count, heads * features)
+                multiply_rows(
+                    given, begin, rows, count, features, for_scores, 0, keys, scores, 0, places
+                )
+                for i in range(count):
+                    row = scores[i * wide : i * wide + keys]
+                    largest = largest_of(bits[i * wide : i * wide + keys])
+                    total = _F(0)
+                    for j in range(keys):
+                        power = vm.exp(row[j] - largest)
+                        row[j] = power
+                        total += power
+                    factor = _F(1) / total
+                    for j in range(keys):
+                        row[j] *= factor
+                    if weights.size:
+                        share = weights[b, h, first + i]
+                        for j in range(keys):
+                            share[j] = row[j]
+                rows = _beginnings(count, wide)
+                multiply_rows(
+                    scores, 0, rows, count, keys, for_means, 0, values, means, 0, places_out
+                )
+                _put_rows(means, out[b, first : first + count, h], False)
         task = claim(board, task, tasks)
 
 
@@ -175,60 +184,52 @@ def attend_gradient(
     """
     _, queries, heads, features = query.shape
     keys, values = value.shape[1], value.shape[3]
-    wide, widest = panel_columns(keys), max(panel_columns(features), panel_columns(values))
-    grad_rows = _beginnings(queries, heads * values, queries - 1)
-    places = _beginnings(queries, wide, len(grad_rows))
-    by_query = _beginnings(queries, wide, queries - 1)
-    by_key = _beginnings(keys, queries, keys - 1)
-    places_query = _beginnings(queries, panel_columns(features), len(grad_rows))
-    places_key = _beginnings(keys, panel_columns(features), len(by_key))
-    places_value = _beginnings(keys, panel_columns(values), len(by_key))
-    deepest = max(queries, keys)
-    panels = aligned(max(values * wide, deepest * widest))
-    memory, turned = aligned(len(grad_rows) * wide), aligned(keys * queries)
-    memory_out = aligned(max(len(grad_rows), len(by_key)) * widest)
-    slopes, columns = memory.reshape(len(grad_rows), wide), turned.reshape(keys, queries)
-    given = grad.reshape(-1)
+    wide, wide_in, wide_out = panel_columns(keys), panel_columns(features), panel_columns(values)
+    widest, together = max(wide_in, wide_out), min(queries, _TOGETHER)
+    count_all = max(_whole(together), _whole(keys))
+    places, by_key = wide * np.arange(count_all), _beginnings(keys, 1)
+    places_in, places_out = wide_in * np.arange(count_all), wide_out * np.arange(count_all)
+    by_value, by_feature = aligned(values * wide), aligned(keys * wide_in)
+    panels, sums = aligned(together * widest), aligned(count_all * widest)
+    slopes = aligned(_whole(together) * wide)
+    given, shares = grad.reshape(-1), weights.reshape(-1)
     pieces = len(query) * heads
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
             b, h = piece // heads, piece % heads
-            for i in range(queries):
-                for j in range(keys):
-                    columns[j, i] = weights[b, h, i, j]
-            _pack(panels, grad[b, :, h], _F(1))
-            multiply_rows(
-                turned, 0, by_key, keys, queries, panels, 0, values, memory_out, 0, places_value
-            )
-            _copy_rows(_matrix(memory_out, keys, panel_columns(values)), grad_value[b, :, h])
-            _pack(panels, value[b, :, h].T, _F(1))
-            begin = (b * queries * heads + h) * values
-            multiply_rows(
-                given, begin, grad_rows, queries, values, panels, 0, keys, memory, 0, places
-            )
-            for i in range(queries):
-                row, share = slopes[i, :keys], weights[b, h, i]
-                total = _F(0)
-                for j in range(row.size):
-                    total += row[j] * share[j]
-                for j in range(row.size):
-                    row[j] = scale * (share[j] * (row[j] - total))
-                for j in range(row.size):
-                    columns[j, i] = row[j]
-            _pack(panels, key[b, :, h], _F(1))
-            multiply_rows(
-                memory, 0, by_query, queries, keys, panels, 0, features, memory_out, 0, places_query
-            )
-            _copy_rows(_matrix(memory_out, queries, panel_columns(features)), grad_query[b, :, h])
-            _pack(panels, query[b, :, h], _F(1))
-            multiply_rows(
-                turned, 0, by_key, keys, queries, panels, 0, features, memory_out, 0, places_key
-            )
-            _copy_rows(_matrix(memory_out, keys, panel_columns(features)), grad_key[b, :, h])
+            _pack(by_value, value[b, :, h].T, _F(1))
+            _pack(by_feature, key[b, :, h], _F(1))
+            for first in range(0, queries, together):
+                count, later = min(together, queries - first), first > 0
+                end = first + count
+                share_begin = (piece * queries + first) * keys
+                _pack(panels, grad[b, first:end, h], _F(1))
+                multiply_rows(
+                    shares, share_begin, by_key, keys, count, panels, 0, values, sums, 0,
+                    places_out, keys,
+                )  # fmt: skip
+                _put_rows(sums, grad_value[b, :, h], later)
+                begin = ((b * queries + first) * heads + h) * values
+                rows = _beginnings(count, heads * values)
+                multiply_rows(
+                    given, begin, rows, count, values, by_value, 0, keys, slopes, 0, places
+                )
+                for i in range(count):
+                    row, share = slopes[i * wide : i * wide + keys], weights[b, h, first + i]
+                    total = _F(0)
+                    for j in range(keys):
+                        total += row[j] * share[j]
+                    for j in range(keys):
+                        row[j] = scale * (share[j] * (row[j] - total))
+                rows = _beginnings(count, wide)
+                multiply_rows(
+                    slopes, 0, rows, count, keys, by_feature, 0, features, sums, 0, places_in
+                )
+                _put_rows(sums, grad_query[b, first:end, h], False)
+                _pack(panels, query[b, first:end, h], _F(1))
+                multiply_rows(
+                    slopes, 0, by_key, keys, count, panels, 0, features, sums, 0, places_in, wide
+                )
+                _put_rows(sums, grad_key[b, :, h], later)
         task = claim(board, task, tasks)
-
-
-@native()
-def _matrix(memory: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    return memory[: rows * columns].reshape(rows, columns)

@@ -75,11 +75,13 @@ def multiply_rows(
     out: np.ndarray,
     out_start: int,
     places: np.ndarray,
+    step: int = 1,
 ) -> int:
     """Multiply rows of `x` with the panels of a matrix (depth, columns); return where they end.
 
-    Row m begins in `x` at ``start + rows[m]``, the product's in `out` at ``out_start + places[m]``.
-    There must be room for a multiple of `ROWS` rows, and for whole panels. Arrays are flat.
+    Row m begins in `x` at ``start + rows[m]``, its entries are `step` apart; the product's begins
+    in `out` at ``out_start + places[m]``. There must be room for a multiple of `ROWS` rows, and
+    for whole panels. Arrays are flat.
     """
     whole, zeros = np.zeros(1, np.int64), np.zeros(WIDE, np.float32)
     for column in range(0, columns, WIDE):
@@ -88,7 +90,7 @@ def multiply_rows(
             steps = min(_DEPTH, depth - done)
             for row in range(0, count, ROWS):
                 multiply_block(
-                    x, start + done, rows, row, whole, 0, 1, steps, 1,
+                    x, start + done * step, rows, row, whole, 0, 1, steps, step,
                     panels, panel + done * width, width,
                     zeros, 0, out, out_start + column, places, done > 0, False,
                 )  # fmt: skip

@@ -20,8 +20,8 @@ from layerscope.tensor import Shape
 
 Array = Any
 
-#: Scores of a head for which a thread has room, and multiplications worth sharing.
-_MANY, _SHARED = 2**18, 2**19
+#: Multiplications worth sharing.
+_SHARED = 2**19
 #: Score of a key that must not be seen: vanishes beside any other, and stays finite.
 _UNSEEN = -1e30
 
@@ -51,7 +51,9 @@ def _shape(query: Shape, key: Shape, value: Shape, **_: Any) -> Shape:
 @operation(_shape, inputs=3)
 def attend(query: Array, key: Array, value: Array, scale: float, mask: Any = None) -> Array:
     """``softmax(scale * q @ k.T) @ v`` for each head, at once; `mask` as the scores."""
-    return _attend_saving(query, key, value, scale, mask)[0]
+    if mask is None and _head_by_head(query, key, value):
+        return _attended(query, key, value, scale, np.empty((0, 0, 0, 0), np.float32))
+    return _means(_weights(query, key, scale, mask), value)
 
 
 @attend.saving
@@ -59,22 +61,15 @@ def _attend_saving(
     query: Array, key: Array, value: Array, scale: float, mask: Any = None
 ) -> tuple[Array, Array]:
     if mask is None and _head_by_head(query, key, value):
-        return _attended(query, key, value, scale)
+        weights = room.empty((len(query), query.shape[2], query.shape[1], key.shape[1]))
+        return _attended(query, key, value, scale, weights), weights
     weights = _weights(query, key, scale, mask)
     return _means(weights, value), weights
 
 
 def _head_by_head(*arrays: Array) -> bool:
-    """Tell whether the compiled loop is for such queries, keys, values and what is made of them.
-
-    With many places BLAS multiplies as fast, and takes less memory.
-    """
-    queries, keys = arrays[0].shape[1], arrays[1].shape[1]
-    return (
-        jit.ENABLED
-        and queries * keys <= _MANY
-        and all(array.dtype == np.float32 and array.size for array in arrays)
-    )
+    """Tell whether the compiled loop is for such arrays."""
+    return jit.ENABLED and all(array.dtype == np.float32 and array.size for array in arrays)
 
 
 def _tasks(query: Array, value: Array) -> int:
@@ -84,14 +79,12 @@ def _tasks(query: Array, value: Array) -> int:
     return min(batch * heads, 64) if shared else 1
 
 
-def _attended(query: Array, key: Array, value: Array, scale: float) -> tuple[Array, Array]:
-    """Return the means of the values, and the weights."""
-    batch, queries, heads, _ = query.shape
-    weights = room.empty((batch, heads, queries, key.shape[1]))
+def _attended(query: Array, key: Array, value: Array, scale: float, weights: Array) -> Array:
+    """Return the means of the values; the weights are written, unless there is no room for any."""
     out = room.empty((*query.shape[:3], value.shape[3]))
     given = (np.ascontiguousarray(one) for one in (query, key, value))
     loops.attend(_tasks(query, value), *given, np.float32(scale), weights, out)
-    return out, weights
+    return out
 
 
 def _weights(

@@ -238,7 +238,7 @@ def multiplied(generator: np.random.Generator, dtype: str) -> Arguments:
 def heads(generator: np.random.Generator, dtype: str) -> tuple[list[Any], list[Any]]:
     """Return queries, keys and values with a scale, and the weights with what is made of them."""
     batch, count, d, e = (int(n) for n in generator.integers(1, 5, 4))
-    queries, keys = (int(n) for n in generator.integers(1, 40, 2))
+    queries, keys = (int(n) for n in generator.choice([1, 7, 33, 140], 2))
     shapes_of = [(batch, n, count, w) for n, w in ((queries, d), (keys, d), (keys, e))]
     given = [generator.normal(size=shape).astype(dtype) for shape in shapes_of]
     special(given[int(generator.integers(3))], generator, 0.01)
@@ -247,8 +247,9 @@ def heads(generator: np.random.Generator, dtype: str) -> tuple[list[Any], list[A
 
 
 def attended(generator: np.random.Generator, dtype: str) -> Arguments:
-    given, made = heads(generator, dtype)
-    return Arguments([*given, *made], [4, 5])
+    given, (weights, out) = heads(generator, dtype)
+    wanted = generator.random() < 0.7
+    return Arguments([*given, weights if wanted else weights[:0, :0], out], [4, 5])
 
 
 def attended_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
