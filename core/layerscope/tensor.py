@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import room
 from layerscope.config import floatx, name_of
 from layerscope.tape import is_recording
 
@@ -239,6 +240,7 @@ class Variable(Operators):
         self.value: np.ndarray = np.array(value, dtype=dtype, order="C")
         if dtype is None and self.value.dtype == np.float64 and not hasattr(value, "dtype"):
             self.value = self.value.astype(floatx())
+        self.value = room.in_line(self.value)
         self.trainable = trainable
         self.name = name
         self.regularizer = regularizer

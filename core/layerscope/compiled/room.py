@@ -24,6 +24,15 @@ def empty_like(x: np.ndarray) -> np.ndarray:
     return empty(x.shape, x.dtype)
 
 
+def in_line(x: np.ndarray) -> np.ndarray:
+    """Return `x`, or a copy of it that begins with a cache line if it is large."""
+    if x.nbytes < _MANY or x.dtype.kind not in "fiub":
+        return x
+    copy = empty_like(x)
+    copy[...] = x
+    return copy
+
+
 def zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
     """Return zeros."""
     return _in_line(np.zeros, shape, dtype, math.prod(shape) * np.dtype(dtype).itemsize)

@@ -66,7 +66,7 @@ class _State:
     input_spec: Any
     _losses: list[Any]
     _building: int
-    #: Of the last inputs: whether they came as one list, type and shape of each, and the masks
+    #: Of the last inputs: whether they came as one list, type and shape of each, and what else
     #: `call` was given, for calls on their like.
     _ordinary_inputs: tuple[bool, list[tuple[np.dtype, Shape]], dict[str, Any]] | None
     _legacy_input_shape: Shape | None
@@ -228,11 +228,10 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             )
         explicit = kwargs.pop("training", None)
         training = _TRAINING.get() if explicit is None else explicit
-        if not kwargs and (masks := self._masks_as_before(args)) is not None:
-            wanted = call_signature(type(self)).training
-            return self._call_eagerly(
-                args, {**masks, "training": training} if wanted else masks, training
-            )
+        if not kwargs and (known := self._known_arguments(args)) is not None:
+            if "training" in known:
+                known = {**known, "training": training}
+            return self._call_eagerly(args, known, training)
         given = args
         args = tuple([map_structure(self._convert, value) for value in args])
         tensors = {
@@ -276,13 +275,14 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         )
         if as_given and plain and not (self.supports_masking and self._makes_masks()):
             kinds = [(value.dtype, value.shape) for value in values]
-            self.__dict__["_ordinary_inputs"] = listed, kinds, masks
+            phase = {"training": None} if call_signature(type(self)).training else {}
+            self.__dict__["_ordinary_inputs"] = listed, kinds, {**masks, **phase}
 
-    def _masks_as_before(self, args: tuple[Any, ...]) -> dict[str, Any] | None:
-        """Return the masks for `call` if values are like the last inputs, None otherwise."""
+    def _known_arguments(self, args: tuple[Any, ...]) -> dict[str, Any] | None:
+        """Return what else `call` is given if values are like the last inputs, None otherwise."""
         if self._ordinary_inputs is None:
             return None
-        listed, kinds, masks = self._ordinary_inputs
+        listed, kinds, known = self._ordinary_inputs
         if listed:
             if len(args) != 1 or type(args[0]) is not list:
                 return None
@@ -298,7 +298,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
                 or get_keras_mask(value) is not None
             ):
                 return None
-        return masks
+        return known
 
     def _call_symbolically(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
@@ -330,7 +330,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     ) -> Any:
         scope = SCOPE.get()
         entered = SCOPE.set((*scope, self))
-        token = _TRAINING.set(training)
+        token = None if training is _TRAINING.get() else _TRAINING.set(training)
         if not scope:
             for layer in self._flatten_layers() if self._tracked else (self,):
                 if layer._losses:
@@ -342,7 +342,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         except ShapeError as error:
             raise _explained(error, self, args) from None
         finally:
-            _TRAINING.reset(token)
+            if token is not None:
+                _TRAINING.reset(token)
             SCOPE.reset(entered)
         return outputs
 

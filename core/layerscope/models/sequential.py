@@ -211,7 +211,7 @@ def _dense_run(stack: list[Layer], at: int, value: Any) -> list[tuple[Any, Any, 
     That is so once they were called on its like.
     """
     first, run = stack[at], []
-    if not isinstance(first, Dense) or first._masks_as_before((value,)) is None:
+    if not isinstance(first, Dense) or first._known_arguments((value,)) is None:
         return run
     for place in range(at, len(stack)):
         layer = stack[place]
