@@ -9,8 +9,9 @@ import numpy as np
 
 from layerscope.compiled.tasks import LARGE
 
-#: Bytes of a cache line, and those from which on it matters where an array begins.
-_LINE, _MANY = 64, 4 * LARGE
+#: Bytes of a cache line, and those from which on it matters where an array begins that is written
+#: once, and where one that is read again and again.
+_LINE, _MANY, _FEW = 64, 4 * LARGE, 1 << 14
 
 
 def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
@@ -34,8 +35,9 @@ def in_line(x: np.ndarray) -> np.ndarray:
 
 
 def zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
-    """Return zeros."""
-    return _in_line(np.zeros, shape, dtype, math.prod(shape) * np.dtype(dtype).itemsize)
+    """Return zeros; few lie anywhere."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.zeros(shape, dtype) if size < _FEW else _in_line(np.zeros, shape, dtype, size)
 
 
 def _in_line(make: Any, shape: tuple[int, ...], dtype: Any, size: int) -> np.ndarray:

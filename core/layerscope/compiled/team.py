@@ -57,7 +57,8 @@ if ENABLED:
 
     add, exchange, read, give_way = atomic.add, atomic.exchange, atomic.read, atomic.give_way
     hand_over, take_over = handing_over.hand_over, handing_over.take_over
-    whole_vectors = width.whole_vectors
+    # Plain Python has no vectors.
+    whole_vectors = width.whole_vectors if MACHINE_CODE else (lambda: None)
 
 #: Offsets of a board's words, each on a cache line of its own: how many tasks were claimed, how
 #: many of them by helpers, the seats left, how many helpers have left and how many failed, the

@@ -152,6 +152,7 @@ def _last_axis(windows: Windows, axis: int, transposed: bool, columns: int, fill
     return found
 
 
+@lru_cache(maxsize=256)
 def _axes(
     windows: Windows, transposed: bool, columns: int = 1, fill: bool = False
 ) -> tuple[list[int], list[_Axis]]:
