@@ -12,16 +12,14 @@ import numpy as np
 from layerscope.compiled import vector_math as vm
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.mapping import start
-from layerscope.compiled.products import aligned, multiply_rows, panel_columns
-from layerscope.compiled.registers import NARROW, ROWS, WIDE
+from layerscope.compiled.products import aligned, multiply_rows, panel_columns, panel_width
+from layerscope.compiled.registers import ROWS, WIDE
 from layerscope.compiled.softmax import largest_of
 from layerscope.compiled.team import claim, shared
 
 _F = np.float32
 #: Queries whose scores are computed together, for them to stay near the processor.
 _TOGETHER = 64
-#: What may be done to sums.
-_SUMS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc"}}
 
 
 @callable_from_loops()
@@ -45,7 +43,7 @@ def _pack(panels: np.ndarray, matrix: np.ndarray, factor: Any) -> None:
     depth, columns = matrix.shape
     begin = 0
     for n in range(0, columns, WIDE):
-        width = WIDE if columns - n > NARROW else NARROW
+        width = panel_width(columns - n)
         shown = min(width, columns - n)
         for r in range(depth):
             row = panels[begin : begin + width]
@@ -84,7 +82,7 @@ def _attend_reference(
     np.einsum("bhqk,bkhe->bqhe", shares, value, out=out)
 
 
-@shared(_attend_reference, **_SUMS)
+@shared(_attend_reference, fastmath=vm.SUMMED)
 def attend(
     board: int,
     tasks: int,
@@ -164,7 +162,7 @@ def _attend_gradient_reference(
     np.einsum("bhqk,bqhe->bkhe", weights, grad, out=grad_value)
 
 
-@shared(_attend_gradient_reference, **_SUMS)
+@shared(_attend_gradient_reference, fastmath=vm.SUMMED)
 def attend_gradient(
     board: int,
     tasks: int,

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled.jit import callable_from_loops, native
-from layerscope.compiled.microkernel import copy_wide, multiply_block
-from layerscope.compiled.products import aligned
-from layerscope.compiled.registers import NARROW, ROWS, WIDE
+from layerscope.compiled.microkernel import multiply_block
+from layerscope.compiled.products import aligned, lay_out, panel_width
+from layerscope.compiled.registers import ROWS, WIDE
 from layerscope.compiled.team import claim, shared, whole_vectors
 
 #: One product: its rows in the tables (`per_line` for each of `lines` lines), its runs (`n_runs`
@@ -50,12 +50,6 @@ _DEPTH = 192
 
 #: The same for the kernel's gradient, where there are many more sums than entries of the panel.
 _GRADIENT_DEPTH = 384
-
-
-@callable_from_loops()
-def panel_width(columns: int) -> int:
-    """Return how wide the panel is that holds the first of so many columns."""
-    return WIDE if columns > NARROW else NARROW
 
 
 @native(inline="never")
@@ -201,7 +195,7 @@ def _matrix(panels: np.ndarray, depth: int, columns: int) -> np.ndarray:
     """Return the matrix that panels hold."""
     parts, begin = [], 0
     for n in range(0, columns, WIDE):
-        width = WIDE if columns - n > NARROW else NARROW
+        width = panel_width(columns - n)
         parts.append(panels[begin : begin + depth * width].reshape(depth, width))
         begin += depth * width
     return np.concatenate(parts, axis=1)[:, :columns]
@@ -257,28 +251,6 @@ def correlate(
                     product["aside"] != 0, each,
                 )  # fmt: skip
         task = claim(board, task, tasks)
-
-
-@native(inline="never")
-def _pack(
-    panels: np.ndarray, values: np.ndarray, begin: int, count: int, channels: int, columns: int
-) -> None:
-    """Lay rows of `columns` numbers out as panels; a row lies `channels` after the other."""
-    panel = 0
-    for n in range(0, columns, WIDE):
-        width = panel_width(columns - n)
-        shown = min(width, columns - n)
-        for q in range(count):
-            at = begin + q * channels + n
-            to = panel + q * width
-            if shown == WIDE:
-                copy_wide(panels, to, values, at)
-                continue
-            for j in range(shown):
-                panels[to + j] = values[at + j]
-            for j in range(shown, width):
-                panels[to + j] = 0
-        panel += count * width
 
 
 def _kernel_gradient_reference(
@@ -372,7 +344,7 @@ def correlate_kernel_gradient(
                 )
             for group in range(groups):
                 begin = (sample * values.shape[1] + line) * per_line * filters + group * columns
-                _pack(packed, upstream, begin, n * per_line, filters, columns)
+                lay_out(packed, upstream, begin, n * per_line, filters, columns)
                 to = (task * groups + group) * len(rows) * width_out
                 _add_products(
                     source, start + group * channels, rows, runs, n_runs, n_steps, stride,

@@ -16,6 +16,8 @@ _CODE, _WORD, _BYTE = ir.IntType(32), ir.IntType(64), ir.IntType(8)
 _CALL = ir.FunctionType(_CODE, (_WORD, _WORD))
 #: Bytes for what a function returns, and for what it says of an error.
 _REST = 64
+#: What compiled functions return unless they raise: that all is well, or that there is no result.
+_FINE = (0, -2)
 
 
 @intrinsic
@@ -106,7 +108,3 @@ def take_over(context: Any, place: Any, first: Any) -> Any:
         return builder.not_(builder.or_(*fine))
 
     return types.boolean(types.int64, types.int64), generate
-
-
-#: What compiled functions return unless they raise: that all is well, or that there is no result.
-_FINE = (0, -2)

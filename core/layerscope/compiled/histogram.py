@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from layerscope.compiled import vector_math as vm
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
 from layerscope.compiled.tasks import in_parts
@@ -18,7 +19,7 @@ _BLOCK = 1024
 _LANES = 64
 
 
-@native(fastmath={"contract", "nsz", "reassoc"})
+@native(fastmath=vm.SUMMED)
 def _moments(values: np.ndarray, shift: float) -> tuple[float, float]:
     """Sum the differences from a number, and their squares."""
     total, squares = 0.0, 0.0

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.jit import callable_from_loops, native
+from layerscope.compiled.jit import callable_from_loops
 from layerscope.compiled.mapping import start
-from layerscope.compiled.microkernel import copy_wide, multiply_block
-from layerscope.compiled.products import aligned
-from layerscope.compiled.registers import NARROW, ROWS, WIDE
+from layerscope.compiled.microkernel import multiply_block
+from layerscope.compiled.products import DEPTH, aligned, lay_out, panel_width
+from layerscope.compiled.registers import ROWS, WIDE
 from layerscope.compiled.team import claim, shared
 
-#: Rows of a panel that are worked through at a time: they are to stay in the first cache.
-_DEPTH = 256
 #: Rows of the product that laying out a panel for is worth while, and the parts to share.
 _ROWS, _PARTS = 128, 16
 
@@ -37,21 +35,6 @@ def _chunks_of(rows: int, columns: int) -> int:
 def parts_of(rows: int, columns: int) -> int:
     """Return how many parts of a product with so many rows and columns can be shared."""
     return _panels_in(columns) * _chunks_of(rows, columns)
-
-
-@native(inline="never")
-def _lay_out(panel: np.ndarray, right: np.ndarray, column: int, width: int) -> None:
-    """Copy so many columns of a matrix, from one on, row by row; zeros beyond its last."""
-    depth, columns = right.shape
-    shown, flat = min(width, columns - column), right.reshape(-1)
-    for r in range(depth):
-        if shown == WIDE:
-            copy_wide(panel, r * WIDE, flat, r * columns + column)
-            continue
-        for c in range(shown):
-            panel[r * width + c] = right[r, column + c]
-        for c in range(shown, width):
-            panel[r * width + c] = 0
 
 
 def _multiply_reference(
@@ -79,24 +62,24 @@ def multiply(
     chunks, parts = _chunks_of(rows, columns), parts_of(rows, columns)
     begins, places = depth * np.arange(rows), columns * np.arange(rows)
     panel, block = aligned(depth * WIDE), aligned(ROWS * WIDE)
-    given, flat = left.reshape(-1), out.reshape(-1)
+    given, matrix, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
     whole, last, in_block = np.zeros(1, np.int64), np.empty(ROWS, np.int64), np.arange(ROWS)
     laid_out = -1
     task = claim(board, -1, tasks)
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             column, chunk = part // chunks * WIDE, part % chunks
-            width = WIDE if columns - column > NARROW else NARROW
+            width = panel_width(columns - column)
             shown = min(width, columns - column)
             if column != laid_out:
-                _lay_out(panel, right, column, width)
+                lay_out(panel, matrix, column, depth, columns, shown)
                 laid_out = column
             low, high = start(rows, chunk, chunks), start(rows, chunk + 1, chunks)
             end = high - (high - low) % ROWS if shown == width else low
-            for done in range(0, depth, _DEPTH):
+            for done in range(0, depth, DEPTH):
                 for row in range(low, end, ROWS):
                     multiply_block(
-                        given, done, begins, row, whole, 0, 1, min(_DEPTH, depth - done), 1,
+                        given, done, begins, row, whole, 0, 1, min(DEPTH, depth - done), 1,
                         panel, done * width, width, first, column, flat, column, places,
                         done > 0, False,
                     )  # fmt: skip
@@ -104,9 +87,9 @@ def multiply(
             for row in range(end, high, ROWS):
                 for i in range(ROWS):
                     last[i] = begins[min(row + i, high - 1)]
-                for done in range(0, depth, _DEPTH):
+                for done in range(0, depth, DEPTH):
                     multiply_block(
-                        given, done, last, 0, whole, 0, 1, min(_DEPTH, depth - done), 1,
+                        given, done, last, 0, whole, 0, 1, min(DEPTH, depth - done), 1,
                         panel, done * width, width, first, column, block, 0, width * in_block,
                         done > 0, False,
                     )  # fmt: skip

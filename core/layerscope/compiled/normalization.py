@@ -8,19 +8,14 @@ has entries, however many tasks there are, so that results do not depend on thes
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from layerscope.compiled import vector_math as vm
 from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
 #: So many rows are summed in the precision of the input.
 _BLOCK = 8
-
-#: What may be done to sums.
-_SUMS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc"}}
-_EACH: dict[str, Any] = {"fastmath": {"contract", "nsz"}}
 
 
 def _parts(x: np.ndarray, count: int) -> list[slice]:
@@ -37,7 +32,7 @@ def _column_moments_reference(x: np.ndarray, shift: np.ndarray, partial: np.ndar
         partial[k] = distance.sum(0), np.square(distance).sum(0)
 
 
-@shared(_column_moments_reference, **_EACH)
+@shared(_column_moments_reference, fastmath=vm.CONTRACTED)
 def column_moments(
     board: int, tasks: int, x: np.ndarray, shift: np.ndarray, partial: np.ndarray
 ) -> None:
@@ -74,7 +69,7 @@ def _scale_columns_reference(
     out += offset
 
 
-@shared(_scale_columns_reference, **_EACH)
+@shared(_scale_columns_reference, fastmath=vm.CONTRACTED)
 def scale_columns(
     board: int,
     tasks: int,
@@ -109,7 +104,7 @@ def _scale_columns_gradient_reference(
     _column_products_reference(grad, x, mean, partial)
 
 
-@shared(_scale_columns_gradient_reference, **_EACH)
+@shared(_scale_columns_gradient_reference, fastmath=vm.CONTRACTED)
 def scale_columns_gradient(
     board: int,
     tasks: int,
@@ -154,7 +149,7 @@ def _column_products_reference(
         partial[k] = grad[rows].sum(0, dtype=np.float64), products.sum(0)
 
 
-@shared(_column_products_reference, **_EACH)
+@shared(_column_products_reference, fastmath=vm.CONTRACTED)
 def column_products(
     board: int,
     tasks: int,
@@ -201,7 +196,7 @@ def _standardized_columns_gradient_reference(
     grad_x -= (x - mean) * slope
 
 
-@shared(_standardized_columns_gradient_reference, **_EACH)
+@shared(_standardized_columns_gradient_reference, fastmath=vm.CONTRACTED)
 def standardized_columns_gradient(
     board: int,
     tasks: int,
@@ -247,7 +242,7 @@ def _standardize_rows_reference(
     out += offset
 
 
-@shared(_standardize_rows_reference, **_SUMS)
+@shared(_standardize_rows_reference, fastmath=vm.SUMMED)
 def standardize_rows(
     board: int,
     tasks: int,
@@ -309,7 +304,7 @@ def _standardize_rows_gradient_reference(
     grad_x *= inverse[:, None]
 
 
-@shared(_standardize_rows_gradient_reference, **_SUMS)
+@shared(_standardize_rows_gradient_reference, fastmath=vm.SUMMED)
 def standardize_rows_gradient(
     board: int,
     tasks: int,

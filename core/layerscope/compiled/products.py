@@ -10,14 +10,20 @@ import numpy as np
 
 from layerscope.compiled import room
 from layerscope.compiled.jit import callable_from_loops, native
-from layerscope.compiled.microkernel import multiply_block
+from layerscope.compiled.microkernel import copy_wide, multiply_block
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 
 #: Rows that a loop advances together: while they are multiplied, a panel stays near the processor.
 TOGETHER = 2 * ROWS
 
 #: Rows of a panel that are worked through at a time: they are to stay in the first cache.
-_DEPTH = 256
+DEPTH = 256
+
+
+@callable_from_loops()
+def panel_width(columns: int) -> int:
+    """Return how wide the panel is that holds the first of so many columns."""
+    return WIDE if columns > NARROW else NARROW
 
 
 @callable_from_loops()
@@ -62,6 +68,28 @@ def aligned(entries: int) -> np.ndarray:
     return around[begin : begin + entries]
 
 
+@native(inline="never")
+def lay_out(
+    panels: np.ndarray, values: np.ndarray, begin: int, count: int, channels: int, columns: int
+) -> None:
+    """Lay rows of `columns` numbers out as panels; a row lies `channels` after the other."""
+    panel = 0
+    for n in range(0, columns, WIDE):
+        width = panel_width(columns - n)
+        shown = min(width, columns - n)
+        for q in range(count):
+            at = begin + q * channels + n
+            to = panel + q * width
+            if shown == WIDE:
+                copy_wide(panels, to, values, at)
+                continue
+            for j in range(shown):
+                panels[to + j] = values[at + j]
+            for j in range(shown, width):
+                panels[to + j] = 0
+        panel += count * width
+
+
 @native()
 def multiply_rows(
     x: np.ndarray,
@@ -85,9 +113,9 @@ def multiply_rows(
     """
     whole, zeros = np.zeros(1, np.int64), np.zeros(WIDE, np.float32)
     for column in range(0, columns, WIDE):
-        width = WIDE if columns - column > NARROW else NARROW
-        for done in range(0, depth, _DEPTH):
-            steps = min(_DEPTH, depth - done)
+        width = panel_width(columns - column)
+        for done in range(0, depth, DEPTH):
+            steps = min(DEPTH, depth - done)
             for row in range(0, count, ROWS):
                 multiply_block(
                     x, start + done * step, rows, row, whole, 0, 1, steps, step,

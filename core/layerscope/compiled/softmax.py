@@ -13,9 +13,6 @@ from layerscope.compiled.team import claim, shared
 
 _F, _I = np.float32, np.int32
 
-#: What may be done to sums.
-_SUMS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc"}}
-
 
 @native()
 def _less_both(x: Any, first: Any, second: Any) -> Any:
@@ -47,7 +44,7 @@ def _softmax_reference(x: np.ndarray, out: np.ndarray) -> None:
     out /= out.sum(1, keepdims=True)
 
 
-@shared(_softmax_reference, **_SUMS)
+@shared(_softmax_reference, fastmath=vm.SUMMED)
 def softmax_rows(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     """Compute ``exp(x) / sum(exp(x))`` for each row of x (n, c); out (n, c) is written."""
     bits = x.view(np.int32)
@@ -73,7 +70,7 @@ def _log_softmax_reference(x: np.ndarray, out: np.ndarray) -> None:
     out -= np.log(np.exp(out).sum(1, keepdims=True))
 
 
-@shared(_log_softmax_reference, **_SUMS)
+@shared(_log_softmax_reference, fastmath=vm.SUMMED)
 def log_softmax_rows(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     """Compute the logarithm of the softmax of each row of x (n, c); out (n, c) is written."""
     bits = x.view(np.int32)
@@ -95,7 +92,7 @@ def _softmax_gradient_reference(grad: np.ndarray, y: np.ndarray, grad_x: np.ndar
     np.multiply(y, grad - (grad * y).sum(1, keepdims=True), out=grad_x)
 
 
-@shared(_softmax_gradient_reference, **_SUMS)
+@shared(_softmax_gradient_reference, fastmath=vm.SUMMED)
 def softmax_rows_gradient(
     board: int, tasks: int, grad: np.ndarray, y: np.ndarray, grad_x: np.ndarray
 ) -> None:
@@ -116,7 +113,7 @@ def _log_softmax_gradient_reference(grad: np.ndarray, y: np.ndarray, grad_x: np.
     np.subtract(grad, np.exp(y) * grad.sum(1, keepdims=True), out=grad_x)
 
 
-@shared(_log_softmax_gradient_reference, **_SUMS)
+@shared(_log_softmax_gradient_reference, fastmath=vm.SUMMED)
 def log_softmax_rows_gradient(
     board: int, tasks: int, grad: np.ndarray, y: np.ndarray, grad_x: np.ndarray
 ) -> None:

@@ -149,8 +149,8 @@ class Team:
 
         Raises
         ------
-        MemoryError
-            If a helper could not finish its tasks.
+        Exception
+            What a helper met, or `MemoryError` if the caller does not meet it again.
         """
         if not self._free.acquire(blocking=False):
             loop(0, tasks, *arguments)
@@ -164,6 +164,8 @@ class Team:
             close(self._address)
             self._free.release()
         if failed:
+            # Only the interpreter can tell what it was: a thread that has it meets it, too.
+            loop(0, tasks, *arguments)
             raise MemoryError("A thread that helped with a loop could not finish its tasks.")
 
     def _prepare(self, seats: int) -> None:

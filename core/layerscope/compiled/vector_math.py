@@ -19,6 +19,8 @@ from layerscope.compiled.jit import ENABLED, native
 
 #: What may be done to a formula: products and sums may become one instruction.
 CONTRACTED = {"contract", "nsz"}
+#: The same, and to sums: their order.
+SUMMED = {*CONTRACTED, "reassoc"}
 
 _F = np.float32
 _I = np.int32

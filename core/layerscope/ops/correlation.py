@@ -322,7 +322,7 @@ def _panels(matrices: Iterator[Array], entries: int) -> Array:
     for matrix in matrices:
         *depth, columns = matrix.shape
         for n in range(0, columns, registers.WIDE):
-            width = loops.panel_width(columns - n)
+            width = compiled_products.panel_width(columns - n)
             end = begin + math.prod(depth) * width
             shown = matrix[..., n : n + width]
             panels[begin:end].reshape(*depth, width)[..., : shown.shape[-1]] = shown

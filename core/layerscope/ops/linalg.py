@@ -11,7 +11,7 @@ import numpy as np
 from layerscope.ops import shapes
 from layerscope.ops.manipulation import expand_dims, reshape, swapaxes, transpose
 from layerscope.ops.operation import operation
-from layerscope.ops.product import product
+from layerscope.ops.product import are_matrices, product
 from layerscope.tensor import Shape
 
 Array = Any
@@ -25,13 +25,8 @@ def matmul(x1: Array, x2: Array) -> Array:
     return product(x1, x2)
 
 
-def _are_matrices(a: Array, b: Array) -> bool:
-    """Tell whether both are plain arrays with two axes, which is what networks multiply most."""
-    return type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2
-
-
 def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
-    if _are_matrices(g, b):
+    if are_matrices(g, b):
         return np.matmul(g, b.T)
     if len(a.shape) == 1 and len(b.shape) == 1:
         return g * b
@@ -43,7 +38,7 @@ def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
 
 
 def _matmul_right(g: Array, out: Array, a: Array, b: Array) -> Array:
-    if _are_matrices(a, g):
+    if are_matrices(a, g):
         return np.matmul(a.T, g)
     if len(a.shape) == 1 and len(b.shape) == 1:
         return g * a

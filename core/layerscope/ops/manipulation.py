@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled import borders as loops
+from layerscope.compiled import borders as compiled_borders
 from layerscope.compiled import room
 from layerscope.compiled import rows as compiled_rows
 from layerscope.compiled.tasks import LARGE, tasks_of
@@ -416,7 +416,7 @@ def _surrounded(x: Array, widths: list[tuple[int, int]], value: float) -> Array:
     missing = (1,) * (2 - last + first)
     lengths = [length + low + high for length, (low, high) in zip(x.shape, widths, strict=True)]
     out = room.empty(tuple(lengths))
-    loops.surround(
+    compiled_borders.surround(
         tasks_of(out.size),
         np.ascontiguousarray(x).reshape(outer, *missing, *x.shape[first:last], -1),
         (*(0,) * len(missing), *(low for low, _ in widths[first:last]), widths[last][0] * inner),

@@ -19,8 +19,13 @@ _DEEP, _WIDE = 64, 32
 _SINGLE = np.dtype(np.float32)
 
 
+def are_matrices(a: Any, b: Any) -> bool:
+    """Tell whether both are plain arrays with two axes, which is what networks multiply most."""
+    return type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2
+
+
 def product(a: Array, b: Array) -> Array:
-    """Return ``a @ b``, of any arrays that have one."""
+    """Return ``a @ b``, of whatever has one."""
     return shared_product(a, b) if is_shared(a, b) else np.matmul(a, b)
 
 
@@ -44,7 +49,7 @@ def is_shared(a: Array, b: Array, bias: Array | None = None) -> bool:
     to lay out. BLAS multiplies them sooner, and threads of both at once get in each other's way.
     """
     return (
-        a.ndim == b.ndim == 2
+        are_matrices(a, b)
         and a.size * b.shape[1] > _MANY
         and not is_recording()
         and a.dtype == b.dtype == _SINGLE

@@ -354,3 +354,9 @@ def test_a_blur_keeps_what_is_even() -> None:
     # Wider across than down.
     assert blurred[0, 2, 4, 0] > blurred[0, 3, 3, 0] > 0
     assert blurred[0, 2, 1, 0] > 0 == blurred[0, 0, 3, 0]
+
+
+def test_a_number_is_no_matrix() -> None:
+    for pair in ((2.0, np.ones((2, 2))), (np.ones((2, 2)), 2.0)):
+        with pytest.raises(ValueError, match="matmul"):
+            ops.matmul(*pair)
