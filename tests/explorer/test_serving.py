@@ -114,7 +114,7 @@ def test_what_is_computed_while_a_browser_draws_the_page_is_not_lost(server: Ser
     async def visit() -> None:
         # The opening stack's pictures are there at once; those of the lesson's take a moment.
         page = await Visit.open(server.port, "?lesson=recurrence", meanwhile=1.5)
-        assert "LSTM" in await page.heard("packed_rows", 5)
+        assert "LSTM" in await page.heard("packed_rows")
         page.close()
 
     run(visit())

@@ -250,11 +250,13 @@ def test_schedules(name: str, index: int) -> None:
     ours = getattr(ls.optimizers.schedules, name)(**arguments)
     steps = range(60)
     expected = [float(theirs(step)) for step in steps]
-    # At the very end of a cosine Keras, in float32, may already be at the start of the next one.
-    jumps = np.abs(np.diff(expected, prepend=expected[0])) > 0.02
     found = np.array([float(ours(step)) for step in steps])
     away = ~np.isclose(found, expected, rtol=1e-5, atol=1e-6)
-    assert not (away & ~(jumps & (name == "CosineDecayRestarts"))).any(), (arguments, away)
+    if name == "CosineDecayRestarts":
+        # Where one cosine ends, Keras, in float32, may be at the start of the next, or not yet.
+        begins = [np.diff(rates, prepend=rates[0]) > 0 for rates in (found, expected)]
+        away &= ~np.logical_or(*begins)
+    assert not away.any(), (arguments, away)
     np.testing.assert_array_equal(ours(np.arange(60)), found.astype("float32"))
 
     same_config(ours.get_config(), theirs.get_config())
@@ -280,6 +282,9 @@ class Race:
         # Ftrl divides by the rate, which must not fall to zero.
         decay = choose(generator, *(SCHEDULES if name != "Ftrl" else ["InverseTimeDecay"]))
         options = schedule(generator, decay)
+        if decay == "CosineDecayRestarts":
+            # Which cosine a step belongs to at which one ends is up to rounding.
+            options["first_decay_steps"] += 0.37
         self.serializable = kind != "callable"
 
         def made(library: Any) -> Any:

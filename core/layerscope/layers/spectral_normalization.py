@@ -89,7 +89,9 @@ class SpectralNormalization(Wrapper):
     def call(self, inputs: Any, training: bool | None = False) -> Any:
         if training and self.kernel.value.any():
             self._normalize()
-        return ops.cast(self.layer(inputs), self.dtype)
+        output = self.layer(inputs)
+        # A cast makes another tensor, which has no mask, even where there is nothing to do.
+        return output if str(output.dtype) == self.dtype else ops.cast(output, self.dtype)
 
     def _normalize(self) -> None:
         """Take the steps of the estimate and rewrite the weight; no gradient leads through it."""

@@ -49,6 +49,9 @@ def binary_crossentropy(
     """
     y_true, y_pred = as_pair(y_true, y_pred)
     y_true = _towards_a_half(y_true, label_smoothing)
+    if not from_logits and axis in (-1, len(y_pred.shape) - 1):
+        check_same_shape(y_true, y_pred)
+        return ops.binary_crossentropy(y_pred, y_true, epsilon=epsilon())
     return ops.mean(_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
 

@@ -85,6 +85,7 @@ from layerscope.ops.elementwise import (
     where,
 )
 from layerscope.ops.errors import (
+    binary_crossentropy,
     mean_squared_error,
     sparse_crossentropy,
     squared_error,
@@ -216,6 +217,7 @@ __all__ = [
     "biased_conv",
     "biased_conv_transpose",
     "biased_depthwise_conv",
+    "binary_crossentropy",
     "broadcast_to",
     "cast",
     "ceil",

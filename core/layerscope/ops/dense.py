@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled.tasks import LARGE
-from layerscope.ops import epilogue, shapes
+from layerscope.ops import epilogue, shapes, small_dense
 from layerscope.ops.elementwise import tanh
 from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import reshape
@@ -46,7 +46,9 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     flat = x.ndim > 2 and x.size > 0
     # One large product instead of a batch of small ones.
     rows = x.reshape(-1, x.shape[-1]) if flat else x
-    if activation is None and is_shared(rows, kernel, bias):
+    if small_dense.fits(rows, (kernel, bias)):
+        out, _ = small_dense.outputs(rows, (kernel, bias), (activation,))
+    elif activation is None and is_shared(rows, kernel, bias):
         out = shared_product(rows, kernel, bias)
     else:
         out = _finished(product(rows, kernel), bias, activation)
@@ -80,13 +82,23 @@ def _dense_gradient(
     wanted: Sequence[bool],
     activation: str | None = None,
 ) -> tuple[Array | None, ...]:
-    return _gradients(g, out, x, kernel, activation, wanted)
+    return _gradients(g, out, x, kernel, bias, activation, wanted)
 
 
 def _gradients(
-    g: Array, out: Array, x: Array, kernel: Array, activation: str | None, wanted: Sequence[bool]
+    g: Array,
+    out: Array,
+    x: Array,
+    kernel: Array,
+    bias: Array,
+    activation: str | None,
+    wanted: Sequence[bool],
 ) -> tuple[Array | None, Array | None, Array | None]:
     plain = type(g) is type(x) is type(kernel) is np.ndarray
+    if plain and x.size:
+        samples = x.reshape(-1, x.shape[-1])
+        if small_dense.fits(samples, (kernel, bias)):
+            return _small_gradients(g, out, x, kernel, bias, activation, wanted)
     grad_bias = None
     if (
         plain
@@ -117,6 +129,21 @@ def _gradients(
         np.matmul(entries.T, rows) if for_kernel else None,
         grad_bias,
     )
+
+
+def _small_gradients(
+    g: Array,
+    out: Array,
+    x: Array,
+    kernel: Array,
+    bias: Array,
+    activation: str | None,
+    wanted: Sequence[bool],
+) -> tuple[Array | None, Array | None, Array | None]:
+    g, out, samples = (array.reshape(-1, array.shape[-1]) for array in (g, out, x))
+    known = small_dense.outputs_of_one(samples, out, kernel, bias, activation)
+    for_x, for_kernel, for_bias = small_dense.gradients(g, samples, known, wanted[0])
+    return None if for_x is None else for_x.reshape(x.shape), for_kernel, for_bias
 
 
 # Written with operations.
@@ -164,7 +191,8 @@ def _projection_gradient(
 ) -> list[Array | None]:
     rows, matrix = _as_matrices(x, kernel, summed)
     units = (-1, matrix.shape[1])
-    found = _gradients(_reshaped(g, units), _reshaped(out, units), rows, matrix, None, wanted)
+    g, out, flat = _reshaped(g, units), _reshaped(out, units), _reshaped(bias, (-1,))
+    found = _gradients(g, out, rows, matrix, flat, None, wanted)
     for_x, for_kernel, for_bias = found
     if for_bias is not None and len(for_bias.shape) > 1:
         for_bias = sum_over(for_bias, axis=0)
@@ -193,7 +221,7 @@ def dense_stack(x: Array, *weights: Array, activations: Sequence[str | None]) ->
     weights : kernel and bias of each.
     activations : of each.
     """
-    return _stack_outputs(x, weights, activations, dense.forward)[-1]
+    return _dense_stack_saving(x, *weights, activations=activations)[0]
 
 
 def _stack_outputs(
@@ -209,7 +237,9 @@ def _stack_outputs(
 @dense_stack.saving
 def _dense_stack_saving(
     x: Array, *weights: Array, activations: Sequence[str | None]
-) -> tuple[Array, list[Array]]:
+) -> tuple[Array, list[Array] | small_dense.Outputs]:
+    if small_dense.fits(x, weights):
+        return small_dense.outputs(x, weights, activations)
     outputs = _stack_outputs(x, weights, activations, dense.forward)
     return outputs[-1], outputs
 
@@ -221,19 +251,21 @@ def _dense_stack_gradient(
     x: Array,
     *weights: Array,
     activations: Sequence[str | None],
-    saved: list[Array],
+    saved: list[Array] | small_dense.Outputs,
     wanted: Sequence[bool],
 ) -> list[Array | None]:
     # Arrays that were kept do not know where they came from, which a second derivative needs.
     plain = type(out) is np.ndarray
+    if plain and isinstance(saved, small_dense.Outputs):
+        return small_dense.gradients(g, x, saved, wanted[0])
     outputs = saved if plain else _stack_outputs(x, weights, activations, dense)
     gradients: list[Array | None] = []
     for place in range(len(activations) - 1, -1, -1):
         first = 2 * place
         earlier = any(wanted[: first + 1])
-        before, kernel = outputs[place - 1] if place else x, weights[first]
+        before, kernel, bias = outputs[place - 1] if place else x, *weights[first : first + 2]
         wants = (earlier, *wanted[first + 1 : first + 3])
-        g, *found = _gradients(g, outputs[place], before, kernel, activations[place], wants)
+        g, *found = _gradients(g, outputs[place], before, kernel, bias, activations[place], wants)
         gradients[:0] = found
         if not earlier:
             break

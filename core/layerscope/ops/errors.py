@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.ops.elementwise import where
+from layerscope.ops.elementwise import clip, log, log1p, where
 from layerscope.ops.manipulation import expand_dims, one_hot
 from layerscope.ops.operation import operation
 from layerscope.ops.reductions import sum
@@ -48,6 +48,38 @@ mean_squared_error.gradients(
     lambda g, out, a, b: (g * (2.0 / math.prod(a.shape))) * (a - b),
     lambda g, out, a, b: (g * (2.0 / math.prod(a.shape))) * (b - a),
 )
+
+
+@operation(_without_last, inputs=2)
+def binary_crossentropy(x: Array, target: Array, epsilon: float) -> Array:
+    """Mean of ``-(target log x + (1 - target) log(1 - x))`` over the last axis.
+
+    Parameters
+    ----------
+    x : probabilities, limited to ``[epsilon, 1 - epsilon]``.
+    target : probabilities of the same shape.
+    epsilon : distance that x keeps from zero and one.
+    """
+    p = np.minimum(np.maximum(x, epsilon), 1.0 - epsilon)
+    lost = target * np.log(p) + (1.0 - target) * np.log1p(-p)
+    return np.add.reduce(lost, -1) / -x.shape[-1]
+
+
+def _binary_gradient(g: Array, out: Array, x: Array, target: Array, epsilon: float) -> Array:
+    values = getattr(x, "value", x)
+    limited = (values < epsilon) | (values > 1.0 - epsilon)
+    plain = type(g) is type(x) is type(target) is np.ndarray
+    choose = np.where if plain else where
+    distance = choose(limited, 1.0, x * (1.0 - x) * x.shape[-1])
+    return choose(limited, 0.0, (x - target) * (_column(g) / distance))
+
+
+def _binary_target_gradient(g: Array, out: Array, x: Array, target: Array, epsilon: float) -> Array:
+    p = clip(x, epsilon, 1.0 - epsilon)
+    return (log1p(-p) - log(p)) * (_column(g) / x.shape[-1])
+
+
+binary_crossentropy.gradients(_binary_gradient, _binary_target_gradient)
 
 
 @operation(_without_last, inputs=2)

@@ -449,6 +449,8 @@ TRIED_ELSEWHERE = {
     "lstm_gradient",
     "simple_rnn",
     "simple_rnn_gradient",
+    "stack_gradients",
+    "stack_outputs",
     "sum_columns",
 }
 #: Loops that only take in what is finite.

@@ -311,6 +311,16 @@ def test_a_loss_counts_only_the_steps_that_count() -> None:
     assert float(loss(y, none)) == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*does not support masking")
+def test_a_wrapper_hands_on_its_layers_mask_recorded_or_not() -> None:
+    layer = layers.SpectralNormalization(layers.Dense(2))
+    array = X.copy()
+    set_keras_mask(array, MASK)
+    assert get_keras_mask(layer(array)) is not None
+    with ls.GradientTape() as tape:
+        assert get_keras_mask(layer(tape.watch(array))) is not None
+
+
 def test_another_object_can_carry_the_mask() -> None:
     with ls.GradientTape() as tape:
         for value in (X, tape.watch(X), ls.KerasTensor(X.shape, "float32")):

@@ -142,6 +142,11 @@ for shape in ((3, 4), (2, 3, 4)):
     case("squared_error", shape, shape, batched=(0, 1))
     case("mean_squared_error", shape, shape, batched=())
 case("squared_error", (4,), (4,), batched=())
+for shape in ((3, 4), (2, 3, 4), (4,)):
+    case("binary_crossentropy", shape, shape, within=(0.1, 0.9), batched=(),
+         call=functools.partial(ops.binary_crossentropy, epsilon=0.05))  # fmt: skip
+case("binary_crossentropy", (3, 4), (3, 4), within=(0.1, 0.9), batched=(),
+     call=functools.partial(ops.binary_crossentropy, epsilon=0.3))  # fmt: skip
 LABELS = np.array([[0, 3], [1, 1], [3, 2]])
 for shape, labels, near in (((3, 4), LABELS[:, 0], 1e-7), ((3, 2, 4), LABELS, 0.2)):
     case("sparse_crossentropy", shape, within=(0.1, 1.0), batched=(),
