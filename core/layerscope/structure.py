@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+_NESTED = (list, tuple, dict)
+
 
 def leaves(structure: Any) -> list[Any]:
     """Return what is inside nested lists, tuples and dicts, in order."""
-    if isinstance(structure, dict):
+    kind = type(structure)
+    if kind is dict or isinstance(structure, dict):
         structure = structure.values()
-    elif not isinstance(structure, (list, tuple)):
+    elif kind is not list and not isinstance(structure, (list, tuple)):
         return [structure]
     found: list[Any] = []
     for entry in structure:
-        if isinstance(entry, (list, tuple, dict)):
+        if isinstance(entry, _NESTED):
             found.extend(leaves(entry))
         else:
             found.append(entry)

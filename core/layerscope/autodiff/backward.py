@@ -76,7 +76,9 @@ def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) ->
 def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
     """Return the gradient that flows into a target, ones for None."""
     if seed is None:
-        return np.ones(target.shape, target.dtype)
+        # For a single number this is sooner done than by `numpy.ones`.
+        value = target.value
+        return np.array(1, value.dtype) if value.shape == () else np.ones(value.shape, value.dtype)
     if not (nested and isinstance(seed, Operators)):
         seed = np.asarray(getattr(seed, "value", seed), target.value.dtype)
     if tuple(seed.shape) != target.shape:

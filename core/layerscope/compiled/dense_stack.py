@@ -23,8 +23,8 @@ _RELU, _SIGMOID, _TANH, _SOFTMAX = range(1, 5)
 _relu, _relu_gradient = activations.relu.function, activations.relu_gradient.function
 _sigmoid, _sigmoid_gradient = activations.sigmoid.function, activations.sigmoid_gradient.function
 _tanh, _tanh_gradient = activations.tanh.function, activations.tanh_gradient.function
-_softmax_rows = getattr(softmax.softmax_rows, "loop", None)
-_softmax_rows_gradient = getattr(softmax.softmax_rows_gradient, "loop", None)
+_softmax_rows: Any = getattr(softmax.softmax_rows, "loop", None)
+_softmax_rows_gradient: Any = getattr(softmax.softmax_rows_gradient, "loop", None)
 
 
 @callable_from_loops()

@@ -72,28 +72,30 @@ class Loss(Configurable):
         sample_weight : factor of each sample; must broadcast with the samples' losses.
         """
         mask = get_keras_mask(y_pred)
-        whole = self._mean_of_all
-        counts_all = mask is None and sample_weight is None
-        if whole is not None and counts_all and self._is_plain_mean(y_true, y_pred):
-            return whole(y_true, y_pred)
+        if mask is None and sample_weight is None and self._is_a_mean_of(y_true, y_pred):
+            mean = self._mean_at_once(y_true, y_pred)
+            if mean is not None:
+                return mean
         y_pred, y_true = _as_tensors(y_pred, self.dtype), _as_tensors(y_true, self.dtype)
         values = self.call(y_true, y_pred)
         mask = _both(mask, get_keras_mask(values))
         return reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
 
-    #: What computes the mean over all entries at once, where there is such a function.
-    _mean_of_all: ClassVar[Callable[..., Any] | None] = None
+    def _mean_at_once(self, y_true: Any, y_pred: Any) -> Any:
+        """Return what converting, `call` and reducing would give, in one step; None if not sure.
 
-    def _is_plain_mean(self, y_true: Any, y_pred: Any) -> bool:
-        """Tell whether `_mean_of_all` gives what converting, `call` and reducing would."""
+        Both are tensors, the predictions of the loss's type and not empty.
+        """
+        return None
+
+    def _is_a_mean_of(self, y_true: Any, y_pred: Any) -> bool:
         tensors = (np.ndarray, Tensor)
         return (
-            self.reduction in ("sum_over_batch_size", "mean")
-            and type(y_true) in tensors
+            type(y_true) in tensors
             and type(y_pred) in tensors
-            and y_true.dtype == y_pred.dtype == self.dtype
-            and y_true.shape == y_pred.shape != ()
-            and 0 not in y_pred.shape
+            and self.reduction in ("sum_over_batch_size", "mean")
+            and y_pred.dtype == self.dtype
+            and 0 not in y_pred.shape != ()
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -174,6 +176,11 @@ class LossFunctionWrapper(_FunctionLoss):
         from layerscope.losses.lookup import get
 
         return super().from_config({**config, "fn": get(config.get("fn"))})
+
+
+def are_alike(y_true: Any, y_pred: Any) -> bool:
+    """Tell whether targets and predictions have one shape and type."""
+    return y_true.shape == y_pred.shape and y_true.dtype == y_pred.dtype
 
 
 # --- shapes and types ---------------------------------------------------------------------------

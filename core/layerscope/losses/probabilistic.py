@@ -11,7 +11,7 @@ import numpy as np
 from layerscope import ops
 from layerscope.config import epsilon
 from layerscope.configurable import field
-from layerscope.losses.loss import _FunctionLoss, as_pair, check_same_shape
+from layerscope.losses.loss import _FunctionLoss, are_alike, as_pair, check_same_shape
 from layerscope.masks import set_keras_mask
 
 # --- two classes --------------------------------------------------------------------------------
@@ -235,17 +235,21 @@ def _class_numbers(y_true: Any, y_pred: Any, axis: int) -> np.ndarray:
             "Arguments `y_true` and `y_pred` must have the same shape up to the axis of the "
             f"classes. Received: y_true.shape={labels.shape}, y_pred.shape={tuple(y_pred.shape)}"
         )
-    return labels.astype(np.int64)
+    return labels.astype(np.int64, copy=False)
 
 
-def _sparse_crossentropy(labels: np.ndarray, y_pred: Any, from_logits: bool, axis: int) -> Any:
-    classes = y_pred.shape[axis]
+def _check_range(labels: np.ndarray, classes: int) -> None:
     # Without their sign, negative numbers are the largest.
-    if labels.size and labels.view(np.uint64).max() >= classes:
+    if labels.size and np.maximum.reduce(labels.view(np.uint64), None) >= classes:
         raise ValueError(
             f"Argument `y_true` must hold class numbers from 0 to {classes - 1}. "
             f"Received numbers from {labels.min()} to {labels.max()}."
         )
+
+
+def _sparse_crossentropy(labels: np.ndarray, y_pred: Any, from_logits: bool, axis: int) -> Any:
+    classes = y_pred.shape[axis]
+    _check_range(labels, classes)
     if not from_logits and axis in (-1, len(y_pred.shape) - 1):
         return ops.sparse_crossentropy(y_pred, labels, epsilon=epsilon())
     target = ops.one_hot(labels, classes, axis=axis, dtype=str(y_pred.dtype))
@@ -317,6 +321,11 @@ class BinaryCrossentropy(_FunctionLoss):
     )
     axis: int = field(default=-1, help="Averaged over.")
 
+    def _mean_at_once(self, y_true: Any, y_pred: Any) -> Any:
+        if self.from_logits or self.label_smoothing or not are_alike(y_true, y_pred):
+            return None
+        return ops.mean_binary_crossentropy(y_pred, y_true, epsilon=epsilon())
+
 
 class BinaryFocalCrossentropy(_FunctionLoss):
     """Binary cross-entropy in which what is predicted well counts little.
@@ -374,6 +383,14 @@ class SparseCategoricalCrossentropy(_FunctionLoss):
     from_logits: bool = field(default=False, help="Whether predictions are before the softmax.")
     ignore_class: int | None = field(default=None, help="Class number that counts nothing.")
     axis: int = field(default=-1, help="Where the classes are.")
+
+    def _mean_at_once(self, y_true: Any, y_pred: Any) -> Any:
+        of_last = self.axis in (-1, len(y_pred.shape) - 1)
+        if self.from_logits or self.ignore_class is not None or not of_last:
+            return None
+        labels = _class_numbers(y_true, y_pred, -1)
+        _check_range(labels, y_pred.shape[-1])
+        return ops.mean_sparse_crossentropy(y_pred, labels, epsilon=epsilon())
 
 
 class CategoricalGeneralizedCrossEntropy(_FunctionLoss):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from layerscope import ops
 from layerscope.config import epsilon
 from layerscope.configurable import field
-from layerscope.losses.loss import _FunctionLoss, as_aligned_pair
+from layerscope.losses.loss import _FunctionLoss, are_alike, as_aligned_pair
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
@@ -97,9 +97,11 @@ class MeanSquaredError(_FunctionLoss):
     """Mean of squared differences. Source: Keras `MeanSquaredError`."""
 
     aliases: ClassVar[tuple[str, ...]] = ("mse", "MSE")
-    _mean_of_all: ClassVar[Callable[..., Any] | None] = staticmethod(ops.mean_squared_error)
     function: ClassVar[Callable[..., Any]] = staticmethod(mean_squared_error)
     _defaults: ClassVar[dict[str, Any]] = {"name": "mean_squared_error"}
+
+    def _mean_at_once(self, y_true: Any, y_pred: Any) -> Any:
+        return ops.mean_squared_error(y_true, y_pred) if are_alike(y_true, y_pred) else None
 
 
 class MeanAbsoluteError(_FunctionLoss):

@@ -86,6 +86,8 @@ from layerscope.ops.elementwise import (
 )
 from layerscope.ops.errors import (
     binary_crossentropy,
+    mean_binary_crossentropy,
+    mean_sparse_crossentropy,
     mean_squared_error,
     sparse_crossentropy,
     squared_error,
@@ -284,6 +286,8 @@ __all__ = [
     "max_pool",
     "maximum",
     "mean",
+    "mean_binary_crossentropy",
+    "mean_sparse_crossentropy",
     "mean_squared_error",
     "min",
     "minimum",

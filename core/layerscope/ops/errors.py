@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import crossentropy as loops
 from layerscope.ops.elementwise import clip, log, log1p, where
-from layerscope.ops.manipulation import expand_dims, one_hot
+from layerscope.ops.manipulation import broadcast_to, expand_dims, one_hot
 from layerscope.ops.operation import operation
 from layerscope.ops.reductions import sum
 from layerscope.tensor import Operators, Shape
@@ -18,6 +20,10 @@ Array = Any
 
 def _without_last(shape: Shape, *_: Any, **__: Any) -> Shape:
     return shape[:-1]
+
+
+def _single(*_: Any, **__: Any) -> Shape:
+    return ()
 
 
 def _column(g: Array) -> Array:
@@ -37,7 +43,7 @@ squared_error.gradients(
 )
 
 
-@operation(lambda *_: (), inputs=2)
+@operation(_single, inputs=2)
 def mean_squared_error(x1: Array, x2: Array) -> Array:
     """Mean of the squared differences of all entries of two arrays of one shape."""
     difference = np.subtract(x1, x2).reshape(-1)
@@ -135,3 +141,75 @@ def _within(share: Array, epsilon: float) -> Array:
 
 
 sparse_crossentropy.gradients(_sparse_gradient, None)
+
+
+# --- means over everything, in one call ---------------------------------------------------------
+
+
+def _goes_through_loops(*arrays: Any) -> bool:
+    return all(type(array) is np.ndarray and array.dtype == np.float32 for array in arrays)
+
+
+def _mean_of(loop: Callable[..., None], *given: Any) -> Array:
+    mean = np.empty(1)
+    loop(*given, mean)
+    return np.float32(mean[0])
+
+
+@operation(_single, inputs=2)
+def mean_binary_crossentropy(x: Array, target: Array, epsilon: float) -> Array:
+    """Mean of what `binary_crossentropy` gives, of two arrays of one shape."""
+    if _goes_through_loops(x, target):
+        return _mean_of(loops.mean_binary, _flat(x), _flat(target), epsilon)
+    return np.mean(binary_crossentropy.forward(x, target, epsilon=epsilon))
+
+
+def _mean_binary_gradient(g: Array, out: Array, x: Array, target: Array, epsilon: float) -> Array:
+    if type(g) is np.ndarray and _goes_through_loops(x, target):
+        found = np.empty(x.shape, x.dtype)
+        loops.mean_binary_gradient(g.item(), _flat(x), _flat(target), epsilon, _flat(found))
+        return found
+    return _binary_gradient(_spread(g, x.shape[:-1]), out, x, target, epsilon)
+
+
+mean_binary_crossentropy.gradients(
+    _mean_binary_gradient,
+    lambda g, out, x, target, epsilon: _binary_target_gradient(
+        _spread(g, x.shape[:-1]), out, x, target, epsilon
+    ),
+)
+
+
+@operation(_single, inputs=2)
+def mean_sparse_crossentropy(x: Array, labels: Array, epsilon: float) -> Array:
+    """Mean of what `sparse_crossentropy` gives."""
+    if _goes_through_loops(x):
+        return _mean_of(loops.mean_sparse, _rows(x), labels.reshape(-1), epsilon)
+    return np.mean(sparse_crossentropy.forward(x, labels, epsilon=epsilon))
+
+
+def _mean_sparse_gradient(g: Array, out: Array, x: Array, labels: Array, epsilon: float) -> Array:
+    if type(g) is np.ndarray and _goes_through_loops(x):
+        found = np.empty(x.shape, x.dtype)
+        loops.mean_sparse_gradient(
+            g.item(), _rows(x), labels.reshape(-1), epsilon, found.reshape(-1, x.shape[-1])
+        )
+        return found
+    return _sparse_gradient(_spread(g, x.shape[:-1]), out, x, labels, epsilon)
+
+
+mean_sparse_crossentropy.gradients(_mean_sparse_gradient, None)
+
+
+def _flat(x: Array) -> Array:
+    return np.ascontiguousarray(x).reshape(-1)
+
+
+def _rows(x: Array) -> Array:
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+
+
+def _spread(g: Array, shape: tuple[int, ...]) -> Array:
+    """Return the gradient of a mean's parts."""
+    part = g / math.prod(shape)
+    return broadcast_to(part, shape) if isinstance(g, Operators) else np.broadcast_to(part, shape)

@@ -14,6 +14,7 @@ from layerscope.compiled import (
     activations,
     attention,
     borders,
+    crossentropy,
     depthwise,
     dropout,
     epilogue,
@@ -401,6 +402,37 @@ def counted(generator: np.random.Generator, dtype: str) -> Arguments:
     return Arguments([special(values, generator), -2.0, 3.0, counts], [3])
 
 
+def class_numbers(backward: bool) -> Callable[[np.random.Generator, str], Arguments]:
+    """Make what cross-entropies of class numbers take."""
+
+    def make(generator: np.random.Generator, dtype: str) -> Arguments:
+        n, classes = generator.integers(1, 9, 2)
+        x = generator.uniform(0.01, 1.0, (n, classes)) / classes
+        labels = generator.integers(0, classes, n)
+        given = [special(x, generator, 0.02).astype(dtype), labels, 0.05]
+        if backward:
+            return Arguments(
+                [float(generator.normal()), *given, np.empty((n, classes), dtype)], [4]
+            )
+        return Arguments([*given, np.empty(1)], [3])
+
+    return make
+
+
+def probabilities(backward: bool) -> Callable[[np.random.Generator, str], Arguments]:
+    """Make what binary cross-entropies take."""
+
+    def make(generator: np.random.Generator, dtype: str) -> Arguments:
+        n = int(generator.integers(1, 30))
+        x, target = generator.uniform(size=(2, n)).astype(dtype)
+        given = [special(x, generator, 0.02), target, 0.05]
+        if backward:
+            return Arguments([float(generator.normal()), *given, np.empty(n, dtype)], [4])
+        return Arguments([*given, np.empty(1)], [3])
+
+    return make
+
+
 #: Of functions of every entry that have parameters.
 PARAMETERS = {
     "clipped": (-0.5, 0.75),
@@ -487,6 +519,10 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
         standardized_rows_gradient,
     ),
     "drop": (dropout.drop, dropped),
+    "mean_sparse": (crossentropy.mean_sparse, class_numbers(backward=False)),
+    "mean_sparse_gradient": (crossentropy.mean_sparse_gradient, class_numbers(backward=True)),
+    "mean_binary": (crossentropy.mean_binary, probabilities(backward=False)),
+    "mean_binary_gradient": (crossentropy.mean_binary_gradient, probabilities(backward=True)),
     "softmax_rows": (softmax.softmax_rows, softmax_arrays(1)),
     "softmax_rows_gradient": (softmax.softmax_rows_gradient, softmax_arrays(2)),
     "log_softmax_rows": (softmax.log_softmax_rows, softmax_arrays(1)),

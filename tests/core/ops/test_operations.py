@@ -142,15 +142,15 @@ for shape in ((3, 4), (2, 3, 4)):
     case("squared_error", shape, shape, batched=(0, 1))
     case("mean_squared_error", shape, shape, batched=())
 case("squared_error", (4,), (4,), batched=())
-for shape in ((3, 4), (2, 3, 4), (4,)):
-    case("binary_crossentropy", shape, shape, within=(0.1, 0.9), batched=(),
-         call=functools.partial(ops.binary_crossentropy, epsilon=0.05))  # fmt: skip
-case("binary_crossentropy", (3, 4), (3, 4), within=(0.1, 0.9), batched=(),
-     call=functools.partial(ops.binary_crossentropy, epsilon=0.3))  # fmt: skip
+for shape, near in (((3, 4), 0.05), ((2, 3, 4), 0.05), ((4,), 0.05), ((3, 4), 0.3)):
+    for name in ("binary_crossentropy", "mean_binary_crossentropy"):
+        case(name, shape, shape, within=(0.1, 0.9), batched=(), label=str(near),
+             call=functools.partial(getattr(ops, name), epsilon=near))  # fmt: skip
 LABELS = np.array([[0, 3], [1, 1], [3, 2]])
 for shape, labels, near in (((3, 4), LABELS[:, 0], 1e-7), ((3, 2, 4), LABELS, 0.2)):
-    case("sparse_crossentropy", shape, within=(0.1, 1.0), batched=(),
-         call=functools.partial(ops.sparse_crossentropy, labels=labels, epsilon=near))  # fmt: skip
+    for name in ("sparse_crossentropy", "mean_sparse_crossentropy"):
+        case(name, shape, within=(0.1, 1.0), batched=(),
+             call=functools.partial(getattr(ops, name), labels=labels, epsilon=near))  # fmt: skip
 
 # --- activations -----------------------------------------------------------------------------
 
