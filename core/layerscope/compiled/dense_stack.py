@@ -20,6 +20,8 @@ from layerscope.compiled.registers import ROWS
 ACTIVATIONS = (None, "relu", "sigmoid", "tanh", "softmax")
 _RELU, _SIGMOID, _TANH, _SOFTMAX = range(1, 5)
 
+_MATRIX, _FLAT, _NUMBERS = "float32[:,::1]", "float32[::1]", "int64[::1]"
+
 _relu, _relu_gradient = activations.relu.function, activations.relu_gradient.function
 _sigmoid, _sigmoid_gradient = activations.sigmoid.function, activations.sigmoid_gradient.function
 _tanh, _tanh_gradient = activations.tanh.function, activations.tanh_gradient.function
@@ -116,7 +118,7 @@ def _rows_at(count: int, distance: int) -> np.ndarray:
     return places
 
 
-@compiled(_outputs_reference)
+@compiled(_outputs_reference, [f"{_MATRIX}, {_FLAT}, {_NUMBERS}, {_NUMBERS}, {_FLAT}, {_MATRIX}"])
 def stack_outputs(
     x: np.ndarray,
     weights: np.ndarray,
@@ -178,7 +180,10 @@ def _gradients_reference(
         grad_x[...] = grad
 
 
-@compiled(_gradients_reference)
+@compiled(
+    _gradients_reference,
+    [f"{_MATRIX}, {_MATRIX}, {_FLAT}, {_NUMBERS}, {_NUMBERS}, {_FLAT}, {_FLAT}, {_MATRIX}"],
+)
 def stack_gradients(
     grad: np.ndarray,
     x: np.ndarray,

@@ -117,8 +117,10 @@ class Dense(_LowRankAdapted):
         fused = activations.fused_name(activation)
         if (
             type(self) is not Dense
-            or self._ordinary_inputs is None
+            or not self.built
             or self.bias is None
+            or self.input_spec != InputSpec(min_ndim=2, axes={-1: len(self._kernel.value)})
+            or self._kernel.dtype != self.dtype
             or self.lora_enabled
             or self.activity_regularizer is not None
             or (fused is None and activation not in (None, activations.linear))

@@ -69,6 +69,8 @@ class _State:
     #: Of the last inputs: whether they came as one list, type and shape of each, and what else
     #: `call` was given, for calls on their like.
     _ordinary_inputs: tuple[bool, list[tuple[np.dtype, Shape]], dict[str, Any]] | None
+    #: Another object whenever an attribute changes that decides what a call does.
+    _state_of_call: object
     _legacy_input_shape: Shape | None
     _named_automatically: bool
     #: The argument `output_shape` of layers that have one; the name is that of what they compute.
@@ -145,6 +147,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _build_shapes=None,
             _building=0,
             _ordinary_inputs=None,
+            _state_of_call=object(),
             _legacy_input_shape=None,
             _named_automatically=False,
             _neighbours=frozenset(),
@@ -167,7 +170,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _DECISIVE:
-            self.__dict__["_ordinary_inputs"] = None
+            self.__dict__.update(_ordinary_inputs=None, _state_of_call=object())
         if name == "name":
             self.__dict__["_named_automatically"] = value is None
             value = snake_case(type(self).__name__) if value is None else value
@@ -572,8 +575,13 @@ _ABSENT = {
     "optional": False,
 }
 
-#: Attributes that decide what is done to an input before `call`.
-_DECISIVE = ("built", "dtype", "input_spec", "supports_masking")
+#: Attributes that decide what is done to an input, before `call` or by a dense layer in it.
+_DECISIVE = frozenset(
+    {
+        *("built", "dtype", "input_spec", "supports_masking"),
+        *("_kernel", "activation", "activity_regularizer", "bias", "lora_enabled"),
+    }
+)
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from layerscope import ops
 from layerscope.layers import Dense, deserialize, serialize
 from layerscope.layers.input import Input, InputLayer
 from layerscope.layers.layer import Layer
 from layerscope.layers.weight_owner import inside
-from layerscope.masks import with_masks
+from layerscope.masks import get_keras_mask, with_masks
 from layerscope.models.model import Model
 from layerscope.models.naming import make_names_unique
-from layerscope.tensor import KerasTensor, Shape
+from layerscope.tensor import KerasTensor, Shape, Tensor, Variable
 
 
 class Sequential(Model):
@@ -34,6 +37,9 @@ class Sequential(Model):
     #: Whether a file has the layers under `layers`, whatever other attributes hold them.
     layers_are_saved_first: ClassVar[bool] = True
 
+    #: The state that each layer was in, and the runs of dense layers that follow from it.
+    _known_runs: tuple[list[Any], dict[int, _DenseRun]]
+
     def __init__(
         self,
         layers: Sequence[Layer | KerasTensor] | None = None,
@@ -42,6 +48,7 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         self.stack: list[Layer] = []
+        self.__dict__["_known_runs"] = [], {}
         self._symbolic_input: KerasTensor | None = None
         self._symbolic_output: KerasTensor | None = None
         for layer in layers or []:
@@ -132,17 +139,29 @@ class Sequential(Model):
         """
         self._require_layers()
         inputs = with_masks(inputs, mask)
-        at, stack = 0, self.stack
+        at, stack, runs = 0, self.stack, self._dense_runs()
         while at < len(stack):
-            run = _dense_run(stack, at, inputs)
-            if len(run) > 1:
-                weights = [weight for kernel, bias, _ in run for weight in (kernel, bias)]
-                inputs = ops.dense_stack(inputs, *weights, activations=[one[2] for one in run])
-                at += len(run)
+            run = runs.get(at)
+            if run is not None and run.takes(inputs):
+                inputs = ops.dense_stack(inputs, *run.weights, activations=run.activations)
+                at += len(run.activations)
             else:
                 inputs = stack[at](inputs)
                 at += 1
         return inputs
+
+    def _dense_runs(self) -> dict[int, _DenseRun]:
+        """Return the dense layers that follow each other, by the place of the first."""
+        states = [layer._state_of_call for layer in self.stack]
+        known, runs = self._known_runs
+        if len(known) != len(states) or not all(map(operator.is_, known, states)):
+            runs = {}
+            for at in range(len(self.stack)):
+                run = _dense_run(self.stack[at:])
+                if run is not None:
+                    runs[at] = run
+            self.__dict__["_known_runs"] = states, runs
+        return runs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the output's shape, from each layer's rule alone."""
@@ -205,22 +224,38 @@ class Sequential(Model):
         return model
 
 
-def _dense_run(stack: list[Layer], at: int, value: Any) -> list[tuple[Any, Any, str | None]]:
-    """Return what the dense layers from a place on multiply by, if nothing else is done to a value.
+class _DenseRun(NamedTuple):
+    """Several dense layers in a row: kernel and bias of each, and its activation."""
 
-    That is so once they were called on its like.
-    """
-    first, run = stack[at], []
-    if not isinstance(first, Dense) or first._known_arguments((value,)) is None:
-        return run
-    for place in range(at, len(stack)):
-        layer = stack[place]
+    weights: list[Variable]
+    activations: tuple[str | None, ...]
+
+    def takes(self, value: Any) -> bool:
+        """Tell whether to such a value the layers do nothing but multiply."""
+        kernel = self.weights[0].value
+        array = value.value if type(value) is Tensor else value
+        return (
+            type(array) is np.ndarray
+            and array.dtype == kernel.dtype
+            and array.ndim > 1
+            and array.shape[-1] == len(kernel)
+            and get_keras_mask(value) is None
+        )
+
+
+def _dense_run(layers: list[Layer]) -> _DenseRun | None:
+    """Return the dense layers that come first, if there are several."""
+    weights: list[Variable] = []
+    activations: list[str | None] = []
+    for layer in layers:
         product = layer._product() if isinstance(layer, Dense) else None
         if (
             product is None
-            or layer.dtype != first.dtype
-            or (run and run[-1][0].shape[1] != product[0].shape[0])
+            or layer.dtype != layers[0].dtype
+            or (weights and weights[-1].shape[0] != product[0].shape[0])
         ):
             break
-        run.append(product)
-    return run
+        kernel, bias, activation = product
+        weights += [kernel, bias]
+        activations.append(activation)
+    return _DenseRun(weights, tuple(activations)) if len(activations) > 1 else None

@@ -46,9 +46,7 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     flat = x.ndim > 2 and x.size > 0
     # One large product instead of a batch of small ones.
     rows = x.reshape(-1, x.shape[-1]) if flat else x
-    if small_dense.fits(rows, (kernel, bias)):
-        out, _ = small_dense.outputs(rows, (kernel, bias), (activation,))
-    elif activation is None and is_shared(rows, kernel, bias):
+    if activation is None and is_shared(rows, kernel, bias):
         out = shared_product(rows, kernel, bias)
     else:
         out = _finished(product(rows, kernel), bias, activation)
@@ -82,23 +80,13 @@ def _dense_gradient(
     wanted: Sequence[bool],
     activation: str | None = None,
 ) -> tuple[Array | None, ...]:
-    return _gradients(g, out, x, kernel, bias, activation, wanted)
+    return _gradients(g, out, x, kernel, activation, wanted)
 
 
 def _gradients(
-    g: Array,
-    out: Array,
-    x: Array,
-    kernel: Array,
-    bias: Array,
-    activation: str | None,
-    wanted: Sequence[bool],
+    g: Array, out: Array, x: Array, kernel: Array, activation: str | None, wanted: Sequence[bool]
 ) -> tuple[Array | None, Array | None, Array | None]:
     plain = type(g) is type(x) is type(kernel) is np.ndarray
-    if plain and x.size:
-        samples = x.reshape(-1, x.shape[-1])
-        if small_dense.fits(samples, (kernel, bias)):
-            return _small_gradients(g, out, x, kernel, bias, activation, wanted)
     grad_bias = None
     if (
         plain
@@ -129,21 +117,6 @@ def _gradients(
         np.matmul(entries.T, rows) if for_kernel else None,
         grad_bias,
     )
-
-
-def _small_gradients(
-    g: Array,
-    out: Array,
-    x: Array,
-    kernel: Array,
-    bias: Array,
-    activation: str | None,
-    wanted: Sequence[bool],
-) -> tuple[Array | None, Array | None, Array | None]:
-    g, out, samples = (array.reshape(-1, array.shape[-1]) for array in (g, out, x))
-    known = small_dense.outputs_of_one(samples, out, kernel, bias, activation)
-    for_x, for_kernel, for_bias = small_dense.gradients(g, samples, known, wanted[0])
-    return None if for_x is None else for_x.reshape(x.shape), for_kernel, for_bias
 
 
 # Written with operations.
@@ -191,8 +164,7 @@ def _projection_gradient(
 ) -> list[Array | None]:
     rows, matrix = _as_matrices(x, kernel, summed)
     units = (-1, matrix.shape[1])
-    g, out, flat = _reshaped(g, units), _reshaped(out, units), _reshaped(bias, (-1,))
-    found = _gradients(g, out, rows, matrix, flat, None, wanted)
+    found = _gradients(_reshaped(g, units), _reshaped(out, units), rows, matrix, None, wanted)
     for_x, for_kernel, for_bias = found
     if for_bias is not None and len(for_bias.shape) > 1:
         for_bias = sum_over(for_bias, axis=0)
@@ -263,9 +235,9 @@ def _dense_stack_gradient(
     for place in range(len(activations) - 1, -1, -1):
         first = 2 * place
         earlier = any(wanted[: first + 1])
-        before, kernel, bias = outputs[place - 1] if place else x, *weights[first : first + 2]
+        before, kernel = outputs[place - 1] if place else x, weights[first]
         wants = (earlier, *wanted[first + 1 : first + 3])
-        g, *found = _gradients(g, outputs[place], before, kernel, bias, activations[place], wants)
+        g, *found = _gradients(g, outputs[place], before, kernel, activations[place], wants)
         gradients[:0] = found
         if not earlier:
             break

@@ -91,17 +91,6 @@ def outputs(
     return out, Outputs(plan, flat, kept)
 
 
-def outputs_of_one(
-    x: Array, out: Array, kernel: Array, bias: Array, activation: str | None
-) -> Outputs:
-    """Return what `gradients` needs of a single layer, of which the output is known."""
-    plan = _plan_for(x, (kernel, bias), (activation,))
-    flat = np.concatenate([kernel.reshape(-1), bias])
-    kept = np.zeros((loops.whole_rows(len(x)), panel_columns(bias.size)), np.float32)
-    kept[: len(x), : bias.size] = out
-    return Outputs(plan, flat, kept.reshape(-1))
-
-
 def gradients(g: Array, x: Array, known: Outputs, for_x: bool) -> list[Array | None]:
     """Return the gradients of the input, if it is wanted, and of each layer's kernel and bias."""
     plan, flat, kept = known
