@@ -37,9 +37,6 @@ class Sequential(Model):
     #: Whether a file has the layers under `layers`, whatever other attributes hold them.
     layers_are_saved_first: ClassVar[bool] = True
 
-    #: The state that each layer was in, and the runs of dense layers that follow from it.
-    _known_runs: tuple[list[Any], dict[int, _DenseRun]]
-
     def __init__(
         self,
         layers: Sequence[Layer | KerasTensor] | None = None,
@@ -48,7 +45,8 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         self.stack: list[Layer] = []
-        self.__dict__["_known_runs"] = [], {}
+        #: The state that each layer was in, and the runs of dense layers that follow from it.
+        self._known_runs: tuple[list[Any], dict[int, _DenseRun]] = ([], {})
         self._symbolic_input: KerasTensor | None = None
         self._symbolic_output: KerasTensor | None = None
         for layer in layers or []:
@@ -160,7 +158,7 @@ class Sequential(Model):
                 run = _dense_run(self.stack[at:])
                 if run is not None:
                     runs[at] = run
-            self.__dict__["_known_runs"] = states, runs
+            self._known_runs = states, runs
         return runs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from layerscope.compiled import dense_stack as loops
-from layerscope.compiled import jit, room
-from layerscope.compiled.products import panel_columns
+from layerscope.compiled import jit, products, room
 
 Array = Any
 
@@ -47,7 +46,7 @@ class Outputs(NamedTuple):
 @functools.lru_cache(256)
 def _plan(rows: int, units: tuple[int, ...], activations: tuple[str | None, ...]) -> _Plan:
     kinds = [loops.ACTIVATIONS.index(one) for one in activations]
-    columns = sum(map(panel_columns, units[1:]))
+    columns = sum(map(products.panel_columns, units[1:]))
     return _Plan(np.array(units), np.array(kinds), loops.whole_rows(rows) * columns)
 
 
