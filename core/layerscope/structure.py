@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-_NESTED = (list, tuple, dict)
-
 
 def leaves(structure: Any) -> list[Any]:
     """Return what is inside nested lists, tuples and dicts, in order."""
-    kind = type(structure)
-    if kind is dict or isinstance(structure, dict):
+    if isinstance(structure, dict):
         structure = structure.values()
-    elif kind is not list and not isinstance(structure, (list, tuple)):
+    elif not isinstance(structure, (list, tuple)):
         return [structure]
     found: list[Any] = []
     for entry in structure:
-        if isinstance(entry, _NESTED):
+        if isinstance(entry, (list, tuple, dict)):
             found.extend(leaves(entry))
         else:
             found.append(entry)

@@ -369,6 +369,20 @@ def test_a_loss_may_be_a_function_or_a_subclass() -> None:
     assert copy.get_config() == doubled.get_config()
 
 
+@pytest.mark.parametrize(
+    "base",
+    [losses.MeanSquaredError, losses.BinaryCrossentropy, losses.SparseCategoricalCrossentropy],
+)
+def test_a_loss_made_of_another_is_asked_itself(base: Any) -> None:
+    class Own(base):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return 0 * ls.ops.sum(y_pred, axis=-1) + 7
+
+    classes = base is losses.SparseCategoricalCrossentropy
+    target = np.array([0, 1]) if classes else np.eye(2, dtype="float32")
+    assert float(Own()(target, np.full((2, 2), 0.5, "float32"))) == 7
+
+
 def test_mistakes() -> None:
     for call, message in (
         (lambda: losses.Loss()(Y, PREDICTED), "must define `call"),

@@ -10,31 +10,23 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import vector_math as vm
-from layerscope.compiled.jit import callable_from_loops, native
+from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
-from layerscope.compiled.products import aligned, multiply_rows, panel_columns, panel_width
-from layerscope.compiled.registers import ROWS, WIDE
+from layerscope.compiled.products import (
+    aligned,
+    beginnings,
+    multiply_rows,
+    panel_columns,
+    panel_width,
+    whole_rows,
+)
+from layerscope.compiled.registers import WIDE
 from layerscope.compiled.softmax import largest_of
 from layerscope.compiled.team import claim, shared
 
 _F = np.float32
 #: Queries whose scores are computed together, for them to stay near the processor.
 _TOGETHER = 64
-
-
-@callable_from_loops()
-def _whole(rows: int) -> int:
-    """Return how many rows whole blocks have that hold so many."""
-    return (rows + ROWS - 1) // ROWS * ROWS
-
-
-@native()
-def _beginnings(rows: int, length: int) -> np.ndarray:
-    """Return where rows of a length begin, for whole blocks; surplus ones are the last again."""
-    found = np.empty(_whole(rows), np.int64)
-    for row in range(len(found)):
-        found[row] = min(row, rows - 1) * length
-    return found
 
 
 @native()
@@ -101,7 +93,8 @@ def attend(
     _, queries, heads, features = query.shape
     keys, values = value.shape[1], value.shape[3]
     wide, wide_out, together = panel_columns(keys), panel_columns(values), min(queries, _TOGETHER)
-    places, places_out = wide * np.arange(_whole(together)), wide_out * np.arange(_whole(together))
+    numbers = np.arange(whole_rows(together))
+    places, places_out = wide * numbers, wide_out * numbers
     for_scores, for_means = aligned(features * wide), aligned(keys * wide_out)
     scores, means = aligned(len(places) * wide), aligned(len(places) * wide_out)
     bits, given = scores.view(np.int32), query.reshape(-1)
@@ -115,7 +108,7 @@ def attend(
             for first in range(0, queries, together):
                 count = min(together, queries - first)
                 begin = ((b * queries + first) * heads + h) * features
-                rows = _beginnings(count, heads * features)
+                rows = beginnings(count, heads * features)
                 multiply_rows(
                     given, begin, rows, count, features, for_scores, 0, keys, scores, 0, places
                 )
@@ -134,7 +127,7 @@ def attend(
                         share = weights[b, h, first + i]
                         for j in range(keys):
                             share[j] = row[j]
-                rows = _beginnings(count, wide)
+                rows = beginnings(count, wide)
                 multiply_rows(
                     scores, 0, rows, count, keys, for_means, 0, values, means, 0, places_out
                 )
@@ -184,12 +177,12 @@ def attend_gradient(
     keys, values = value.shape[1], value.shape[3]
     wide, wide_in, wide_out = panel_columns(keys), panel_columns(features), panel_columns(values)
     widest, together = max(wide_in, wide_out), min(queries, _TOGETHER)
-    count_all = max(_whole(together), _whole(keys))
-    places, by_key = wide * np.arange(count_all), _beginnings(keys, 1)
+    count_all = max(whole_rows(together), whole_rows(keys))
+    places, by_key = wide * np.arange(count_all), beginnings(keys, 1)
     places_in, places_out = wide_in * np.arange(count_all), wide_out * np.arange(count_all)
     by_value, by_feature = aligned(values * wide), aligned(keys * wide_in)
     panels, sums = aligned(together * widest), aligned(count_all * widest)
-    slopes = aligned(_whole(together) * wide)
+    slopes = aligned(whole_rows(together) * wide)
     given, shares = grad.reshape(-1), weights.reshape(-1)
     pieces = len(query) * heads
     task = claim(board, -1, tasks)
@@ -209,7 +202,7 @@ def attend_gradient(
                 )  # fmt: skip
                 _put_rows(sums, grad_value[b, :, h], later)
                 begin = ((b * queries + first) * heads + h) * values
-                rows = _beginnings(count, heads * values)
+                rows = beginnings(count, heads * values)
                 multiply_rows(
                     given, begin, rows, count, values, by_value, 0, keys, slopes, 0, places
                 )
@@ -220,7 +213,7 @@ def attend_gradient(
                         total += row[j] * share[j]
                     for j in range(keys):
                         row[j] = scale * (share[j] * (row[j] - total))
-                rows = _beginnings(count, wide)
+                rows = beginnings(count, wide)
                 multiply_rows(
                     slopes, 0, rows, count, keys, by_feature, 0, features, sums, 0, places_in
                 )

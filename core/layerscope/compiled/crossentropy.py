@@ -6,18 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import activations
 from layerscope.compiled.jit import callable_from_loops, compiled
+
+_clipped = activations.clipped.function
 
 
 @callable_from_loops()
-def _limited(p: Any, low: Any, high: Any) -> Any:
-    """Return what is between two limits; NaN stays what it is."""
-    return low if p < low else high if p > high else p
+def _total_and_share(row: Any, label: int) -> Any:
+    """Return the sum of a row, and the share of one entry."""
+    total = row.dtype.type(0)
+    for c in range(row.size):
+        total += row[c]
+    # What is not finite anywhere in a row has to show.
+    return total, row[label] / total + (total - total)
 
 
 def _share_of(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     total = x.sum(1)
-    # What is not finite anywhere in a row has to show.
     return total, x[np.arange(len(x)), labels] / total + (total - total)
 
 
@@ -38,12 +44,8 @@ def mean_sparse(x: np.ndarray, labels: np.ndarray, epsilon: float, mean: np.ndar
     near, far = kind(epsilon), kind(1 - epsilon)
     lost = 0.0
     for i in range(len(x)):
-        row = x[i]
-        total = kind(0)
-        for c in range(row.size):
-            total += row[c]
-        share = row[labels[i]] / total + (total - total)
-        lost -= np.log(_limited(share, near, far))
+        _, share = _total_and_share(x[i], labels[i])
+        lost -= np.log(_clipped(share, near, far))
     mean[0] = lost / len(x)
 
 
@@ -67,10 +69,7 @@ def mean_sparse_gradient(
     part = kind(grad / len(x))
     for i in range(len(x)):
         row, result = x[i], grad_x[i]
-        total = kind(0)
-        for c in range(row.size):
-            total += row[c]
-        share = row[labels[i]] / total + (total - total)
+        total, share = _total_and_share(row, labels[i])
         slope = kind(0) if share < near or share > far else part / (share * total)
         for c in range(row.size):
             result[c] = slope * share
@@ -95,7 +94,7 @@ def mean_binary(x: np.ndarray, target: np.ndarray, epsilon: float, mean: np.ndar
     near, far = kind(epsilon), kind(1 - epsilon)
     lost = 0.0
     for k in range(x.size):
-        p = _limited(x[k], near, far)
+        p = _clipped(x[k], near, far)
         lost -= target[k] * np.log(p) + (kind(1) - target[k]) * np.log1p(-p)
     mean[0] = lost / x.size
 

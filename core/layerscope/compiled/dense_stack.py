@@ -12,9 +12,15 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import activations, softmax
-from layerscope.compiled.jit import callable_from_loops, compiled, native
-from layerscope.compiled.products import aligned, lay_out, multiply_rows, panel_columns
-from layerscope.compiled.registers import ROWS
+from layerscope.compiled.jit import compiled, native
+from layerscope.compiled.products import (
+    aligned,
+    beginnings,
+    lay_out,
+    multiply_rows,
+    panel_columns,
+    whole_rows,
+)
 
 #: Activations by number: those of which the gradient needs no more than their output.
 ACTIVATIONS = (None, "relu", "sigmoid", "tanh", "softmax")
@@ -27,12 +33,6 @@ _sigmoid, _sigmoid_gradient = activations.sigmoid.function, activations.sigmoid_
 _tanh, _tanh_gradient = activations.tanh.function, activations.tanh_gradient.function
 _softmax_rows: Any = getattr(softmax.softmax_rows, "loop", None)
 _softmax_rows_gradient: Any = getattr(softmax.softmax_rows_gradient, "loop", None)
-
-
-@callable_from_loops()
-def whole_rows(rows: int) -> int:
-    """Return the rows of the blocks that hold so many."""
-    return (rows + ROWS - 1) // ROWS * ROWS
 
 
 def _activated(z: np.ndarray, kind: int) -> np.ndarray:
@@ -109,15 +109,6 @@ def _deactivate(grad: np.ndarray, y: np.ndarray, kind: int) -> None:
             grad[k] = _tanh_gradient(grad[k], y[k])
 
 
-@native()
-def _rows_at(count: int, distance: int) -> np.ndarray:
-    """Return where rows begin that lie so far apart; the last stands for those of its block."""
-    places = np.empty(whole_rows(count), np.int64)
-    for m in range(places.size):
-        places[m] = min(m, count - 1) * distance
-    return places
-
-
 @compiled(_outputs_reference, [f"{_MATRIX}, {_FLAT}, {_NUMBERS}, {_NUMBERS}, {_FLAT}, {_MATRIX}"])
 def stack_outputs(
     x: np.ndarray,
@@ -134,7 +125,7 @@ def stack_outputs(
     outputs of all layers in whole blocks of rows and panels; out (n, units[-1]) that of the last.
     """
     n = len(x)
-    rows, places = whole_rows(n), _rows_at(n, x.shape[1])
+    rows, places = whole_rows(n), beginnings(n, x.shape[1])
     given, first, kernel, to = x.reshape(-1), 0, 0, 0
     for layer in range(kinds.size):
         before, after = units[layer], units[layer + 1]
@@ -152,7 +143,7 @@ def stack_outputs(
             output[:n, :after] = shown
         if layer == kinds.size - 1:
             out[:] = output[:n, :after]
-        given, first, places = kept, to, _rows_at(n, width)
+        given, first, places = kept, to, beginnings(n, width)
         kernel, to = bias + after, to + rows * width
 
 
@@ -224,7 +215,7 @@ def stack_gradients(
         lay_out(panels, flat, 0, n, width, after)
         product = np.empty((whole_rows(before), width), weights.dtype)
         multiply_rows(
-            given, first, _rows_at(before, 1), before, n, panels, 0, after,
+            given, first, beginnings(before, 1), before, n, panels, 0, after,
             product.reshape(-1), 0, width * np.arange(len(product)), distance,
         )  # fmt: skip
         bias = kernel + before * after
@@ -240,7 +231,7 @@ def stack_gradients(
         lay_out(panels, turned, 0, after, before, before)
         earlier = np.empty((rows, wide), weights.dtype)
         multiply_rows(
-            flat, 0, _rows_at(n, width), n, after, panels, 0, before,
+            flat, 0, beginnings(n, width), n, after, panels, 0, before,
             earlier.reshape(-1), 0, wide * np.arange(rows),
         )  # fmt: skip
         g = earlier

@@ -33,6 +33,21 @@ def panel_columns(columns: int) -> int:
     return columns - rest + (0 if rest == 0 else NARROW if rest <= NARROW else WIDE)
 
 
+@callable_from_loops()
+def whole_rows(rows: int) -> int:
+    """Return how many rows whole blocks have that hold so many."""
+    return (rows + ROWS - 1) // ROWS * ROWS
+
+
+@native()
+def beginnings(rows: int, length: int) -> np.ndarray:
+    """Return where rows of a length begin, for whole blocks; surplus ones are the last again."""
+    found = np.empty(whole_rows(rows), np.int64)
+    for row in range(len(found)):
+        found[row] = min(row, rows - 1) * length
+    return found
+
+
 def panels_of(*matrices: np.ndarray) -> np.ndarray:
     """Return the panels of matrices (depth, columns), one after the other."""
     parts = []

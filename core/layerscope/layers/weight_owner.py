@@ -143,7 +143,7 @@ class WeightOwner:
         """Return the layers directly inside, in the order their attributes were set."""
         found: dict[int, WeightOwner] = {}
         for value in self._tracked.values():
-            for leaf in (value,) if isinstance(value, WeightOwner) else leaves(value):
+            for leaf in leaves(value):
                 if isinstance(leaf, WeightOwner):
                     found[id(leaf)] = leaf
         return list(found.values())

@@ -93,6 +93,8 @@ class Loss(Configurable):
         return (
             type(y_true) in tensors
             and type(y_pred) in tensors
+            # What somebody made of a loss of ours may compute something else.
+            and type(self).__module__.startswith("layerscope.losses.")
             and self.reduction in ("sum_over_batch_size", "mean")
             and y_pred.dtype == self.dtype
             and 0 not in y_pred.shape != ()

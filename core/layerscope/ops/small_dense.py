@@ -47,7 +47,7 @@ class Outputs(NamedTuple):
 def _plan(rows: int, units: tuple[int, ...], activations: tuple[str | None, ...]) -> _Plan:
     kinds = [loops.ACTIVATIONS.index(one) for one in activations]
     columns = sum(map(products.panel_columns, units[1:]))
-    return _Plan(np.array(units), np.array(kinds), loops.whole_rows(rows) * columns)
+    return _Plan(np.array(units), np.array(kinds), products.whole_rows(rows) * columns)
 
 
 def _plan_for(x: Array, weights: Sequence[Array], activations: Sequence[str | None]) -> _Plan:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from layerscope.compiled import dense_stack
-from layerscope.compiled.dense_stack import ACTIVATIONS, whole_rows
+from layerscope.compiled.dense_stack import ACTIVATIONS
 from layerscope.compiled.jit import ENABLED
-from layerscope.compiled.products import panel_columns
+from layerscope.compiled.products import panel_columns, whole_rows
 
 pytestmark = pytest.mark.skipif(not ENABLED, reason="only references run here")
 
