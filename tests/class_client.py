@@ -77,6 +77,8 @@ class Visit:
         visit._socket = await websocket_connect(
             request, subprotocols=["bokeh", found[1]], max_message_size=_LONGEST
         )
+        # As browsers do.
+        visit._socket.protocol.set_nodelay(True)
         await visit._read()
         sent = await visit._send("PULL-DOC-REQ", {})
         while visit._document is None:

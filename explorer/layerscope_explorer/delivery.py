@@ -1,13 +1,14 @@
-"""Every message to a browser goes out, also one that Panel would leave lying."""
+"""Every message to a browser goes out at once, also one that Panel would leave lying."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
+from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
 
-__all__ = ["deliver_all"]
+__all__ = ["deliver_all", "deliver_at_once"]
 
 #: Of Panel 1.9: what sends, what waits to be sent, whose sending is under way, what starts it.
 _PARTS = ("_dispatch_msgs", "_WRITE_MSGS", "_WRITE_BLOCK", "_dispatch_write_task")
@@ -32,3 +33,19 @@ def deliver_all() -> None:
             panel._dispatch_write_task(page, send_all, page)
 
     panel._dispatch_msgs = send_all
+
+
+@cache
+def deliver_at_once() -> None:
+    """Let no part of a message wait until the browser has confirmed an earlier one.
+
+    Bokeh sends a message in three parts. TCP keeps a small one back while another is under way
+    (Nagle's algorithm), and a browser's system takes up to 40 ms to confirm: most of an edit.
+    """
+    opened = WSHandler.open
+
+    def open_without_delay(handler: WSHandler, *args: Any, **kwargs: Any) -> None:
+        handler.set_nodelay(True)
+        opened(handler, *args, **kwargs)
+
+    WSHandler.open = open_without_delay

@@ -23,7 +23,7 @@ import numpy as np
 import panel as pn
 
 from layerscope_explorer.arrival import Arrival
-from layerscope_explorer.delivery import deliver_all
+from layerscope_explorer.delivery import deliver_all, deliver_at_once
 from layerscope_explorer.faults import noting
 
 #: A training job gives way after this long, in seconds.
@@ -136,6 +136,7 @@ class DocumentScheduler:
         self._served = document.session_context is not None
         self._arrival = Arrival(document)
         deliver_all()
+        deliver_at_once()
 
     def run(self, work: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
         """Do the work in the pool of edits, and come back under the document's lock."""

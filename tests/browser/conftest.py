@@ -61,17 +61,35 @@ def server(chromium: Any) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def profiles() -> list[Any]:
+    """Those nobody uses: what a browser has compiled of a page's scripts is there for the next."""
+    return []
+
+
 @pytest.fixture
-def visiting(chromium: Any) -> Visiting:
+def visiting(chromium: Any, profiles: list[Any]) -> Visiting:
     """Opens a page of 1440x900 for a block; the test fails if anything went wrong on it."""
 
     @contextmanager
     def open_page() -> Iterator[Visit]:
-        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        profile = (
+            profiles.pop()
+            if profiles
+            else chromium.new_context(viewport={"width": 1440, "height": 900})
+        )
+        page = profile.new_page()
         page.set_default_timeout(20_000)
         visit = watch(page)
         yield visit
-        page.close()
+        # The next person is another one.
+        profile.new_cdp_session(page).send(
+            "Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "local_storage"}
+        )
+        for opened in profile.pages:
+            opened.close()
+        profile.clear_permissions()
+        profiles.append(profile)
         assert visit.problems == [], "\n".join(visit.problems[:3])
         assert visit.foreign == []
 

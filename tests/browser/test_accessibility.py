@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from layerscope_explorer.lenses import LENSES
+from seldom import once
 from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.browser
 WORST = ("serious", "critical")
 #: Milliseconds after which a card that is dimmed, or no more, looks as it will.
 FADES = 400
-THEMES = ["light", pytest.param("dark", marks=pytest.mark.slow)]
+THEMES = once(["light", "dark"])
 
 
 def violations(page: Any) -> list[str]:
@@ -59,7 +60,7 @@ def test_open_menus_too(visit: Visit) -> None:
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("query", ["?lang=en", pytest.param("?lang=zh", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("query", once(["?lang=en", "?lang=zh"]))
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str) -> None:
     page = visit.page

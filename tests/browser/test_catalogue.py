@@ -12,6 +12,7 @@ from layerscope_explorer.components.stack import rows_of
 from layerscope_explorer.document import Document
 from layerscope_explorer.edits import set_input
 from layerscope_explorer.session import Session
+from seldom import once
 from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
@@ -24,10 +25,7 @@ INPUTS: dict[str, dict[str, Any]] = {
     "image": {"data": "noise", "shape": [8, 8, 3]},
     "volume": {"data": "noise", "shape": [4, 6, 6, 2]},
 }
-#: One is walked every time, the others by `pytest -m slow`.
-KINDS = [
-    kind if kind == "sequence" else pytest.param(kind, marks=pytest.mark.slow) for kind in INPUTS
-]
+KINDS = once(INPUTS, "sequence")
 _BY_RANK = {1: "vector", 2: "vector", 3: "sequence", 4: "image", 5: "volume", 6: "volume"}
 
 

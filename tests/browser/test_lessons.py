@@ -13,14 +13,12 @@ from browser.test_sharing import base
 from layerscope_explorer.lesson import LANGUAGES
 from layerscope_explorer.lessons import LESSONS, lesson
 from layerscope_explorer.strings import speaking, text
+from seldom import once
 from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
 
 Solution = Callable[[Any], None]
-
-#: The first language every time, the others by `pytest -m slow`.
-SPOKEN = [LANGUAGES[0], *(pytest.param(one, marks=pytest.mark.slow) for one in LANGUAGES[1:])]
 
 
 def click_card(page: Any, position: int) -> None:
@@ -104,7 +102,7 @@ SOLUTIONS: dict[str, tuple[Solution, ...]] = {
 }
 
 
-@pytest.mark.parametrize("language", SPOKEN)
+@pytest.mark.parametrize("language", once(LANGUAGES))
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_is_completed(visit: Visit, name: str, language: str) -> None:
     page = visit.page
@@ -140,7 +138,7 @@ def squeezed(words: str) -> str:
     return re.sub(r"\s+", " ", words).strip()
 
 
-@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("name", once(LESSONS))
 def test_doing_nothing_completes_no_lesson(visit: Visit, name: str) -> None:
     page = visit.page
     open_explorer(page, f"{base(page)}?lesson={name}")

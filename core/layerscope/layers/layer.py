@@ -69,6 +69,8 @@ class _State:
     #: Of the last inputs: whether they came as one list, type and shape of each, and what else
     #: `call` was given, for calls on their like.
     _ordinary_inputs: tuple[bool, list[tuple[np.dtype, Shape]], dict[str, Any]] | None
+    #: Whether nothing is computed inside that asks which layers are being called.
+    _calls_nobody: bool
     #: Another object whenever an attribute changes that decides what a call does.
     _state_of_call: object
     _legacy_input_shape: Shape | None
@@ -147,6 +149,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _build_shapes=None,
             _building=0,
             _ordinary_inputs=None,
+            _calls_nobody=False,
             _state_of_call=object(),
             _legacy_input_shape=None,
             _named_automatically=False,
@@ -234,6 +237,10 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if not kwargs and (known := self._known_arguments(args)) is not None:
             if "training" in known:
                 known = {**known, "training": training}
+            if not SCOPE.get():
+                self._forget_losses()
+            if explicit is None and self._calls_nobody:
+                return self._computed(args, known)
             return self._call_eagerly(args, known, training)
         given = args
         args = tuple([map_structure(self._convert, value) for value in args])
@@ -262,6 +269,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
                 self._remember_inputs(given, args, masks)
             if call_signature(type(self)).training:
                 kwargs["training"] = training
+            if not SCOPE.get():
+                self._forget_losses()
             outputs = self._call_eagerly(args, {**kwargs, **masks}, training)
         return self._with_mask(outputs, first, previous_mask)
 
@@ -279,7 +288,11 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if as_given and plain and not (self.supports_masking and self._makes_masks()):
             kinds = [(value.dtype, value.shape) for value in values]
             phase = {"training": None} if call_signature(type(self)).training else {}
-            self.__dict__["_ordinary_inputs"] = listed, kinds, {**masks, **phase}
+            own = type(self).__module__.startswith("layerscope.layers.")
+            self.__dict__.update(
+                _ordinary_inputs=(listed, kinds, {**masks, **phase}),
+                _calls_nobody=own and not self._tracked,
+            )
 
     def _known_arguments(self, args: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return what else `call` is given if values are like the last inputs, None otherwise."""
@@ -331,23 +344,29 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     def _call_eagerly(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
-        scope = SCOPE.get()
-        entered = SCOPE.set((*scope, self))
+        entered = SCOPE.set((*SCOPE.get(), self))
         token = None if training is _TRAINING.get() else _TRAINING.set(training)
-        if not scope:
-            for layer in self._flatten_layers() if self._tracked else (self,):
-                if layer._losses:
-                    layer._losses.clear()
+        try:
+            return self._computed(args, kwargs)
+        finally:
+            if token is not None:
+                _TRAINING.reset(token)
+            SCOPE.reset(entered)
+
+    def _forget_losses(self) -> None:
+        """Drop what this layer and those inside added to the loss in the last call."""
+        for layer in self._flatten_layers() if self._tracked else (self,):
+            if layer._losses:
+                layer._losses.clear()
+
+    def _computed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return what `call` gives, which may not call other layers if this is not in the scope."""
         try:
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
                 self._penalize(outputs)
         except ShapeError as error:
             raise _explained(error, self, args) from None
-        finally:
-            if token is not None:
-                _TRAINING.reset(token)
-            SCOPE.reset(entered)
         return outputs
 
     def _penalize(self, outputs: Any) -> None:
@@ -575,10 +594,11 @@ _ABSENT = {
     "optional": False,
 }
 
-#: Attributes that decide what is done to an input, before `call` or by a dense layer in it.
+#: Attributes that decide what is done to an input, before `call` or by a dense layer in it, and
+#: whether a dense layer learns.
 _DECISIVE = frozenset(
     {
-        *("built", "dtype", "input_spec", "supports_masking"),
+        *("built", "dtype", "input_spec", "supports_masking", "trainable"),
         *("_kernel", "activation", "activity_regularizer", "bias", "lora_enabled"),
     }
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -12,12 +12,40 @@ from layerscope import ops
 from layerscope.config import floatx, standardize_dtype
 from layerscope.configurable import Configurable, field, fields_of
 from layerscope.masks import get_keras_mask
+from layerscope.ops.operation import Operation
 from layerscope.plain_data import serialize_value
 from layerscope.registry import snake_case
 from layerscope.structure import leaves, map_structure
 from layerscope.tensor import Shape, Tensor
 
 Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"]
+
+
+class Mean(NamedTuple):
+    """A loss that is one operation on all entries, giving a single number.
+
+    Attributes
+    ----------
+    operation : a function of predictions and targets.
+    y_pred, y_true : what it is applied to.
+    options : its other arguments.
+    """
+
+    operation: Operation[...]
+    y_pred: Any
+    y_true: Any
+    options: dict[str, Any]
+
+    def value(self) -> Any:
+        """Return the loss."""
+        return self.operation(self.y_pred, self.y_true, **self.options)
+
+    def value_and_gradient(self) -> tuple[Any, Any]:
+        """Return the loss of arrays, and its gradient with respect to the predictions."""
+        value, of_predictions = self.value(), self.operation.vjps[0]
+        assert of_predictions is not None
+        one = np.array(1, value.dtype)
+        return value, of_predictions(one, value, self.y_pred, self.y_true, **self.options)
 
 
 class Loss(Configurable):
@@ -72,25 +100,24 @@ class Loss(Configurable):
         sample_weight : factor of each sample; must broadcast with the samples' losses.
         """
         mask = get_keras_mask(y_pred)
-        if mask is None and sample_weight is None and self._is_a_mean_of(y_true, y_pred):
-            mean = self._mean_at_once(y_true, y_pred)
+        if mask is None and sample_weight is None:
+            mean = self.as_mean(y_true, y_pred)
             if mean is not None:
-                return mean
+                return mean.value()
         y_pred, y_true = _as_tensors(y_pred, self.dtype), _as_tensors(y_true, self.dtype)
         values = self.call(y_true, y_pred)
         mask = _both(mask, get_keras_mask(values))
         return reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
 
-    def _mean_at_once(self, y_true: Any, y_pred: Any) -> Any:
-        """Return what converting, `call` and reducing would give, in one step; None if not sure.
+    def as_mean(self, y_true: Any, y_pred: Any) -> Mean | None:
+        """Return the one operation that does what converting, `call` and reducing do, if any.
 
-        Both are tensors, the predictions of the loss's type and not empty.
+        Parameters
+        ----------
+        y_true, y_pred : as they are given; no sample has a weight, and none is masked.
         """
-        return None
-
-    def _is_a_mean_of(self, y_true: Any, y_pred: Any) -> bool:
         tensors = (np.ndarray, Tensor)
-        return (
+        if (
             type(y_true) in tensors
             and type(y_pred) in tensors
             # What somebody made of a loss of ours may compute something else.
@@ -98,7 +125,13 @@ class Loss(Configurable):
             and self.reduction in ("sum_over_batch_size", "mean")
             and y_pred.dtype == self.dtype
             and 0 not in y_pred.shape != ()
-        )
+        ):
+            return self._mean_of(y_true, y_pred)
+        return None
+
+    def _mean_of(self, y_true: Any, y_pred: Any) -> Mean | None:
+        """Return the operation for tensors, the predictions of the loss's type and not empty."""
+        return None
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -11,7 +11,7 @@ import numpy as np
 from layerscope import ops
 from layerscope.config import epsilon
 from layerscope.configurable import field
-from layerscope.losses.loss import _FunctionLoss, are_alike, as_pair, check_same_shape
+from layerscope.losses.loss import Mean, _FunctionLoss, are_alike, as_pair, check_same_shape
 from layerscope.masks import set_keras_mask
 
 # --- two classes --------------------------------------------------------------------------------
@@ -321,10 +321,10 @@ class BinaryCrossentropy(_FunctionLoss):
     )
     axis: int = field(default=-1, help="Averaged over.")
 
-    def _mean_at_once(self, y_true: Any, y_pred: Any) -> Any:
+    def _mean_of(self, y_true: Any, y_pred: Any) -> Mean | None:
         if self.from_logits or self.label_smoothing or not are_alike(y_true, y_pred):
             return None
-        return ops.mean_binary_crossentropy(y_pred, y_true, epsilon=epsilon())
+        return Mean(ops.mean_binary_crossentropy, y_pred, y_true, {"epsilon": epsilon()})
 
 
 class BinaryFocalCrossentropy(_FunctionLoss):
@@ -384,13 +384,13 @@ class SparseCategoricalCrossentropy(_FunctionLoss):
     ignore_class: int | None = field(default=None, help="Class number that counts nothing.")
     axis: int = field(default=-1, help="Where the classes are.")
 
-    def _mean_at_once(self, y_true: Any, y_pred: Any) -> Any:
+    def _mean_of(self, y_true: Any, y_pred: Any) -> Mean | None:
         of_last = self.axis in (-1, len(y_pred.shape) - 1)
         if self.from_logits or self.ignore_class is not None or not of_last:
             return None
         labels = _class_numbers(y_true, y_pred, -1)
         _check_range(labels, y_pred.shape[-1])
-        return ops.mean_sparse_crossentropy(y_pred, labels, epsilon=epsilon())
+        return Mean(ops.mean_sparse_crossentropy, y_pred, labels, {"epsilon": epsilon()})
 
 
 class CategoricalGeneralizedCrossEntropy(_FunctionLoss):

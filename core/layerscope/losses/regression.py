@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from layerscope import ops
 from layerscope.config import epsilon
 from layerscope.configurable import field
-from layerscope.losses.loss import _FunctionLoss, are_alike, as_aligned_pair
+from layerscope.losses.loss import Mean, _FunctionLoss, are_alike, as_aligned_pair
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
@@ -100,8 +100,9 @@ class MeanSquaredError(_FunctionLoss):
     function: ClassVar[Callable[..., Any]] = staticmethod(mean_squared_error)
     _defaults: ClassVar[dict[str, Any]] = {"name": "mean_squared_error"}
 
-    def _mean_at_once(self, y_true: Any, y_pred: Any) -> Any:
-        return ops.mean_squared_error(y_true, y_pred) if are_alike(y_true, y_pred) else None
+    def _mean_of(self, y_true: Any, y_pred: Any) -> Mean | None:
+        alike = are_alike(y_true, y_pred)
+        return Mean(ops.mean_squared_error, y_pred, y_true, {}) if alike else None
 
 
 class MeanAbsoluteError(_FunctionLoss):

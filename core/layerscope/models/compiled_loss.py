@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from layerscope import losses
 from layerscope.structure import entry_at, is_nested, leaves, packed_like, same_nesting
 from layerscope.tensor import Variable
@@ -222,6 +224,16 @@ class CompileLoss:
                 value = value * weight
             total = value if total is None else total + value
         return total
+
+    def value_and_gradient(self, y_true: Any, y_pred: np.ndarray) -> tuple[Any, Any] | None:
+        """Return the loss of one output and its gradient, None if that takes a tape."""
+        if not self.built or len(self._parts) != 1 or type(y_true) is not np.ndarray:
+            return None
+        ((path, loss, weight, _),) = self._parts
+        if path or weight is not None or self._built_for_a_list:
+            return None
+        mean = loss.as_mean(y_true, y_pred)
+        return None if mean is None else mean.value_and_gradient()
 
     def _targets_like(self, y_true: Any, y_pred: Any) -> Any:
         """Return targets in the structure of the outputs."""

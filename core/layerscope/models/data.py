@@ -146,9 +146,22 @@ def check_batch_size(value: Any) -> int:
 
 def as_batch(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """Return what is given for one batch as arrays of one length."""
+    if _are_arrays_of_one_length(x, y, sample_weight):
+        return x, y, sample_weight
     batch = _as_arrays(x), _as_arrays(y), _as_arrays(sample_weight)
     _check_lengths(x=batch[0], y=batch[1], sample_weight=batch[2])
     return batch
+
+
+def _are_arrays_of_one_length(x: Any, *others: Any) -> bool:
+    """Tell whether there is nothing to do to a batch."""
+    if type(x) is not np.ndarray or x.size == 0 or x.ndim == 0:
+        return False
+    samples = len(x)
+    return all(
+        one is None or (type(one) is np.ndarray and one.ndim > 0 and len(one) == samples)
+        for one in others
+    )
 
 
 def _as_arrays(part: Any) -> Any:

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from layerscope import ops
-from layerscope.layers import Dense, deserialize, serialize
+from layerscope.layers import deserialize, serialize
 from layerscope.layers.input import Input, InputLayer
 from layerscope.layers.layer import Layer
 from layerscope.layers.weight_owner import inside
-from layerscope.masks import get_keras_mask, with_masks
+from layerscope.masks import with_masks
+from layerscope.models.dense_run import DenseRun, first_run
 from layerscope.models.model import Model
 from layerscope.models.naming import make_names_unique
-from layerscope.tensor import KerasTensor, Shape, Tensor, Variable
+from layerscope.models.training import Differentiated
+from layerscope.tape import is_recording
+from layerscope.tensor import KerasTensor, Shape, Tensor
+
+
+class _Runs(NamedTuple):
+    """Dense layers of a model that follow each other.
+
+    Attributes
+    ----------
+    states : that the model's layers are in; with others there may be other runs.
+    of_place : the run that begins with a layer.
+    whole : the run of all layers, if a training step changes its weights and nothing else.
+    """
+
+    states: list[Any]
+    of_place: dict[int, DenseRun]
+    whole: DenseRun | None
 
 
 class Sequential(Model):
@@ -45,8 +63,7 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         self.stack: list[Layer] = []
-        #: The state that each layer was in, and the runs of dense layers that follow from it.
-        self._known_runs: tuple[list[Any], dict[int, _DenseRun]] = ([], {})
+        self._known_runs = _Runs([], {}, None)
         self._symbolic_input: KerasTensor | None = None
         self._symbolic_output: KerasTensor | None = None
         for layer in layers or []:
@@ -137,29 +154,62 @@ class Sequential(Model):
         """
         self._require_layers()
         inputs = with_masks(inputs, mask)
-        at, stack, runs = 0, self.stack, self._dense_runs()
+        at, stack, runs = 0, self.stack, self._runs().of_place
         while at < len(stack):
             run = runs.get(at)
             if run is not None and run.takes(inputs):
-                inputs = ops.dense_stack(inputs, *run.weights, activations=run.activations)
+                inputs = run(inputs)
                 at += len(run.activations)
             else:
                 inputs = stack[at](inputs)
                 at += 1
         return inputs
 
-    def _dense_runs(self) -> dict[int, _DenseRun]:
-        """Return the dense layers that follow each other, by the place of the first."""
+    def _runs(self) -> _Runs:
+        """Return the dense layers that follow each other."""
         states = [layer._state_of_call for layer in self.stack]
-        known, runs = self._known_runs
-        if len(known) != len(states) or not all(map(operator.is_, known, states)):
-            runs = {}
-            for at in range(len(self.stack)):
-                run = _dense_run(self.stack[at:])
-                if run is not None:
-                    runs[at] = run
-            self._known_runs = states, runs
-        return runs
+        if not _are_the_same(self._known_runs.states, states):
+            self._known_runs = self._find_runs(states)
+        return self._known_runs
+
+    def _find_runs(self, states: list[Any]) -> _Runs:
+        found = {at: first_run(self.stack[at:]) for at in range(len(self.stack))}
+        runs = {at: run for at, run in found.items() if run is not None}
+        whole = runs.get(0)
+        if (
+            whole is None
+            or len(whole.activations) != len(self.stack)
+            or not _are_the_same(whole.weights, self.trainable_variables)
+            or not _are_the_same(self.stack, self._sublayers())
+            or not _learns_as_usual(type(self))
+        ):
+            whole = None
+        return _Runs(states, runs, whole)
+
+    def _differentiate(self, x: Any, y: Any, sample_weight: Any) -> Differentiated:
+        run = self._runs().whole
+        if run is not None and sample_weight is None and self._loss_comes_from(run, x):
+            assert self._compile_loss is not None
+            out, gradients = run.vjp(x)
+            known = self._compile_loss.value_and_gradient(y, out)
+            # An optimizer may want another loss to be differentiated.
+            if known is not None and self.optimizer.scale_loss(known[0]) is known[0]:
+                loss, g = known
+                return Differentiated(Tensor(out), loss, run.weights, gradients(g))
+        return super()._differentiate(x, y, sample_weight)
+
+    def _loss_comes_from(self, run: DenseRun, x: Any) -> bool:
+        """Tell whether there is no penalty, and nobody but a step asks what the run computes."""
+        return (
+            type(x) is np.ndarray
+            and x.ndim == 2
+            and self._known_arguments((x,)) is not None
+            and self._compile_loss is not None
+            and self.activity_regularizer is None
+            and not any(layer._losses for layer in (self, *self.stack))
+            and all(one.trainable and one.regularizer is None for one in run.weights)
+            and not is_recording()
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the output's shape, from each layer's rule alone."""
@@ -222,38 +272,12 @@ class Sequential(Model):
         return model
 
 
-class _DenseRun(NamedTuple):
-    """Several dense layers in a row: kernel and bias of each, and its activation."""
-
-    weights: list[Variable]
-    activations: tuple[str | None, ...]
-
-    def takes(self, value: Any) -> bool:
-        """Tell whether to such a value the layers do nothing but multiply."""
-        kernel = self.weights[0].value
-        array = value.value if type(value) is Tensor else value
-        return (
-            type(array) is np.ndarray
-            and array.dtype == kernel.dtype
-            and array.ndim > 1
-            and array.shape[-1] == len(kernel)
-            and get_keras_mask(value) is None
-        )
+def _are_the_same(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
-def _dense_run(layers: list[Layer]) -> _DenseRun | None:
-    """Return the dense layers that come first, if there are several."""
-    weights: list[Variable] = []
-    activations: list[str | None] = []
-    for layer in layers:
-        product = layer._product() if isinstance(layer, Dense) else None
-        if (
-            product is None
-            or layer.dtype != layers[0].dtype
-            or (weights and weights[-1].shape[0] != product[0].shape[0])
-        ):
-            break
-        kernel, bias, activation = product
-        weights += [kernel, bias]
-        activations.append(activation)
-    return _DenseRun(weights, tuple(activations)) if len(activations) > 1 else None
+@functools.cache
+def _learns_as_usual(cls: type[Sequential]) -> bool:
+    """Tell whether outputs, loss and weights of a model are those of its layers, and no more."""
+    decisive = ("__call__", "call", "compute_loss", "losses", "trainable_variables")
+    return all(getattr(cls, name) is getattr(Sequential, name) for name in decisive)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,23 @@ from layerscope.tensor import Variable
 Verbosity = Literal["auto"] | int
 
 
+class Differentiated(NamedTuple):
+    """What a step of the optimizer needs to know of a batch.
+
+    Attributes
+    ----------
+    y_pred : the predictions.
+    loss : their loss, penalties included.
+    variables : what is trained.
+    gradients : of the loss, with respect to each.
+    """
+
+    y_pred: Any
+    loss: Any
+    variables: list[Variable]
+    gradients: Sequence[Any]
+
+
 class Trainer(Compiled):
     """What a model can do beyond being a layer: learn, be measured, predict."""
 
@@ -39,17 +56,23 @@ class Trainer(Compiled):
         data : a batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``.
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred, loss, variables, gradients = self._differentiate(x, y, sample_weight)
+        self._note(loss, x)
+        if variables:
+            self.optimizer.apply(gradients, variables)
+        else:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _differentiate(self, x: Any, y: Any, sample_weight: Any) -> Differentiated:
+        """Predict a batch, and differentiate the loss."""
         with GradientTape() as tape:
             y_pred = self(x, training=True)  # type: ignore[operator]
             loss = self._compute_loss(x, y, y_pred, sample_weight, True)
             scaled = self.optimizer.scale_loss(loss)
-        self._note(loss, x)
         variables = self.trainable_variables  # type: ignore[attr-defined]
-        if variables:
-            self.optimizer.apply(tape.gradient(scaled, variables), variables)
-        else:
-            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        gradients = tape.gradient(scaled, variables) if variables else []
+        return Differentiated(y_pred, loss, variables, gradients)
 
     def test_step(self, data: Any) -> Logs:
         """Measure one batch and return the values so far; override to change it."""
