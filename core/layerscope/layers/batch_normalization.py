@@ -15,7 +15,7 @@ from layerscope.layers import affine
 from layerscope.layers.input_spec import InputSpec
 from layerscope.layers.layer import Example, Layer
 from layerscope.ops.shapes import ShapeError
-from layerscope.tensor import Shape, Variable
+from layerscope.tensor import Shape, Tensor, Variable
 
 #: Keras's guard against a mask that leaves nothing.
 _TINY = 1e-7
@@ -223,8 +223,9 @@ class BatchNormalization(Layer):
         return ops.reshape(mean, (-1,)), ops.reshape(variance, (-1,))
 
     def _keep(self, average: Variable, value: Any, momentum: float) -> None:
-        new = ops.stop_gradient(value)
-        average.assign(average * momentum + new * (1 - momentum))
+        # Of arrays: no tape has to know how an average came about.
+        new = value.value if isinstance(value, Tensor) else value
+        average.assign(average.value * momentum + new * (1 - momentum))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         affine.check_axes([self.axis], input_shape)
