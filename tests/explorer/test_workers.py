@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from bokeh.document import Document as BokehDocument
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
 from tornado.websocket import WebSocketHandler
 
-from layerscope_explorer.delivery import deliver_all
+from layerscope_explorer.delivery import deliver_all, deliver_at_once
 from layerscope_explorer.workers import DocumentScheduler
 
 
@@ -84,3 +86,15 @@ def test_what_comes_up_as_a_message_has_gone_out_is_sent_too(
     deliver_all()
     asyncio.run(send_two())
     assert sent == ["first", "second"]
+
+
+def test_no_part_of_a_message_waits_for_an_earlier_one() -> None:
+    asked: list[bool] = []
+    connection: Any = SimpleNamespace(
+        current_user="somebody", _token=None, selected_subprotocol=None, close=lambda: None
+    )
+    connection.set_nodelay = asked.append
+    deliver_at_once()
+    with pytest.raises(ProtocolError, match="Subprotocol"):
+        WSHandler.open(connection)
+    assert asked == [True]
