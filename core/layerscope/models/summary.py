@@ -18,13 +18,14 @@ def summary_text(model: Any, line_length: int | None = None) -> str:
         for layer in model.layers
     ]
     header = ("Layer (type)", "Output Shape", "Param #")
-    total, trainable = count(model.weights), count(model.trainable_weights)
+    weights, trained = model.weights, model.trainable_weights
+    others = model.non_trainable_weights
     lines = [
         f'Model: "{model.name}"',
         *_table(header, rows, line_length),
-        f" Total params: {total:,} ({size_text(model.weights)})",
-        f" Trainable params: {trainable:,} ({size_text(model.trainable_weights)})",
-        f" Non-trainable params: {total - trainable:,} ({size_text(model.non_trainable_weights)})",
+        f" Total params: {count(weights):,} ({size_text(weights)})",
+        f" Trainable params: {count(trained):,} ({size_text(trained)})",
+        f" Non-trainable params: {count(others):,} ({size_text(others)})",
     ]
     return "\n".join(lines)
 
@@ -67,7 +68,7 @@ def count(variables: Sequence[Variable]) -> int:
 
 def size_text(variables: Sequence[Variable]) -> str:
     """Return the memory `variables` take, in the unit that reads best."""
-    size = float(sum(count([variable]) * variable.value.itemsize for variable in variables))
+    size = float(sum(variable.value.nbytes for variable in variables))
     for unit in ("B", "KB", "MB"):
         if size < 1024:
             return f"{size:.2f} {unit}"
