@@ -475,8 +475,8 @@ MUTATIONS = [
         NORMALIZATION,
         (
             "layers/batch_normalization.py",
-            "average * momentum + new * (1 - momentum)",
-            "average * (1 - momentum) + new * momentum",
+            "average.value * momentum + new * (1 - momentum)",
+            "average.value * (1 - momentum) + new * momentum",
         ),
     ),
     mutation(

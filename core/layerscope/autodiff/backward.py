@@ -35,23 +35,26 @@ def backward(
                 break
     nested = bool(TAPES.get())
     grads: dict[int, Any] = {}
+
+    def add(value: Any, grad: Any) -> None:
+        key = id(value)
+        grads[key] = grads[key] + grad if key in grads else grad
+
     for target, seed in zip(targets, seeds, strict=True):
-        if isinstance(target, Tensor) and (key := id(target)) in needed:
-            grad = _seed_of(target, seed, nested)
-            grads[key] = grads[key] + grad if key in grads else grad
+        if isinstance(target, Tensor) and id(target) in needed:
+            add(target, _seed_of(target, seed, nested))
     if not grads:
         return [None for _ in sources]
     for record in reversed(path):
         incoming = _taken(grads, record.outputs, wanted)
         if incoming is None:
             continue
-        keys = [id(value) for value in record.inputs]
-        found = _pull(record, incoming, [key in needed for key in keys], nested)
-        for key, array, grad in zip(keys, record.values, found, strict=True):
-            if grad is not None and key in needed:
-                if grad.shape != array.shape:
-                    grad = _unbroadcast(grad, array.shape)
-                grads[key] = grads[key] + grad if key in grads else grad
+        inputs = record.inputs
+        needs = [id(value) in needed for value in inputs]
+        found = _pull(record, incoming, needs, nested)
+        for value, array, grad, need in zip(inputs, record.values, found, needs, strict=True):
+            if need and grad is not None:
+                add(value, grad if grad.shape == array.shape else _unbroadcast(grad, array.shape))
     return [_as_result(grads.get(id(source)), source) for source in sources]
 
 
