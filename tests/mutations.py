@@ -46,6 +46,7 @@ INITIALIZERS = "tests/core/test_initializers.py"
 OPTIMIZERS = ("tests/core/test_optimizers.py", "tests/recorded/test_recorded_optimizers.py")
 POOLING = "tests/core/layers/test_pooling.py"
 RECURRENT = "tests/core/layers/test_recurrent.py"
+DENSE_RUN = "tests/core/models/test_dense_run.py"
 CONV_LSTM = "tests/core/layers/test_conv_lstm.py"
 SECOND = "tests/core/test_second_derivatives.py"
 OPERATIONS = "tests/core/ops/test_operations.py"
@@ -469,6 +470,45 @@ MUTATIONS = [
             "if not training or not self.trainable:",
             "if not training:",
         ),
+    ),
+    mutation(
+        "step without a tape: a penalty is passed over",
+        DENSE_RUN,
+        ("models/sequential.py", "one.trainable and one.regularizer is None", "one.trainable"),
+    ),
+    mutation(
+        "step without a tape: a weight that is not trained is",
+        DENSE_RUN,
+        (
+            "models/sequential.py",
+            "one.trainable and one.regularizer is None",
+            "one.regularizer is None",
+        ),
+    ),
+    mutation(
+        "step without a tape: layers behind the dense ones are left out",
+        DENSE_RUN,
+        ("models/sequential.py", "or len(whole.activations) != len(self.stack)", "or False"),
+    ),
+    mutation(
+        "step without a tape: what a model computes itself is passed over",
+        DENSE_RUN,
+        ("models/sequential.py", "or not _learns_as_usual(type(self))", "or False"),
+    ),
+    mutation(
+        "step without a tape: an outer tape does not see it",
+        DENSE_RUN,
+        ("models/sequential.py", "and not is_recording()", ""),
+    ),
+    mutation(
+        "step without a tape: an optimizer's own loss is passed over",
+        DENSE_RUN,
+        ("models/sequential.py", "self.optimizer.scale_loss(known[0]) is known[0]", "True"),
+    ),
+    mutation(
+        "step without a tape: the weight of the loss is left out",
+        DENSE_RUN,
+        ("models/compiled_loss.py", "if path or weight is not None or", "if path or"),
     ),
     mutation(
         "BatchNormalization: momentum is the share of the new statistics",
