@@ -38,8 +38,7 @@ class CallbackList(Callback):
             self.callbacks.append(self.history)
         if add_progbar and not any(isinstance(one, ProgbarLogger) for one in self.callbacks):
             self.callbacks.append(ProgbarLogger())
-        # What nobody listens to costs nothing.
-        self._listeners = {name: [*self._listening(name)] for name in HOOKS}
+        self._listen()
         if model is not None:
             self.set_model(model)
         self.set_params(params)
@@ -47,7 +46,7 @@ class CallbackList(Callback):
     def append(self, callback: Any) -> None:
         """Add a callback at the end."""
         self.callbacks.append(callback)
-        self._listeners = {name: [*self._listening(name)] for name in HOOKS}
+        self._listen()
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
@@ -60,6 +59,10 @@ class CallbackList(Callback):
         super().set_params(params)
         for callback in self.callbacks if params else ():
             callback.set_params(params)
+
+    def _listen(self) -> None:
+        """Find who listens to what: a hook that nobody listens to costs nothing."""
+        self._listeners = {name: self._listening(name) if self.callbacks else [] for name in HOOKS}
 
     def _listening(self, name: str) -> list[Callable[..., None]]:
         """Return the functions that do something for a hook."""

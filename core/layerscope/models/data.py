@@ -77,12 +77,15 @@ class Arrays(Source):
         shuffle: bool | str = False,
         class_weight: dict[int, float] | None = None,
     ) -> None:
-        x, y, sample_weight = (_as_arrays(part) for part in (x, y, sample_weight))
+        ready = _are_arrays_of_one_length(x, y, sample_weight)
+        if not ready:
+            x, y, sample_weight = (_as_arrays(part) for part in (x, y, sample_weight))
         if class_weight is not None:
             sample_weight = weights_of_classes(y, class_weight, sample_weight)
         elif sample_weight is not None:
             sample_weight = _for_each_output(sample_weight, y)
-        _check_lengths(x=x, y=y, sample_weight=sample_weight)
+        if not ready:
+            _check_lengths(x=x, y=y, sample_weight=sample_weight)
         self.data = x, y, sample_weight
         self.length = _length((x, y, sample_weight))
         if batch_size is None:

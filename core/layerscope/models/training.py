@@ -452,6 +452,8 @@ def _validation_source(data: Any, batch_size: int | None, steps: int | None) -> 
 
 
 def _joined(parts: list[Any]) -> Any:
-    """Return the outputs of several batches as those of one."""
+    """Return the outputs of several batches as those of one, in memory of their own."""
+    if len(parts) == 1 and type(parts[0]) is np.ndarray:
+        return parts[0].copy()
     flat = [leaves(part) for part in parts]
     return packed_like(parts[0], [np.concatenate(pieces) for pieces in zip(*flat, strict=True)])

@@ -42,7 +42,9 @@ class SGD(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         if not self._momentums:
-            variable.value -= variable.value.dtype.type(learning_rate) * gradient
+            # A Python number keeps the type of the gradient.
+            value = variable.value
+            value -= float(learning_rate) * gradient
             return
         updates.momentum_update(
             variable.value.ravel(),
