@@ -253,6 +253,11 @@ TOO_LARGE = {
         {"layer": "CategoryEncoding", "arguments": {"num_tokens": 10**9}},
         input={"data": "tokens", "shape": [8], "vocabulary": 9},
     ),
+    "tokens in 10**8 windows": layers(
+        {"layer": "Reshape", "arguments": {"target_shape": [8, 1]}},
+        {"layer": "AdaptiveMaxPooling1D", "arguments": {"output_size": [10**8]}},
+        input={"data": "tokens", "shape": [8], "vocabulary": 9},
+    ),
     "an embedding of 10**9": layers(
         {"layer": "Embedding", "arguments": {"input_dim": 10**9, "output_dim": 8}},
         input={"data": "tokens", "shape": [8], "vocabulary": 9},

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.graph import unconnected
 from layerscope.layers.layer import Layer
 from layerscope.layers.weight_owner import weightless
 from layerscope.structure import leaves
@@ -17,7 +16,7 @@ from layerscope_explorer.catalogue import takes_several_inputs
 from layerscope_explorer.data import data_of
 from layerscope_explorer.diagnosis import shapes
 from layerscope_explorer.diagnosis.kinds import COUNTS, values_taken
-from layerscope_explorer.diagnosis.memory import TooManyOperations, count, values_inside
+from layerscope_explorer.diagnosis.memory import TooManyOperations, count, followed
 from layerscope_explorer.document import INPUT, Document, LayerSpec
 from layerscope_explorer.limits import MAX_OPERATIONS, MAX_OUTPUT, MAX_PARAMETERS, MAX_VALUES
 from layerscope_explorer.making import arguments_of, make_layer
@@ -233,8 +232,9 @@ def check(
             if owner is None:
                 layer.build(*arguments_of(layer, given))
             found = _outputs(layer, inputs)
-            dtype = _dtype(layer, inputs, found[0])
-            values = _values(spec, layer, inputs, found)
+            dtype, values = _inside(layer, inputs, found)
+    except TooManyOperations:
+        raise Stop(shapes.too_long(spec.id, name, MAX_OPERATIONS)) from None
     except COMPLAINTS as error:
         raise Stop(shapes.explain(layer, spec, names, given, error)) from None
     if dtype == "string":
@@ -299,40 +299,30 @@ def _outputs(layer: Layer, inputs: Sequence[Place]) -> list[KerasTensor]:
     given = _symbolic(layer, inputs)
     if layer.section == "attention":
         # Whether queries and keys can be compared only their products say.
-        with unconnected():
-            layer.call(*given)
-    found = leaves(layer.compute_output_spec(*given))
+        followed(layer.call, given)
+    found = leaves(followed(layer.compute_output_spec, given)[0])
     if not found or not all(isinstance(one, KerasTensor) for one in found):
         raise ValueError("`output_shape` must give lengths")
     return found
 
 
-def _values(
-    spec: LayerSpec, layer: Layer, inputs: Sequence[Place], found: Sequence[KerasTensor]
-) -> int:
-    """Return how many values a layer holds at once; what it gives where no more can be known."""
-    given = sum(count(one.shape) for one in found)
+def _inside(layer: Layer, inputs: Sequence[Place], found: Sequence[KerasTensor]) -> tuple[str, int]:
+    """Return the type of what a layer gives, and how many values it holds at once.
+
+    That is what it says itself, and what it gives, where no more can be known.
+    """
+    dtype, given = str(found[0].dtype), sum(count(one.shape) for one in found)
     if given > MAX_OUTPUT:
         # Too many as it is; nobody has to follow how they would come about.
-        return given
+        return dtype, given
     try:
-        return max(given, values_inside(layer.call, _symbolic(layer, inputs)))
-    except TooManyOperations:
-        raise Stop(shapes.too_long(spec.id, layer.name, MAX_OPERATIONS)) from None
+        outputs, values = followed(layer.call, _symbolic(layer, inputs))
     except COMPLAINTS:
-        return given
-
-
-def _dtype(layer: Layer, inputs: Sequence[Place], declared: KerasTensor) -> str:
-    """Return the type of what a layer gives; many that leave whole numbers whole do not say so."""
+        return dtype, given
     if any(one.whole for one in inputs):
-        try:
-            with unconnected():
-                first = leaves(layer.call(*_symbolic(layer, inputs)))[0]
-        except COMPLAINTS:
-            return str(declared.dtype)
-        return str(getattr(first, "dtype", declared.dtype))
-    return str(declared.dtype)
+        # Many that leave whole numbers whole do not say so.
+        dtype = str(getattr(leaves(outputs)[0], "dtype", dtype))
+    return dtype, max(given, values)
 
 
 def _symbolic(layer: Layer, inputs: Sequence[Place]) -> tuple[Any, ...]:

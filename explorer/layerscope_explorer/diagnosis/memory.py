@@ -13,7 +13,7 @@ from layerscope.tensor import KerasTensor, Shape
 from layerscope_explorer.data import SAMPLE
 from layerscope_explorer.limits import MAX_OPERATIONS
 
-__all__ = ["TooManyOperations", "count", "values_inside"]
+__all__ = ["TooManyOperations", "count", "followed"]
 
 #: Operations that surround what they take with zeros, which may be far more than what they give.
 _PADDED = frozenset({"conv", "conv_transpose", "depthwise_conv", "max_pool", "average_pool"})
@@ -25,8 +25,8 @@ def count(shape: Shape) -> int:
     return (first or SAMPLE) * math.prod(length or 1 for length in rest)
 
 
-def values_inside(call: Any, inputs: Sequence[Any]) -> int:
-    """Return how many values all operations of a call give, which is what its way back keeps.
+def followed(call: Any, inputs: Sequence[Any]) -> tuple[Any, int]:
+    """Return what a call gives, and how many values all its operations do: its way back keeps them.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def values_inside(call: Any, inputs: Sequence[Any]) -> int:
     """
     meter = _Meter()
     with unconnected(), witnessed(meter):
-        call(*inputs)
-    return meter.values
+        outputs = call(*inputs)
+    return outputs, meter.values
 
 
 class TooManyOperations(Exception):
