@@ -472,45 +472,6 @@ MUTATIONS = [
         ),
     ),
     mutation(
-        "step without a tape: a penalty is passed over",
-        DENSE_RUN,
-        ("models/sequential.py", "one.trainable and one.regularizer is None", "one.trainable"),
-    ),
-    mutation(
-        "step without a tape: a weight that is not trained is",
-        DENSE_RUN,
-        (
-            "models/sequential.py",
-            "one.trainable and one.regularizer is None",
-            "one.regularizer is None",
-        ),
-    ),
-    mutation(
-        "step without a tape: layers behind the dense ones are left out",
-        DENSE_RUN,
-        ("models/sequential.py", "or len(whole.activations) != len(self.stack)", "or False"),
-    ),
-    mutation(
-        "step without a tape: what a model computes itself is passed over",
-        DENSE_RUN,
-        ("models/sequential.py", "or not _learns_as_usual(type(self))", "or False"),
-    ),
-    mutation(
-        "step without a tape: an outer tape does not see it",
-        DENSE_RUN,
-        ("models/sequential.py", "and not is_recording()", ""),
-    ),
-    mutation(
-        "step without a tape: an optimizer's own loss is passed over",
-        DENSE_RUN,
-        ("models/sequential.py", "self.optimizer.scale_loss(known[0]) is known[0]", "True"),
-    ),
-    mutation(
-        "step without a tape: the weight of the loss is left out",
-        DENSE_RUN,
-        ("models/compiled_loss.py", "if path or weight is not None or", "if path or"),
-    ),
-    mutation(
         "BatchNormalization: momentum is the share of the new statistics",
         NORMALIZATION,
         (
@@ -822,6 +783,45 @@ MUTATIONS = [
         ("layers/lambda_layer.py", "inputs, **self.arguments, **{name", "inputs, **{name"),
     ),
     # --- layers and weights ---
+    mutation(
+        "step without a tape: a penalty is passed over",
+        DENSE_RUN,
+        ("models/sequential.py", "one.trainable and one.regularizer is None", "one.trainable"),
+    ),
+    mutation(
+        "step without a tape: a weight that is not trained is",
+        DENSE_RUN,
+        (
+            "models/sequential.py",
+            "one.trainable and one.regularizer is None",
+            "one.regularizer is None",
+        ),
+    ),
+    mutation(
+        "step without a tape: layers behind the dense ones are left out",
+        DENSE_RUN,
+        ("models/sequential.py", "or len(whole.activations) != len(self.stack)", "or False"),
+    ),
+    mutation(
+        "step without a tape: what a model computes itself is passed over",
+        DENSE_RUN,
+        ("models/sequential.py", "or not _learns_as_usual(type(self))", "or False"),
+    ),
+    mutation(
+        "step without a tape: an outer tape does not see it",
+        DENSE_RUN,
+        ("models/sequential.py", "and not is_recording()", ""),
+    ),
+    mutation(
+        "step without a tape: an optimizer's own loss is passed over",
+        DENSE_RUN,
+        ("models/sequential.py", "self.optimizer.scale_loss(known[0]) is known[0]", "True"),
+    ),
+    mutation(
+        "step without a tape: the weight of the loss is left out",
+        DENSE_RUN,
+        ("models/compiled_loss.py", "if path or weight is not None or", "if path or"),
+    ),
     mutation(
         "weights that are not trained come first",
         (LAYER, "tests/core/models/test_models.py", NORMALIZATION),

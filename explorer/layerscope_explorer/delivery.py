@@ -40,7 +40,7 @@ def deliver_at_once() -> None:
     """Let no part of a message wait until the browser has confirmed an earlier one.
 
     Bokeh sends a message in three parts. TCP keeps a small one back while another is under way
-    (Nagle's algorithm), and a browser's system takes up to 40 ms to confirm: most of an edit.
+    (Nagle's algorithm), and a browser's system takes up to 40 ms to confirm.
     """
     opened = WSHandler.open
 

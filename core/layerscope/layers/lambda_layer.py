@@ -125,6 +125,7 @@ class Lambda(Layer):
     """
 
     section: ClassVar[str] = "core"
+    _runs_foreign_code: ClassVar[bool] = True
     formula: ClassVar[str] = r"y = f(x)"
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"function": "square"}, (2, 3)),

@@ -69,8 +69,6 @@ class _State:
     #: Of the last inputs: whether they came as one list, type and shape of each, and what else
     #: `call` was given, for calls on their like.
     _ordinary_inputs: tuple[bool, list[tuple[np.dtype, Shape]], dict[str, Any]] | None
-    #: Whether nothing is computed inside that asks which layers are being called.
-    _calls_nobody: bool
     #: Another object whenever an attribute changes that decides what a call does.
     _state_of_call: object
     _legacy_input_shape: Shape | None
@@ -109,6 +107,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     formula: ClassVar[str] = ""
     examples: ClassVar[tuple[Example, ...]] = ()
     in_keras_3: ClassVar[bool] = True
+    #: Whether `call` runs a function that may call any layer.
+    _runs_foreign_code: ClassVar[bool] = False
 
     activity_regularizer: regularizers.Regularizer | None = field(
         default=None,
@@ -149,7 +149,6 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _build_shapes=None,
             _building=0,
             _ordinary_inputs=None,
-            _calls_nobody=False,
             _state_of_call=object(),
             _legacy_input_shape=None,
             _named_automatically=False,
@@ -237,10 +236,6 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if not kwargs and (known := self._known_arguments(args)) is not None:
             if "training" in known:
                 known = {**known, "training": training}
-            if not SCOPE.get():
-                self._forget_losses()
-            if explicit is None and self._calls_nobody:
-                return self._computed(args, known)
             return self._call_eagerly(args, known, training)
         given = args
         args = tuple([map_structure(self._convert, value) for value in args])
@@ -269,8 +264,6 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
                 self._remember_inputs(given, args, masks)
             if call_signature(type(self)).training:
                 kwargs["training"] = training
-            if not SCOPE.get():
-                self._forget_losses()
             outputs = self._call_eagerly(args, {**kwargs, **masks}, training)
         return self._with_mask(outputs, first, previous_mask)
 
@@ -288,11 +281,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if as_given and plain and not (self.supports_masking and self._makes_masks()):
             kinds = [(value.dtype, value.shape) for value in values]
             phase = {"training": None} if call_signature(type(self)).training else {}
-            own = type(self).__module__.startswith("layerscope.layers.")
-            self.__dict__.update(
-                _ordinary_inputs=(listed, kinds, {**masks, **phase}),
-                _calls_nobody=own and not self._tracked,
-            )
+            self.__dict__["_ordinary_inputs"] = listed, kinds, {**masks, **phase}
 
     def _known_arguments(self, args: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return what else `call` is given if values are like the last inputs, None otherwise."""
@@ -344,8 +333,14 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     def _call_eagerly(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
-        entered = SCOPE.set((*SCOPE.get(), self))
+        scope = SCOPE.get()
+        if not scope:
+            self._forget_losses()
         token = None if training is _TRAINING.get() else _TRAINING.set(training)
+        if token is None and not self._tracked and _calls_nobody(type(self)):
+            # Nothing inside asks which layers are being called.
+            return self._computed(args, kwargs)
+        entered = SCOPE.set((*scope, self))
         try:
             return self._computed(args, kwargs)
         finally:
@@ -360,7 +355,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
                 layer._losses.clear()
 
     def _computed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return what `call` gives, which may not call other layers if this is not in the scope."""
+        """Return what `call` gives, and add the penalty on it."""
         try:
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
@@ -606,11 +601,21 @@ _DECISIVE = frozenset(
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "name")
 
 
+def _is_ours(cls: type[Layer]) -> bool:
+    """Tell whether a layer is one of Layerscope's own."""
+    return cls.__module__.startswith("layerscope.layers.") and cls is not Layer
+
+
+@functools.cache
+def _calls_nobody(cls: type[Layer]) -> bool:
+    """Tell whether a layer calls none but those among its attributes."""
+    return _is_ours(cls) and not cls._runs_foreign_code
+
+
 @functools.cache
 def _without_weights(cls: type[Layer]) -> bool:
     """Tell whether a layer of Layerscope's own has nothing to build."""
-    own = cls.__module__.startswith("layerscope.layers.") and cls is not Layer
-    return own and cls.build is Layer.build
+    return _is_ours(cls) and cls.build is Layer.build
 
 
 def _finish_build(build: Callable[..., None]) -> Callable[..., None]:

@@ -77,15 +77,12 @@ class Arrays(Source):
         shuffle: bool | str = False,
         class_weight: dict[int, float] | None = None,
     ) -> None:
-        ready = _are_arrays_of_one_length(x, y, sample_weight)
-        if not ready:
-            x, y, sample_weight = (_as_arrays(part) for part in (x, y, sample_weight))
+        x, y, sample_weight = (_as_arrays(part) for part in (x, y, sample_weight))
         if class_weight is not None:
             sample_weight = weights_of_classes(y, class_weight, sample_weight)
         elif sample_weight is not None:
             sample_weight = _for_each_output(sample_weight, y)
-        if not ready:
-            _check_lengths(x=x, y=y, sample_weight=sample_weight)
+        _check_lengths(x=x, y=y, sample_weight=sample_weight)
         self.data = x, y, sample_weight
         self.length = _length((x, y, sample_weight))
         if batch_size is None:
@@ -149,22 +146,9 @@ def check_batch_size(value: Any) -> int:
 
 def as_batch(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """Return what is given for one batch as arrays of one length."""
-    if _are_arrays_of_one_length(x, y, sample_weight):
-        return x, y, sample_weight
     batch = _as_arrays(x), _as_arrays(y), _as_arrays(sample_weight)
     _check_lengths(x=batch[0], y=batch[1], sample_weight=batch[2])
     return batch
-
-
-def _are_arrays_of_one_length(x: Any, *others: Any) -> bool:
-    """Tell whether there is nothing to do to a batch."""
-    if type(x) is not np.ndarray or x.size == 0 or x.ndim == 0:
-        return False
-    samples = len(x)
-    return all(
-        one is None or (type(one) is np.ndarray and one.ndim > 0 and len(one) == samples)
-        for one in others
-    )
 
 
 def _as_arrays(part: Any) -> Any:
@@ -190,7 +174,20 @@ def _length(parts: Any) -> int:
     return next(len(leaf) for leaf in leaves(parts) if leaf is not None)
 
 
+def _are_arrays_of_one_length(x: Any, *others: Any) -> bool:
+    """Tell whether a batch is as most are, which is sooner known than what is wrong with one."""
+    if type(x) is not np.ndarray or x.size == 0 or x.ndim == 0:
+        return False
+    samples = len(x)
+    return all(
+        one is None or (type(one) is np.ndarray and one.ndim > 0 and len(one) == samples)
+        for one in others
+    )
+
+
 def _check_lengths(**parts: Any) -> None:
+    if _are_arrays_of_one_length(*parts.values()):
+        return
     arrays = {
         name: [leaf for leaf in leaves(part) if leaf is not None] for name, part in parts.items()
     }

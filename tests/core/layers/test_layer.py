@@ -588,3 +588,9 @@ def test_layers_under_private_names_are_tracked() -> None:
     assert [one.shape for one in layer.weights] == [(3, 2), (2,), (2, 1), (1,)]
     layer.trainable = False
     assert layer.trainable_weights == []
+
+
+def test_a_layer_called_by_a_function_knows_where_it_is() -> None:
+    inner = ls.layers.Dense(2)
+    ls.layers.Lambda(lambda x: inner(x), name="outer")(np.ones((2, 3), "float32"))
+    assert inner.kernel.path == "outer/dense/kernel"
