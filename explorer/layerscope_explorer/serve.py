@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["LONGEST_SILENCE", "main", "make_server"]
@@ -46,6 +46,15 @@ def _parser() -> argparse.ArgumentParser:
         "--forget", type=float, default=20.0, metavar="SECONDS",
         help="how long a page whose browser is gone may come back; default: 20",
     )  # fmt: skip
+    if os.name == "posix":
+        parser.add_argument(
+            "--renew", type=float, default=60.0, metavar="SECONDS",
+            help="a process that has grown begins anew when nobody was there for so long, and gives"
+            " its memory back; 0: never; default: 60",
+        )  # fmt: skip
+    else:
+        # Elsewhere no process can become another one and keep its sockets.
+        parser.set_defaults(renew=0.0)
     parser.add_argument("--log", choices=("json", "text"), default="json", help="default: json")
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=NUMBER",
@@ -54,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def make_server(port: int, address: str, origins: Sequence[str], forget: float = 20.0) -> Any:
+def make_server(
+    port: int, address: str, origins: Sequence[str], forget: float = 20.0, renew: float = 0.0
+) -> Any:
     """Return a warm server, listening but not started.
 
     Raises
@@ -65,6 +76,7 @@ def make_server(port: int, address: str, origins: Sequence[str], forget: float =
     import panel as pn
 
     from layerscope_explorer.page import open_page
+    from layerscope_explorer.serving.renewal import handed_over, listening, renew_while_empty
     from layerscope_explorer.serving.routes import ROUTES
     from layerscope_explorer.warmup import warm_up
 
@@ -74,22 +86,27 @@ def make_server(port: int, address: str, origins: Sequence[str], forget: float =
 
     # It fills the page's document itself; Panel's types want something to be returned.
     pages: Any = {"apps": page}
-    server = pn.serve(
-        pages,
-        port=port,
-        address=address,
-        websocket_origin=[f"{address}:{port}", f"localhost:{port}", *origins],
-        show=False,
-        start=False,
-        liveness=True,
-        title="Layerscope",
-        extra_patterns=ROUTES,
-        check_unused_sessions_milliseconds=max(int(250 * forget), 100),
-        unused_session_lifetime_milliseconds=int(1000 * forget),
-        websocket_max_message_size=_LONGEST_MESSAGE,
-        http_server_kwargs={"idle_connection_timeout": LONGEST_SILENCE},
-    )
+    sockets = listening(port, address)
+    port = sockets[0].getsockname()[1]
+    with handed_over(sockets):
+        server = pn.serve(
+            pages,
+            port=port,
+            address=address,
+            websocket_origin=[f"{address}:{port}", f"localhost:{port}", *origins],
+            show=False,
+            start=False,
+            liveness=True,
+            title="Layerscope",
+            extra_patterns=ROUTES,
+            check_unused_sessions_milliseconds=max(int(250 * forget), 100),
+            unused_session_lifetime_milliseconds=int(1000 * forget),
+            websocket_max_message_size=_LONGEST_MESSAGE,
+            http_server_kwargs={"idle_connection_timeout": LONGEST_SILENCE},
+        )
     warm_up()
+    if renew:
+        renew_while_empty(server, sockets, renew)
     return server
 
 
@@ -107,14 +124,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     from layerscope_explorer.serving.logs import log_as_json
+    from layerscope_explorer.serving.renewal import begun_anew
     from layerscope_explorer.serving.routes import TOKEN
     from layerscope_explorer.serving.stopping import stop_gracefully
 
     if given.log == "json":
         log_as_json()
     token = os.environ[TOKEN] = given.token or os.environ.get(TOKEN) or secrets.token_urlsafe(9)
+    told = begun_anew()
     try:
-        server = make_server(given.port, given.address, given.origin, given.forget)
+        server = make_server(given.port, given.address, given.origin, given.forget, given.renew)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -123,10 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    where = f"http://{given.address}:{server.port}"
-    say: Callable[[str], None] = lambda line: print(line, flush=True)  # noqa: E731
-    say(f"Layerscope: {where}/apps")
-    say(f"For the teacher: {where}/teacher?token={token}")
+    if not told:
+        where = f"http://{given.address}:{server.port}"
+        print(f"Layerscope: {where}/apps")
+        print(f"For the teacher: {where}/teacher?token={token}", flush=True)
     stop_gracefully(server)
     server.start()
     server.io_loop.start()

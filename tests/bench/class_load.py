@@ -71,13 +71,17 @@ async def try_everything(server: Served) -> None:
     await all_gone(server)
 
 
-async def all_gone(server: Served) -> dict[str, float]:
-    """Wait until no session is left, nor a connection; return what the server says then."""
+async def all_gone(server: Served) -> tuple[float, float]:
+    """Wait until nobody is there; return how many sessions stay in memory, and its bytes then.
+
+    The second is asked for after the last connection has ended, and after the server has begun
+    anew if it was to.
+    """
     until = time.monotonic() + 60
-    while server.metrics()["sessions_in_memory"] and time.monotonic() < until:
+    while (left := server.metrics()["sessions_in_memory"]) and time.monotonic() < until:
         await asyncio.sleep(1)
     await asyncio.sleep(LONGEST_SILENCE + 5)
-    return server.metrics()
+    return left, server.metrics()["memory_bytes"]
 
 
 async def crowd(server: Served, count: int, seconds: float, training: int) -> dict[str, float]:
@@ -105,7 +109,7 @@ async def crowd(server: Served, count: int, seconds: float, training: int) -> di
     edits = [one for page in pages for one in page.seconds]
     for page in pages:
         page.close()
-    after = await all_gone(server)
+    left, after = await all_gone(server)
     return {
         "pages": count,
         "edits": len(edits),
@@ -117,8 +121,8 @@ async def crowd(server: Served, count: int, seconds: float, training: int) -> di
         "MB alone": alone / 2**20,
         "MB a page": (together - alone) / 2**20 / max(count - 1, 1),
         "MB working": numbers["memory_bytes"] / 2**20,
-        "MB after": after["memory_bytes"] / 2**20,
-        "in memory after": after["sessions_in_memory"],
+        "MB after": after / 2**20,
+        "in memory after": left,
     }
 
 

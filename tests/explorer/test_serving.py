@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,19 +20,29 @@ from urllib.request import Request, urlopen
 import pytest
 
 from class_client import Visit, run
+from layerscope_explorer.serving import renewal
 from served_explorer import ROOT, free_port
 
 TOKEN = "for-the-teacher"
 
 
 class Served:
-    """A running ``python -m layerscope_explorer.serve``."""
+    """A running ``python -m layerscope_explorer.serve``.
 
-    def __init__(self, *options: str, port: int = 0, **environment: str) -> None:
+    Parameters
+    ----------
+    options : what stands behind the command.
+    port : any by default.
+    before : Python to be run before it.
+    environment : what is added to this process's.
+    """
+
+    def __init__(self, *options: str, port: int = 0, before: str = "", **environment: str) -> None:
         self.port = port or free_port()
-        command = [sys.executable, "-m", "layerscope_explorer.serve", "--port", str(self.port)]
+        program = f"{before}\nfrom layerscope_explorer import serve\nraise SystemExit(serve.main())"
+        how = ["-c", program] if before else ["-m", "layerscope_explorer.serve"]
         self.process = subprocess.Popen(
-            [*command, "--token", TOKEN, *options],
+            [sys.executable, *how, "--port", str(self.port), "--token", TOKEN, *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -237,6 +248,49 @@ def test_a_server_that_is_killed_starts_again() -> None:
     again = Served(port=first.port).wait()
     assert again.get("/apps")[0] == 200
     assert again.end()[0] == 0
+
+
+def test_a_server_that_has_grown_begins_anew_once_nobody_is_there() -> None:
+    grown = "from layerscope_explorer.serving import renewal\nrenewal._GROWN = 0.5"
+    server = Served("--renew", "2", "--forget", "0.5", before=grown).wait()
+
+    async def visit() -> None:
+        page = await Visit.open(server.port)
+        await page.edit("units", 17)
+
+    async def stay() -> dict[str, float]:
+        page = await Visit.open(server.port)
+        await page.sleep(4)
+        await page.edit("units", 18)
+        return server.metrics()
+
+    # Nobody has been there: nothing can have grown.
+    time.sleep(3)
+    first = server.metrics()
+    assert first["uptime_seconds"] >= 3
+    assert run(stay())["uptime_seconds"] > first["uptime_seconds"] + 4
+    _wait_for(lambda: server.metrics()["sessions_served_total"] == 0, 30)
+    # Who comes then is served as before, by the same process at the same address.
+    run(visit())
+    assert server.metrics()["edits_total"] == 1
+    status, log = server.end()
+    assert status == 0
+    events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")]
+    assert sum(event.startswith("beginning anew") for event in events) == 1
+    assert not [line for line in log.splitlines() if '"error"' in line]
+
+
+def test_a_server_that_cannot_begin_anew_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(*_: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "execve", gone)
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        renewal._begin_anew([one])
+        assert not one.get_inheritable()
+    assert "goes on" in caplog.text
 
 
 @pytest.mark.slow
