@@ -473,10 +473,14 @@ SINGLE_ONLY = (
 )
 #: Loops that have a file of tests of their own.
 TRIED_ELSEWHERE = {
+    "add_up",
+    "convolve",
     "correlate",
     "correlate_kernel_gradient",
     "gru",
     "gru_gradient",
+    "kernel_gradient",
+    "lay_out_kernel",
     "lstm",
     "lstm_gradient",
     "simple_rnn",
