@@ -42,6 +42,32 @@ def _reach(
     )
 
 
+@native(inline="always")
+def _are_squares(row: int, x: np.ndarray, columns: int, size: Triple, stride: int) -> bool:
+    """Tell whether each window of a row has the usual 2 x 2 entries, which are taken together."""
+    whole = row >= 0 and row + 2 <= x.shape[2] and (columns - 1) * stride + 2 <= x.shape[3]
+    return size[0] == 1 and size[1] == 2 and size[2] == 2 and whole
+
+
+@native(inline="always")
+def _larger(a: float, b: float) -> float:
+    """Return the larger of two numbers, NaN if one is none."""
+    return a if a > b or a != a else b
+
+
+@native(inline="never")
+def _largest_of_squares(lines: np.ndarray, step: int, best: np.ndarray) -> None:
+    """Write the maxima of windows that lie `step` entries apart in two lines."""
+    first, second = lines[0].reshape(-1), lines[1].reshape(-1)
+    channels = best.shape[1]
+    for j in range(len(best)):
+        out, left, right = best[j], j * step, j * step + channels
+        a, b = first[left:right], first[right : right + channels]
+        c, d = second[left:right], second[right : right + channels]
+        for k in range(out.size):
+            out[k] = _larger(_larger(a[k], b[k]), _larger(c[k], d[k]))
+
+
 def _max_pool_reference(
     x: np.ndarray, out: np.ndarray, size: Triple, stride: Triple, low: Triple
 ) -> None:
@@ -70,6 +96,11 @@ def max_pool(
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             b, h, i = part // (planes * rows), part // rows % planes, part % rows
+            top = i * stride[1] - low[1]
+            if low[2] == 0 and _are_squares(top, x, columns, size, stride[2]):
+                lines = x[b, h * stride[0] - low[0], top : top + 2]
+                _largest_of_squares(lines, stride[2] * channels, out[b, h, i])
+                continue
             for j in range(columns):
                 plane, end_plane, row, end_row, column, end_column = _reach(
                     h, i, j, x, size, stride, low
@@ -180,6 +211,19 @@ def max_pool_gradient(
         task = claim(board, task, tasks)
 
 
+@native(inline="never")
+def _means_of_squares(lines: np.ndarray, step: int, mean: np.ndarray) -> None:
+    """Write the means of windows that lie `step` entries apart in two lines."""
+    first, second = lines[0].reshape(-1), lines[1].reshape(-1)
+    channels, quarter = mean.shape[1], lines.dtype.type(0.25)
+    for j in range(len(mean)):
+        out, left, right = mean[j], j * step, j * step + channels
+        a, b = first[left:right], first[right : right + channels]
+        c, d = second[left:right], second[right : right + channels]
+        for k in range(out.size):
+            out[k] = ((a[k] + b[k]) + (c[k] + d[k])) * quarter
+
+
 def _average_pool_reference(
     x: np.ndarray, out: np.ndarray, size: Triple, stride: Triple, low: Triple
 ) -> None:
@@ -208,6 +252,11 @@ def average_pool(
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             b, h, i = part // (planes * rows), part // rows % planes, part % rows
+            top = i * stride[1] - low[1]
+            if low[2] == 0 and _are_squares(top, x, columns, size, stride[2]):
+                lines = x[b, h * stride[0] - low[0], top : top + 2]
+                _means_of_squares(lines, stride[2] * channels, out[b, h, i])
+                continue
             for j in range(columns):
                 plane, end_plane, row, end_row, column, end_column = _reach(
                     h, i, j, x, size, stride, low

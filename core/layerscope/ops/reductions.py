@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,12 +69,20 @@ def _around(x: Array, axis: Axis) -> tuple[int, int, int] | None:
     """
     if type(x) is not np.ndarray or x.dtype != np.float32 or x.size < LARGE or axis is None:
         return None
-    axes = sorted(shapes.normalize_axes(axis, x.ndim))
-    if not axes or axes != list(range(axes[0], axes[-1] + 1)) or not x.flags.c_contiguous:
+    return _middle(x.shape, _tuple(axis)) if x.flags.c_contiguous else None
+
+
+@lru_cache(maxsize=256)
+def _middle(shape: tuple[int, ...], axis: Any) -> tuple[int, int, int] | None:
+    axes = sorted(shapes.normalize_axes(axis, len(shape)))
+    if not axes or axes != list(range(axes[0], axes[-1] + 1)):
         return None
-    before, along = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[0] : axes[-1] + 1])
-    behind = math.prod(x.shape[axes[-1] + 1 :])
+    before, along = math.prod(shape[: axes[0]]), math.prod(shape[axes[0] : axes[-1] + 1])
+    behind = math.prod(shape[axes[-1] + 1 :])
     return (before, along, behind) if before > 1 and behind >= _WIDE else None
+
+
+_shape_left = lru_cache(maxsize=256)(shapes.reduction)
 
 
 def _reduced(
@@ -82,7 +91,7 @@ def _reduced(
     """Return what a loop makes of the middle axis, in the shape that a reduction has."""
     out = np.empty((around[0], around[2]), x.dtype)
     loop(tasks_of(x.size), x.reshape(around), out)
-    shape: Any = shapes.reduction(x.shape, axis=axis, keepdims=keepdims)
+    shape: Any = _shape_left(x.shape, _tuple(axis), bool(keepdims))
     return out.reshape(shape)
 
 

@@ -130,6 +130,9 @@ def volume_windows(generator: np.random.Generator) -> tuple[list[int], list[int]
     """Return spatial lengths, output lengths and (size, stride, padding before) of a pooling."""
     padding = str(generator.choice(["valid", "same"]))
     size, stride = (tuple(int(n) for n in generator.integers(1, high, 3)) for high in (4, 4))
+    if generator.random() < 0.4:
+        # As most are: two by two.
+        size = (1, 2, 2)
     spatial = [int(n + generator.integers(0, 4)) for n in size]
     axes = list(zip(spatial, size, stride, strict=True))
     low = tuple(shapes.window_padding(n, k, s, padding)[0] for n, k, s in axes)
