@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from ctypes import addressof, c_char
 from typing import Any
 
 import numpy as np
@@ -42,5 +43,6 @@ def zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
 
 def _in_line(make: Any, shape: tuple[int, ...], dtype: Any, size: int) -> np.ndarray:
     room = make(size + _LINE, np.uint8)
-    begin = -room.__array_interface__["data"][0] % _LINE
+    # The quickest way to ask where it begins.
+    begin = -addressof(c_char.from_buffer(room)) % _LINE
     return np.ndarray(shape, dtype, room, begin)

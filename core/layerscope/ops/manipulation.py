@@ -301,10 +301,18 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
     return np.take(x, indices, axis=axis)
 
 
+def _all_in(indices: Array, length: int) -> bool:
+    """Tell whether all indices are those of entries, counted from the end where negative."""
+    # Without their sign those that are negative are huge: mostly one look is enough.
+    unsigned = indices.view(f"u{indices.itemsize}")
+    largest = np.maximum.reduce(unsigned, None)
+    return largest < length or (indices.min() >= -length and indices.max() < length)
+
+
 def _rows_at(x: Array, indices: Array) -> Array:
     size = indices.size * x.shape[1]
     whole = size >= LARGE and indices.dtype in (np.int32, np.int64)
-    if not whole or indices.min() < -len(x) or indices.max() >= len(x):
+    if not whole or not _all_in(indices, len(x)):
         # With few NumPy is as quick, and it says what is wrong.
         return np.take(x, indices, axis=0)
     out = room.empty((*indices.shape, x.shape[1]), x.dtype)
