@@ -41,7 +41,7 @@ from layerscope_explorer.strings import FIRST, LANGUAGES, speaking, speaks, text
 from layerscope_explorer.sweeping import Drawn, Sweep, draws
 from layerscope_explorer.trainer import Trainer
 from layerscope_explorer.view_state import ViewState
-from layerscope_explorer.workers import InlineScheduler, Scheduler, SlicedJob
+from layerscope_explorer.workers import EDITS, InlineScheduler, Scheduler, SlicedJob
 
 _LOG = logging.getLogger(__name__)
 
@@ -898,7 +898,9 @@ class Session(param.Parameterized):
         """Show where training is, if it rests or the last picture stood long enough."""
         shown = 1000 * (time.perf_counter() - self._framed)
         under_way = self._trainer is not None and self._trainer.busy
-        if not under_way or shown >= (LATE if self._computing else FRAME):
+        # The more others wait for, the longer.
+        least = (LATE if self._computing else FRAME) * EDITS.pace
+        if not under_way or shown >= least:
             self.tick(with_picture=True)
 
     def tick(self, *, with_picture: bool = False) -> None:

@@ -6,7 +6,6 @@ freeze every page that is open.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -21,7 +20,7 @@ from layerscope_explorer.document import OPTIMIZERS, Document
 from layerscope_explorer.edits import add_layer, set_training
 from layerscope_explorer.engine import Engine
 from layerscope_explorer.histograms import compile_loops
-from layerscope_explorer.memory import keep_together
+from layerscope_explorer.memory import keep_together, look_at_the_new_only
 from layerscope_explorer.page import build_page
 from layerscope_explorer.presets import digits_stack
 from layerscope_explorer.session import Session, opening_snapshot
@@ -59,6 +58,4 @@ def warm_up() -> None:
     Engine().snapshot(document)
     # The first page of a process takes half a second longer than the others.
     build_page(Session(start=opening_snapshot())).server_doc(BokehDocument())
-    # What stands now stays for good; looking through it for garbage would hold up an edit.
-    gc.collect()
-    gc.freeze()
+    look_at_the_new_only()

@@ -9,6 +9,7 @@ a slice waits a little while somebody's edit is being answered.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -30,6 +31,9 @@ from layerscope_explorer.faults import noting
 SLICE = 0.02
 #: An edit takes about this long to be answered; training waits at most so long before each slice.
 ANSWER, MOST_WAIT = 0.06, 0.04
+#: How long it counts that somebody waited, in seconds, and how many times more time what nobody
+#: waits for may take at most where somebody always does.
+_MEMORY, _SLOWEST = 2.0, 4.0
 
 
 @cache
@@ -50,10 +54,24 @@ class Courtesy:
 
     def __init__(self) -> None:
         self._until = 0.0
+        #: The share of the time in which somebody waited, as it was when somebody last began to.
+        self._share, self._since = 0.0, 0.0
 
     def begin(self) -> None:
         """Note that somebody waits for an answer from now on."""
-        self._until = time.perf_counter() + ANSWER
+        now = time.perf_counter()
+        more = ANSWER - max(self._until - now, 0.0)
+        self._share, self._since = self._share_at(now) + more / _MEMORY, now
+        self._until = now + ANSWER
+
+    def _share_at(self, now: float) -> float:
+        return self._share * math.exp((self._since - now) / _MEMORY)
+
+    @property
+    def pace(self) -> float:
+        """How many times longer than usual what nobody waits for should take."""
+        left = 1 - self._share_at(time.perf_counter())
+        return 1 / max(left, 1 / _SLOWEST)
 
     @property
     def due(self) -> bool:
@@ -62,7 +80,7 @@ class Courtesy:
 
     def give_way(self) -> None:
         """Wait until nobody does, but not for long: who drags a slider must not stop others."""
-        until = time.perf_counter() + MOST_WAIT
+        until = time.perf_counter() + MOST_WAIT * self.pace
         while self.due and time.perf_counter() < until:
             time.sleep(0.004)
 

@@ -50,6 +50,7 @@ def test_every_lens_can_be_read_by_everybody(visit: Visit, theme: str) -> None:
     assert found == {lens: [] for lens in found}
 
 
+@pytest.mark.slow
 def test_open_menus_too(visit: Visit) -> None:
     page = visit.page
     page.locator(".ls-add-last").click()
@@ -60,7 +61,8 @@ def test_open_menus_too(visit: Visit) -> None:
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("query", once(["?lang=en", "?lang=zh"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("query", ["?lang=en", "?lang=zh"])
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str) -> None:
     page = visit.page
@@ -76,6 +78,7 @@ def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str
     assert violations(page) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
 def test_menus_and_lessons_too(visit: Visit, theme: str) -> None:
     page = visit.page
@@ -102,6 +105,7 @@ def test_menus_and_lessons_too(visit: Visit, theme: str) -> None:
     assert found == {place: [] for place in found}
 
 
+@pytest.mark.slow
 def test_what_nobody_could_read_is_found(visit: Visit) -> None:
     visit.page.evaluate("document.querySelector('main, body').append(new Image(20, 20))")
     assert any("image-alt" in line for line in violations(visit.page))

@@ -12,7 +12,6 @@ from layerscope_explorer.components.stack import rows_of
 from layerscope_explorer.document import Document
 from layerscope_explorer.edits import set_input
 from layerscope_explorer.session import Session
-from seldom import once
 from served_explorer import Visit, open_explorer
 
 pytestmark = pytest.mark.browser
@@ -25,7 +24,6 @@ INPUTS: dict[str, dict[str, Any]] = {
     "image": {"data": "noise", "shape": [8, 8, 3]},
     "volume": {"data": "noise", "shape": [4, 6, 6, 2]},
 }
-KINDS = once(INPUTS, "sequence")
 _BY_RANK = {1: "vector", 2: "vector", 3: "sequence", 4: "image", 5: "volume", 6: "volume"}
 
 
@@ -64,7 +62,8 @@ def choose_input(page: Any, kind: str) -> None:
     page.locator(".ls-input .ls-chip", has_text=shown).wait_for()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", INPUTS)
 def test_every_layer_can_be_added_and_opens_its_form(visit: Visit, kind: str) -> None:
     page = visit.page
     open_explorer(page, page.url.partition("?")[0] + "?demo=empty")

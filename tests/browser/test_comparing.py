@@ -50,6 +50,7 @@ def test_a_is_pinned_compared_taken_back_and_swapped_by_keyboard(visit: Visit) -
     eventually(lambda: "In A" not in signal.inner_text(), "A gone")
 
 
+@pytest.mark.slow
 def test_many_chips_go_back_one_after_another(visit: Visit) -> None:
     page = visit.page
     page.keyboard.press("p")
@@ -63,6 +64,7 @@ def test_many_chips_go_back_one_after_another(visit: Visit) -> None:
     assert names(page)[0] == "dense_3: kernel_initializer"
 
 
+@pytest.mark.slow
 def test_sixteen_seeds_in_one_click(visit: Visit) -> None:
     page = visit.page
     page.locator(".ls-topbar .ls-sweep").click()
@@ -80,6 +82,7 @@ def test_sixteen_seeds_in_one_click(visit: Visit) -> None:
     page.locator(".ls-tile").first.wait_for(state="detached")
 
 
+@pytest.mark.slow
 def test_a_sweep_shows_how_far_it_is_and_stops(visit: Visit) -> None:
     page = visit.page
     # Long enough to be stopped.

@@ -114,6 +114,7 @@ def test_add_move_duplicate_remove_and_undo(visit: Visit) -> None:
     eventually(lambda: len(chips(page)) == 7, "the copy back")
 
 
+@pytest.mark.slow
 def test_drag_reorders(visit: Visit) -> None:
     page = on_digits(visit)
     grip = card(page, 4).locator(".ls-grip").bounding_box()
@@ -142,6 +143,7 @@ def test_changing_units_and_activation_shows_at_once(visit: Visit) -> None:
     eventually(lambda: "tanh" in words(page, "Activation"), "tanh in words")
 
 
+@pytest.mark.slow
 def test_a_number_is_chosen_in_the_output_and_followed_to_where_it_comes_from(visit: Visit) -> None:
     page = on_digits(visit)
     select(page, 3)
@@ -224,6 +226,7 @@ def test_training_moves_the_pictures_pauses_and_goes_on(visit: Visit) -> None:
     page.locator(".ls-reset").click()
 
 
+@pytest.mark.slow
 def test_training_ends_with_a_lower_loss(visit: Visit) -> None:
     page = on_digits(visit)
     progress = train(page, 30)
@@ -234,6 +237,7 @@ def test_training_ends_with_a_lower_loss(visit: Visit) -> None:
     assert last < 0.5 * first
 
 
+@pytest.mark.slow
 def test_reset_forgets_a_training_that_runs(visit: Visit) -> None:
     page = on_digits(visit)
     open_lens(page, "train")
@@ -246,6 +250,7 @@ def test_reset_forgets_a_training_that_runs(visit: Visit) -> None:
     eventually(lambda: "Not trained" in progress.inner_text(), "nothing learned any more")
 
 
+@pytest.mark.slow
 def test_another_session_stays_responsive_while_one_trains(
     visit: Visit, chromium: Any, server: Server
 ) -> None:
@@ -291,6 +296,7 @@ def test_theme_toggle_recolours_the_page(visit: Visit) -> None:
     eventually(lambda: background() != light, "another background")
 
 
+@pytest.mark.slow
 def test_theme_is_remembered(visit: Visit) -> None:
     page = visit.page
     theme = "document.documentElement.dataset.theme"
@@ -300,6 +306,7 @@ def test_theme_is_remembered(visit: Visit) -> None:
     assert page.evaluate(theme) == "dark"
 
 
+@pytest.mark.slow
 def test_axes_follow_the_theme(visit: Visit) -> None:
     page = visit.page
 

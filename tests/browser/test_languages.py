@@ -57,6 +57,7 @@ def sentences(page: Any) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_chinese_page_speaks_chinese_everywhere(visit: Visit) -> None:
     page = open_in(visit, "?lang=zh&demo=digits")
     assert page.evaluate("document.documentElement.lang") == "zh"
@@ -107,6 +108,7 @@ def test_switching_loses_nothing(visit: Visit) -> None:
     eventually(lambda: redo.get_attribute("aria-label") == shown, "what is redone, in English")
 
 
+@pytest.mark.slow
 def test_two_people_read_two_languages(chromium: Any, server: Server, visit: Visit) -> None:
     other = chromium.new_page(viewport={"width": 1440, "height": 900})
     watched = watch(other)
@@ -120,6 +122,7 @@ def test_two_people_read_two_languages(chromium: Any, server: Server, visit: Vis
     assert watched.problems == []
 
 
+@pytest.mark.slow
 def test_the_browser_s_language_is_spoken_first(chromium: Any, server: Server) -> None:
     page = chromium.new_page(locale="zh-CN")
     open_explorer(page, server.url)
@@ -127,6 +130,7 @@ def test_the_browser_s_language_is_spoken_first(chromium: Any, server: Server) -
     page.close()
 
 
+@pytest.mark.slow
 def test_keys_are_listed_beside_the_page(visit: Visit) -> None:
     page = visit.page
     page.keyboard.press("ArrowDown")
@@ -144,6 +148,7 @@ def test_keys_are_listed_beside_the_page(visit: Visit) -> None:
     assert page.evaluate(_FOCUSED) == before
 
 
+@pytest.mark.slow
 def test_from_the_stack_into_the_inspector_and_back(visit: Visit) -> None:
     page = visit.page
     page.keyboard.press("ArrowDown")
@@ -168,6 +173,7 @@ def test_language_and_theme_have_keys(visit: Visit) -> None:
     page.get_by_text(in_chinese("lenses.signal"), exact=True).wait_for()
 
 
+@pytest.mark.slow
 def test_a_phone_reaches_everything_in_the_bar(chromium: Any, server: Server) -> None:
     page = chromium.new_page(viewport={"width": 390, "height": 844})
     watched = watch(page)

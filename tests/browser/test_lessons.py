@@ -103,7 +103,7 @@ SOLUTIONS: dict[str, tuple[Solution, ...]] = {
 
 
 @pytest.mark.parametrize("language", once(LANGUAGES))
-@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("name", once(LESSONS))
 def test_a_lesson_is_completed(visit: Visit, name: str, language: str) -> None:
     page = visit.page
     open_explorer(page, f"{base(page)}?lesson={name}&lang={language}")
@@ -138,7 +138,8 @@ def squeezed(words: str) -> str:
     return re.sub(r"\s+", " ", words).strip()
 
 
-@pytest.mark.parametrize("name", once(LESSONS))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LESSONS)
 def test_doing_nothing_completes_no_lesson(visit: Visit, name: str) -> None:
     page = visit.page
     open_explorer(page, f"{base(page)}?lesson={name}")
@@ -153,6 +154,7 @@ def test_doing_nothing_completes_no_lesson(visit: Visit, name: str) -> None:
     assert page.locator(".ls-finished").count() == 0
 
 
+@pytest.mark.slow
 def test_a_light_is_on_what_the_step_is_about(visit: Visit) -> None:
     page = visit.page
     open_explorer(page, f"{base(page)}?lesson=custom-layer")
@@ -168,6 +170,7 @@ def test_a_light_is_on_what_the_step_is_about(visit: Visit) -> None:
     eventually(lambda: page.locator(".ls-card").count() == 4, "everything can be changed again")
 
 
+@pytest.mark.slow
 def test_the_next_lesson_follows(visit: Visit) -> None:
     page = visit.page
     open_explorer(page, f"{base(page)}?lesson=activations")

@@ -68,6 +68,7 @@ def test_what_is_written_is_seen_picked_and_exported(at_home: Visit) -> None:
     assert "def snake(x):" in code.inner_text()
 
 
+@pytest.mark.slow
 def test_a_stack_with_code_does_not_open_on_a_server(at_home: Visit, visit: Visit) -> None:
     page = at_home.page
     open_lens(page, "own")

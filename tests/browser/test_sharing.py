@@ -29,7 +29,6 @@ from layerscope_explorer.spotlight import LENS_NAMES
 from layerscope_explorer.strings import text
 from layerscope_explorer.task import Task
 from layerscope_explorer.view_state import ViewState, from_address, from_file, to_address
-from seldom import once
 from served_explorer import Server, Visit, open_explorer
 
 pytestmark = pytest.mark.browser
@@ -120,6 +119,7 @@ def test_the_address_follows_and_back_undoes(visit: Visit, second: Visit) -> Non
     eventually(lambda: chips(page)[3] == "64", "undone")
 
 
+@pytest.mark.slow
 def test_a_drag_is_one_entry_of_the_browsers_history(visit: Visit) -> None:
     page = visit.page
     select(page, 2)
@@ -143,11 +143,16 @@ def test_a_drag_is_one_entry_of_the_browsers_history(visit: Visit) -> None:
     ("query", "words"),
     [
         ("?state=abc", "damaged"),
-        ("?state=" + "A" * 7000, "damaged"),
-        ("?state=" + to_address(ViewState(PRESETS["digits"]()))[:-30], "damaged"),
-        ("?demo=../../etc/passwd", "no demo called"),
         ("?demo=%3Cscript%3Ealert(1)%3C/script%3E", "no demo called “<script>alert(1)</script>”"),
-        ("?lesson=%00%ff", "no lesson called"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("?state=" + "A" * 7000, "damaged"),
+                ("?state=" + to_address(ViewState(PRESETS["digits"]()))[:-30], "damaged"),
+                ("?demo=../../etc/passwd", "no demo called"),
+                ("?lesson=%00%ff", "no lesson called"),
+            )
+        ),
     ],
 )
 def test_a_broken_address_says_so_and_gives_a_working_page(
@@ -163,7 +168,8 @@ def test_a_broken_address_says_so_and_gives_a_working_page(
     page.locator(".ls-page-notice").wait_for(state="hidden")
 
 
-@pytest.mark.parametrize("demo", once(PRESETS, "dead-relu"))
+@pytest.mark.slow
+@pytest.mark.parametrize("demo", PRESETS)
 def test_every_demo_opens_by_its_address_and_from_the_menu(visit: Visit, demo: str) -> None:
     page = visit.page
     snapshot = Engine().snapshot(PRESETS[demo]())
@@ -176,6 +182,7 @@ def test_every_demo_opens_by_its_address_and_from_the_menu(visit: Visit, demo: s
     eventually(lambda: status(page) == snapshot.sentence, "the demo's sentence")
 
 
+@pytest.mark.slow
 def test_the_shape_bug_is_repaired_by_one_button(visit: Visit) -> None:
     page = visit.page
     open_explorer(page, base(page) + "?demo=shape-bug")
@@ -184,6 +191,7 @@ def test_the_shape_bug_is_repaired_by_one_button(visit: Visit) -> None:
     eventually(lambda: chips(page) == ["6 × 6 × 8", "288", "10"], "shapes all the way down")
 
 
+@pytest.mark.slow
 def test_the_copied_link_opens_the_same_page(visit: Visit, second: Visit) -> None:
     page = visit.page
     select(page, 4)
@@ -226,6 +234,7 @@ def test_a_saved_file_opens_and_a_broken_one_changes_nothing(visit: Visit, tmp_p
     eventually(lambda: chips(page) == before, "the stack of before")
 
 
+@pytest.mark.slow
 def test_a_file_can_be_dropped_on_the_page(visit: Visit) -> None:
     page = visit.page
     source = json.dumps(json.loads(PRESET_FILE) | {"selected": "layer4"})
@@ -251,6 +260,7 @@ def _preset_file() -> str:
 PRESET_FILE = _preset_file()
 
 
+@pytest.mark.slow
 def test_pictures_and_numbers_of_every_lens_can_be_kept(visit: Visit, tmp_path: Path) -> None:
     page = visit.page
     open_explorer(page, base(page) + "?demo=digits")
@@ -289,6 +299,7 @@ def test_pictures_and_numbers_of_every_lens_can_be_kept(visit: Visit, tmp_path: 
         page.keyboard.press("Escape")
 
 
+@pytest.mark.slow
 def test_the_report_needs_nothing_else(visit: Visit, second: Visit, tmp_path: Path) -> None:
     page = visit.page
     open_lens(page, "weights")
@@ -310,12 +321,14 @@ def test_the_report_needs_nothing_else(visit: Visit, second: Visit, tmp_path: Pa
     second.foreign.clear()
 
 
+@pytest.mark.slow
 def test_exported_code_is_a_file(visit: Visit, tmp_path: Path) -> None:
     source = saved(visit.page, "keras", tmp_path).read_text("utf-8")
     compile(source, "layerscope.py", "exec")
     assert source.startswith("import keras\n")
 
 
+@pytest.mark.slow
 def test_a_teacher_prepares_a_locked_link(visit: Visit, second: Visit) -> None:
     page = visit.page
     open_explorer(page, base(page) + "?demo=dead-relu")
@@ -354,6 +367,7 @@ def test_a_teacher_prepares_a_locked_link(visit: Visit, second: Visit) -> None:
     assert kept.words == "Wake the units of every layer."
 
 
+@pytest.mark.slow
 def test_a_locked_link_stays_locked_when_the_address_is_typed_by_hand(visit: Visit) -> None:
     page = visit.page
     task = Task("Only units.", "", Rules.of(["units"]))
@@ -366,6 +380,7 @@ def test_a_locked_link_stays_locked_when_the_address_is_typed_by_hand(visit: Vis
     eventually(lambda: chips(page)[3] == "12", "what is left open")
 
 
+@pytest.mark.slow
 def test_menus_by_keyboard(visit: Visit, server: Server) -> None:
     page = visit.page
     open_menu(page, "s")

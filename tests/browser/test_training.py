@@ -72,6 +72,7 @@ def test_steps_are_taken_and_taken_back_and_looked_at_again(visit: Visit) -> Non
     eventually(lambda: any("several steps" in one for one in pictures(page)), "ridges")
 
 
+@pytest.mark.slow
 def test_another_task_is_chosen_and_drawn(visit: Visit) -> None:
     page = train_lens(visit)
     eventually(lambda: any("true classes" in one for one in pictures(page)), "confusion")
@@ -90,6 +91,7 @@ def test_another_task_is_chosen_and_drawn(visit: Visit) -> None:
     assert "CategoricalCrossentropy" not in losses.all_inner_texts()
 
 
+@pytest.mark.slow
 def test_an_edit_says_what_begins_anew(visit: Visit) -> None:
     page = train_lens(visit)
     page.get_by_role("button", name="Step", exact=True).click()
@@ -124,6 +126,7 @@ def test_a_file_is_shown_before_it_is_used(visit: Visit) -> None:
     eventually(lambda: "True" in said(page) or "Of 18 samples" in said(page), "how good it is")
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_used_says_why(visit: Visit) -> None:
     page = train_lens(visit)
     stream = io.BytesIO()

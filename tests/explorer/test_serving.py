@@ -234,6 +234,7 @@ def test_the_end_is_told_and_the_log_names_nothing_that_was_typed(server: Served
     assert any(re.fullmatch("[0-9a-f]{8}", line.get("page", "")) for line in lines)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_starts_again() -> None:
     first = Served().wait()
 
@@ -317,6 +318,7 @@ def test_memory_stays_as_it_is_while_ten_people_do_all_sorts_of_things() -> None
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 def test_two_processes_behind_nginx_keep_each_page_at_its_own(tmp_path: Path) -> None:
     front = free_port()

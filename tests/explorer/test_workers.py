@@ -15,6 +15,7 @@ from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
 from tornado.websocket import WebSocketHandler
 
+from layerscope_explorer import workers
 from layerscope_explorer.delivery import deliver_all, deliver_at_once
 from layerscope_explorer.workers import DocumentScheduler
 
@@ -98,3 +99,24 @@ def test_no_part_of_a_message_waits_for_an_earlier_one() -> None:
     with pytest.raises(ProtocolError, match="Subprotocol"):
         WSHandler.open(connection)
     assert asked == [True]
+
+
+def test_the_more_somebody_waits_the_longer_others_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("layerscope_explorer.workers.time.perf_counter", lambda: now)
+    courtesy = workers.Courtesy()
+    assert courtesy.pace == 1
+    paces = []
+    for _ in range(200):
+        # Half of the time.
+        courtesy.begin()
+        now += 2 * workers.ANSWER
+        paces.append(courtesy.pace)
+    assert paces == sorted(paces)
+    assert paces[-1] == pytest.approx(2, rel=0.1)
+    for _ in range(400):
+        courtesy.begin()
+        now += workers.ANSWER / 4
+    assert courtesy.pace == workers._SLOWEST
+    now += 60
+    assert courtesy.pace == pytest.approx(1, rel=1e-6)
