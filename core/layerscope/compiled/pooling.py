@@ -11,6 +11,7 @@ import numpy as np
 
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
+from layerscope.compiled.reductions import larger
 from layerscope.compiled.team import claim, shared
 
 Triple = tuple[int, int, int]
@@ -43,16 +44,14 @@ def _reach(
 
 
 @native(inline="always")
-def _are_squares(row: int, x: np.ndarray, columns: int, size: Triple, stride: int) -> bool:
+def _are_squares(
+    i: int, columns: int, x: np.ndarray, size: Triple, stride: Triple, low: Triple
+) -> bool:
     """Tell whether each window of a row has the usual 2 x 2 entries, which are taken together."""
-    whole = row >= 0 and row + 2 <= x.shape[2] and (columns - 1) * stride + 2 <= x.shape[3]
-    return size[0] == 1 and size[1] == 2 and size[2] == 2 and whole
-
-
-@native(inline="always")
-def _larger(a: float, b: float) -> float:
-    """Return the larger of two numbers, NaN if one is none."""
-    return a if a > b or a != a else b
+    row = i * stride[1] - low[1]
+    inside = row >= 0 and row + 2 <= x.shape[2]
+    inside = inside and low[2] == 0 and (columns - 1) * stride[2] + 2 <= x.shape[3]
+    return size[0] == 1 and size[1] == 2 and size[2] == 2 and inside
 
 
 @native(inline="never")
@@ -65,7 +64,7 @@ def _largest_of_squares(lines: np.ndarray, step: int, best: np.ndarray) -> None:
         a, b = first[left:right], first[right : right + channels]
         c, d = second[left:right], second[right : right + channels]
         for k in range(out.size):
-            out[k] = _larger(_larger(a[k], b[k]), _larger(c[k], d[k]))
+            out[k] = larger(larger(a[k], b[k]), larger(c[k], d[k]))
 
 
 def _max_pool_reference(
@@ -96,8 +95,8 @@ def max_pool(
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             b, h, i = part // (planes * rows), part // rows % planes, part % rows
-            top = i * stride[1] - low[1]
-            if low[2] == 0 and _are_squares(top, x, columns, size, stride[2]):
+            if _are_squares(i, columns, x, size, stride, low):
+                top = i * stride[1] - low[1]
                 lines = x[b, h * stride[0] - low[0], top : top + 2]
                 _largest_of_squares(lines, stride[2] * channels, out[b, h, i])
                 continue
@@ -252,8 +251,8 @@ def average_pool(
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             b, h, i = part // (planes * rows), part // rows % planes, part % rows
-            top = i * stride[1] - low[1]
-            if low[2] == 0 and _are_squares(top, x, columns, size, stride[2]):
+            if _are_squares(i, columns, x, size, stride, low):
+                top = i * stride[1] - low[1]
                 lines = x[b, h * stride[0] - low[0], top : top + 2]
                 _means_of_squares(lines, stride[2] * channels, out[b, h, i])
                 continue

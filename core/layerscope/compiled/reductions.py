@@ -11,7 +11,7 @@ from layerscope.compiled.team import claim, shared
 
 
 @native()
-def _larger(a: float, b: float) -> float:
+def larger(a: float, b: float) -> float:
     """Return the larger of two numbers, NaN if one is none."""
     larger = a if a > b else b
     return a if a != a else larger
@@ -22,12 +22,12 @@ def _take_largest(best: np.ndarray, rows: np.ndarray) -> None:
     fours = len(rows) - len(rows) % 4
     for k in range(0, fours, 4):
         for c in range(best.size):
-            first = _larger(rows[k, c], rows[k + 1, c])
-            second = _larger(rows[k + 2, c], rows[k + 3, c])
-            best[c] = _larger(_larger(first, second), best[c])
+            first = larger(rows[k, c], rows[k + 1, c])
+            second = larger(rows[k + 2, c], rows[k + 3, c])
+            best[c] = larger(larger(first, second), best[c])
     for k in range(fours, len(rows)):
         for c in range(best.size):
-            best[c] = _larger(rows[k, c], best[c])
+            best[c] = larger(rows[k, c], best[c])
 
 
 def _sum_middle_reference(x: np.ndarray, out: np.ndarray) -> None:

@@ -343,10 +343,9 @@ def direct(windows: Windows, *arrays: Array) -> bool:
 def correlated(image: Array, kernel: Array, windows: Windows, bias: Array | None = None) -> Array:
     """Product of every window with the kernel, as (batch, *windows, filters)."""
     groups = image.shape[-1] // kernel.shape[3]
-    if groups == 1 and winograd.fits(windows, len(image), *kernel.shape[3:]):
-        found = winograd.correlated(image, kernel, windows, bias)
-        if found is not None:
-            return found
+    found = winograd.correlated(image, kernel, windows, bias)
+    if found is not None:
+        return found
     out = room.empty((len(image), *windows.out, kernel.shape[-1]))
     return _Product(windows, groups, False).of(image, kernel, out, bias)
 
@@ -356,10 +355,9 @@ def spread(
 ) -> Array:
     """Sum of multiples of the kernel, one for every window: the transpose of `correlated`."""
     groups = channels // kernel.shape[3]
-    if groups == 1 and winograd.fits(windows, len(values), *kernel.shape[3:]):
-        found = winograd.spread(values, kernel, windows, bias)
-        if found is not None:
-            return found
+    found = winograd.spread(values, kernel, windows, channels, bias)
+    if found is not None:
+        return found
     out = room.empty((len(values), *windows.spatial, channels))
     return _Product(windows, groups, True).of(values, kernel, out, bias)
 
@@ -367,10 +365,9 @@ def spread(
 def kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
     """Sum over all windows of the window times its value, in the kernel's shape."""
     groups = image.shape[-1] // kernel.shape[3]
-    if groups == 1 and winograd.fits(windows, len(image), *kernel.shape[3:]):
-        found = winograd.kernel_gradient(image, values, kernel, windows)
-        if found is not None:
-            return found
+    found = winograd.kernel_gradient(image, values, kernel, windows)
+    if found is not None:
+        return found
     return _kernel_gradient(image, values, kernel, windows, groups, False)
 
 

@@ -43,17 +43,21 @@ def correlated(
     image: Array, kernel: Array, windows: Windows, bias: Array | None = None
 ) -> Array | None:
     """Product of every window with the kernel, as (batch, *windows, filters); None: not here."""
+    if image.shape[-1] != kernel.shape[3] or not fits(windows, len(image), *kernel.shape[3:]):
+        return None
     low = windows.pads[1][0], windows.pads[2][0]
     return _convolve(image, kernel[0], low, windows.out, bias)
 
 
 def spread(
-    values: Array, kernel: Array, windows: Windows, bias: Array | None = None
+    values: Array, kernel: Array, windows: Windows, channels: int, bias: Array | None = None
 ) -> Array | None:
     """Sum of multiples of the kernel, one for every window, or None: not here.
 
     It is a convolution with the kernel turned by half a turn.
     """
+    if channels != kernel.shape[3] or not fits(windows, len(values), *kernel.shape[3:]):
+        return None
     low = 2 - windows.pads[1][0], 2 - windows.pads[2][0]
     turned = kernel[0, ::-1, ::-1].swapaxes(2, 3)
     return _convolve(values, turned, low, windows.spatial, bias)
@@ -62,6 +66,8 @@ def spread(
 def kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows) -> Array | None:
     """Sum over all windows of the window times its value, in the kernel's shape; None: not here."""
     channels, filters = kernel.shape[3:]
+    if image.shape[-1] != channels or not fits(windows, len(image), channels, filters):
+        return None
     at_once, pieces = _batches(len(image), channels, windows.out, _GRADIENT_BATCH_BYTES)
     parts = max(min(pieces, len(image) * math.prod(windows.out) // _PART, _PARTS), 1)
     # Two threads are to have equally many.
