@@ -1,14 +1,15 @@
 """Where heavy work runs: off the event loop, shared by all sessions.
 
-Edits are answered by a small pool of their own. Training runs in another one, in slices: after each
-the job queues again behind the others, which shares the pool fairly whatever the jobs' sizes. The
-pictures that follow a training take their turns there, too. As all threads share one interpreter,
-a slice waits a little while somebody's edit is being answered.
+Edits are answered by a small pool of their own. Training runs in another one, in slices: the next
+is that of the job that had the least time so far, which shares the pool fairly whatever the jobs'
+sizes. The pictures that follow a training take their turns there, too. As all threads share one
+interpreter, a slice waits a little while somebody's edit is being answered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
 import os
 import threading
@@ -252,6 +253,8 @@ class SlicedJob:
         self._queued = self._woken = False
         #: Whether it was cancelled.
         self.ended = False
+        #: What its slices took, in seconds; who comes late begins with what the others had.
+        self.used = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -266,25 +269,54 @@ class SlicedJob:
             if self._queued or self.ended:
                 return
             self._queued = True
-        training_pool().submit(self._slice)
+        _TURNS.queue(self)
 
     def cancel(self) -> None:
         """Stop for good, after the piece that is being done."""
         with self._lock:
             self.ended = True
 
-    def _slice(self) -> None:
+    def take_slice(self) -> None:
+        """Do pieces for a while, and queue again if there are more."""
         EDITS.give_way()
-        until = time.perf_counter() + SLICE
+        start = time.perf_counter()
         more = True
-        while more and not self.ended and time.perf_counter() < until:
+        while more and not self.ended and time.perf_counter() < start + SLICE:
             self._woken = False
             more = self._context.run(self._work)
             if EDITS.due:
                 break
+        # One piece may take longer than a slice.
+        self.used += time.perf_counter() - start
         with self._lock:
             # Who was woken while the last piece was done looks once more.
             self._queued = (more or self._woken) and not self.ended
             if not self._queued:
                 return
-        training_pool().submit(self._slice)
+        _TURNS.queue(self)
+
+
+class _Turns:
+    """Whose slice comes next: the job's that had the least time, as in Linux's fair scheduler."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, int, SlicedJob]] = []
+        self._count = 0
+        self._least = 0.0
+        self._lock = threading.Lock()
+
+    def queue(self, job: SlicedJob) -> None:
+        """Let a job have a turn; what others had while it was away is not made up for."""
+        with self._lock:
+            job.used = max(job.used, self._least)
+            self._count += 1
+            heapq.heappush(self._waiting, (job.used, self._count, job))
+        training_pool().submit(self._next)
+
+    def _next(self) -> None:
+        with self._lock:
+            self._least, _, job = heapq.heappop(self._waiting)
+        job.take_slice()
+
+
+_TURNS = _Turns()

@@ -320,6 +320,32 @@ def test_long_jobs_take_turns() -> None:
     assert min(done.values()) > 0.4 * max(done.values())
 
 
+def test_a_job_of_long_pieces_gets_no_more_time_than_one_of_short_ones() -> None:
+    spent: dict[float, float] = dict.fromkeys((0.001, 0.06), 0.0)
+
+    def spending(seconds: float) -> Callable[[], bool]:
+        def spend() -> bool:
+            start = time.perf_counter()
+            time.sleep(seconds)
+            spent[seconds] += time.perf_counter() - start
+            return True
+
+        return spend
+
+    jobs = [SlicedJob(spending(seconds)) for seconds in spent]
+    for job in jobs:
+        job.wake()
+    time.sleep(0.9)
+    late = SlicedJob(spending(0.002))
+    spent[0.002] = 0.0
+    late.wake()
+    time.sleep(0.6)
+    for job in (*jobs, late):
+        job.cancel()
+    assert min(spent[0.001], spent[0.06]) > 0.7 * max(spent[0.001], spent[0.06])
+    assert spent[0.002] < spent[0.001], "who comes late does not catch up"
+
+
 def test_a_job_that_is_woken_while_it_ends_looks_once_more() -> None:
     looked: list[int] = []
     started, go_on = threading.Event(), threading.Event()
