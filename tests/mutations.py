@@ -1258,7 +1258,7 @@ MUTATIONS = [
         (SECOND, OPERATIONS),
         (
             "autodiff/backward.py",
-            "grads[key] = grads[key] + grad if key in grads else grad",
+            "grads[key] = grad if held is None else held + grad",
             "grads[key] = grad",
         ),
     ),

@@ -23,49 +23,61 @@ def backward(
     records, gradients are computed with operations and so can be differentiated in turn; otherwise
     with plain arrays.
     """
-    wanted = {id(source) for source in sources}
-    needed = wanted.copy()
+    wanted = set(map(id, sources))
+    path, needed = _path(records, wanted)
+    nested = bool(TAPES.get())
+    grads: dict[int, Any] = {}
+    for target, seed in zip(targets, seeds, strict=True):
+        if isinstance(target, Tensor) and id(target) in needed:
+            _add(grads, target, _seed_of(target, seed, nested))
+    if not grads:
+        return [None for _ in sources]
+    # Inside this loop a call that is saved counts: networks of next to nothing consist of them.
+    for record in reversed(path):
+        outputs, inputs = record.outputs, record.inputs
+        if len(outputs) == 1:
+            key = id(outputs[0])
+            incoming = grads.get(key) if key in wanted else grads.pop(key, None)
+        else:
+            incoming = _taken(grads, outputs, wanted)
+        if incoming is None:
+            continue
+        needs = [id(value) in needed for value in inputs]
+        for place, grad in enumerate(_pull(record, incoming, needs, nested)):
+            if grad is not None and needs[place]:
+                shape = record.values[place].shape
+                _add(
+                    grads, inputs[place], grad if grad.shape == shape else _unbroadcast(grad, shape)
+                )
+    return [_as_result(grads.get(id(source)), source) for source in sources]
+
+
+def _path(records: list[Record], sources: set[int]) -> tuple[list[Record], set[int]]:
+    """Return the records that depend on the sources, and the identities of all that does."""
+    needed = sources.copy()
     # A list of its own: what the walk appends to outer tapes must not prolong it.
     path: list[Record] = []
     for record in records:
         for value in record.inputs:
             if id(value) in needed:
-                needed.update(map(id, record.outputs))
+                for output in record.outputs:
+                    needed.add(id(output))
                 path.append(record)
                 break
-    nested = bool(TAPES.get())
-    grads: dict[int, Any] = {}
+    return path, needed
 
-    def add(value: Any, grad: Any) -> None:
-        key = id(value)
-        grads[key] = grads[key] + grad if key in grads else grad
 
-    for target, seed in zip(targets, seeds, strict=True):
-        if isinstance(target, Tensor) and id(target) in needed:
-            add(target, _seed_of(target, seed, nested))
-    if not grads:
-        return [None for _ in sources]
-    for record in reversed(path):
-        incoming = _taken(grads, record.outputs, wanted)
-        if incoming is None:
-            continue
-        inputs = record.inputs
-        needs = [id(value) in needed for value in inputs]
-        found = _pull(record, incoming, needs, nested)
-        for value, array, grad, need in zip(inputs, record.values, found, needs, strict=True):
-            if need and grad is not None:
-                add(value, grad if grad.shape == array.shape else _unbroadcast(grad, array.shape))
-    return [_as_result(grads.get(id(source)), source) for source in sources]
+def _add(grads: dict[int, Any], value: Any, grad: Any) -> None:
+    key = id(value)
+    held = grads.get(key)
+    grads[key] = grad if held is None else held + grad
 
 
 def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) -> Any:
-    """Return the gradient of a record's output, a list for several, None if there is none.
+    """Return the gradients of a record's several outputs, None if there are none.
 
     What nobody wants to know afterwards is forgotten, and so its memory used again.
     """
-    if len(outputs) == 1:
-        key = id(outputs[0])
-        return grads.get(key) if key in wanted else grads.pop(key, None)
     incoming = [
         grads.get(key) if (key := id(output)) in wanted else grads.pop(key, None)
         for output in outputs
@@ -90,7 +102,7 @@ def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
 
 
 def _as_result(grad: Any, source: Any) -> Any:
-    if isinstance(grad, np.ndarray) and grad.dtype != source.value.dtype:
+    if type(grad) is np.ndarray and grad.dtype != source.value.dtype:
         return grad.astype(source.value.dtype)
     return grad
 
@@ -106,10 +118,11 @@ def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Seq
             )
         inputs = record.inputs
     else:
-        inputs, out = record.values, [output.value for output in out]
+        inputs = record.values
     if len(out) == 1:
-        out = out[0]
+        out = out[0] if nested else out[0].value
     else:
+        out = out if nested else [output.value for output in out]
         incoming = [
             np.zeros(output.shape, output.dtype) if one is None else one
             for one, output in zip(incoming, out, strict=True)
@@ -117,6 +130,8 @@ def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Seq
     if operation.recording_forward is not None:
         options = {**options, "saved": record.saved}
     if operation.joint_vjp is None:
+        if len(needs) == 1 and operation.vjps[0] is not None:
+            return (operation.vjps[0](incoming, out, *inputs, **options),)
         return [
             vjp(incoming, out, *inputs, **options) if need and vjp is not None else None
             for vjp, need in zip(operation.vjps, needs, strict=True)

@@ -78,7 +78,8 @@ class GradientTape:
         if isinstance(value, Tensor):
             return value
         watched = Tensor(convert_to_tensor(value))
-        set_keras_mask(watched, get_keras_mask(value))
+        if (mask := get_keras_mask(value)) is not None:
+            set_keras_mask(watched, mask)
         return watched
 
     def watched_variables(self) -> tuple[Variable, ...]:
@@ -146,7 +147,7 @@ class GradientTape:
             seeds = list(output_gradients or [None] * len(targets))
         flat, pack = _flatten(sources)
         visible = self._visible(flat)
-        return pack(self._used(lambda records: backward(records, targets, visible, seeds)))
+        return pack(self._used(backward, targets, visible, seeds))
 
     def jacobian(self, target: Any, sources: Any) -> Any:
         """Differentiate every entry of `target` with respect to every entry of `sources`.
@@ -162,10 +163,10 @@ class GradientTape:
             If the tape was used before and is not persistent.
         """
         flat, pack = _flatten(sources)
-        return pack(self._used(lambda records: _jacobians(records, target, self._visible(flat))))
+        return pack(self._used(_jacobians, target, self._visible(flat)))
 
-    def _used(self, walk: Callable[[list[Record]], T]) -> T:
-        """Hand the records to `walk`, for the last time unless persistent."""
+    def _used(self, walk: Callable[..., T], *args: Any) -> T:
+        """Hand the records, and `args`, to `walk`, for the last time unless persistent."""
         records = self._records
         if records is None:
             raise RuntimeError(
@@ -173,14 +174,14 @@ class GradientTape:
                 "it with `GradientTape(persistent=True)` to ask for more."
             )
         if self.persistent:
-            return walk(records)
+            return walk(records, *args)
         # Asked inside the block, the walk is not recorded: nobody can ask this tape again.
         self._records = None
         if self._token is None:
-            return walk(records)
+            return walk(records, *args)
         token = TAPES.set(tuple(tape for tape in TAPES.get() if tape is not records))
         try:
-            return walk(records)
+            return walk(records, *args)
         finally:
             TAPES.reset(token)
 

@@ -43,10 +43,6 @@ def _shared(loop: Formula, reference: Formula, function: Formula) -> Any:
     return shared(reference)(named(loop, function.__name__, function.__module__, doc))
 
 
-def _contiguous(x: np.ndarray) -> np.ndarray:
-    return x.reshape(-1) if x.flags.c_contiguous else np.ascontiguousarray(x).reshape(-1)
-
-
 class Mapped:
     """A function of every entry, called as ``function(x, *parameters)``.
 
@@ -79,8 +75,8 @@ class Mapped:
         if type(x) is not np.ndarray or x.dtype != _SINGLE:
             return self.formula(x, *parameters)
         out = np.empty(x.shape, _SINGLE)
-        given = tuple(map(np.float32, parameters))
-        self.loop(tasks_of(x.size), _contiguous(x), out.reshape(-1), given)
+        given = tuple(map(np.float32, parameters)) if parameters else ()
+        self.loop(tasks_of(x.size), x.ravel(), out.ravel(), given)
         return out
 
 
@@ -125,6 +121,6 @@ class MappedPair:
         if a.dtype != _SINGLE or b.dtype != _SINGLE or a.shape != b.shape:
             return self.formula(a, b, *parameters)
         out = np.empty(a.shape, _SINGLE)
-        given = tuple(map(np.float32, parameters))
-        self.loop(tasks_of(a.size), _contiguous(a), _contiguous(b), out.reshape(-1), given)
+        given = tuple(map(np.float32, parameters)) if parameters else ()
+        self.loop(tasks_of(a.size), a.ravel(), b.ravel(), out.ravel(), given)
         return out

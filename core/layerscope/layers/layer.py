@@ -294,8 +294,9 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             (args,) = args
         if len(args) != len(kinds):
             return None
-        for value, (dtype, shape) in zip(args, kinds, strict=True):
+        for place, value in enumerate(args):
             array = value.value if type(value) is Tensor else value
+            dtype, shape = kinds[place]
             if (
                 type(array) is not np.ndarray
                 or array.shape != shape
@@ -334,7 +335,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
         scope = SCOPE.get()
-        if not scope:
+        if not scope and (self._losses or self._tracked):
             self._forget_losses()
         token = None if training is _TRAINING.get() else _TRAINING.set(training)
         if token is None and not self._tracked and _calls_nobody(type(self)):

@@ -143,12 +143,14 @@ class Operation(Generic[P]):
             out = self.forward(*values, **options)
         if self.output_dtype is None:
             out = _narrowed(out, inputs)
-        several = isinstance(out, (tuple, list))
-        if several:
+        several = False
+        if type(out) is np.ndarray:
+            outputs = (Tensor(out),)
+        elif several := isinstance(out, (tuple, list)):
             outputs = tuple([Tensor(np.asarray(value)) for value in out])
         else:
-            outputs = (Tensor(out if type(out) is np.ndarray else np.asarray(out)),)
-        if self.vjps or self.joint_vjp:
+            outputs = (Tensor(np.asarray(out)),)
+        if self.vjps or self.joint_vjp is not None:
             record = Record(self, inputs, values, options, outputs, saved)
             for tape in tapes:
                 tape.append(record)

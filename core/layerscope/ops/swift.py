@@ -27,11 +27,12 @@ def swift(
     of_output : whether `gradient` takes the output instead of the input.
     parameters : makes those of `gradient` from the operation's options.
     """
+    compiled = getattr(loops, gradient)
 
     def vjp(g: Any, out: Any, x: Any, **options: Any) -> Any:
         if type(g) is not np.ndarray or type(out) is not np.ndarray:
             return rule(g, out, x, **options)
         given = parameters(**options) if parameters is not None else ()
-        return getattr(loops, gradient)(g, out if of_output else x, *given)
+        return compiled(g, out if of_output else x, *given)
 
     return vjp

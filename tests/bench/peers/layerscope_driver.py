@@ -48,16 +48,17 @@ class Driver:
             return Prepared({TASK: call}, outputs, list)
         layer = _built(case, data, dtype)
         layer.set_weights(data.weights)
+        given, options = keras_like.arguments(case, data.inputs), keras_like.options(case)
+        weights, upstream = layer.trainable_variables, data.upstream[0]
 
         def forward() -> Any:
-            return _call(layer, case, data.inputs)
+            return layer(*given, **options)
 
         def both() -> Any:
             with ls.GradientTape() as tape:
-                watched = data.inputs if case.integers else [tape.watch(x) for x in data.inputs]
-                output = _call(layer, case, watched)
-            sources = [*([] if case.integers else watched), *layer.trainable_variables]
-            return output, tape.gradient(output, sources, output_gradients=data.upstream[0])
+                real = [] if case.integers else [tape.watch(x) for x in data.inputs]
+                output = layer(*keras_like.arguments(case, real or data.inputs), **options)
+            return output, tape.gradient(output, [*real, *weights], output_gradients=upstream)
 
         return Prepared(
             {FORWARD: forward, BOTH: both},
