@@ -309,7 +309,7 @@ def _bell(x: Any) -> Any:
 
 @of_one_number
 def _gelu(x: Any) -> Any:
-    return _above(x) * vm.normal_cdf(x, _bell(x))
+    return vm.gelu(x)
 
 
 @of_one_number

@@ -14,7 +14,7 @@ import numpy as np
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.microkernel import multiply_block
 from layerscope.compiled.products import aligned, lay_out, panel_width
-from layerscope.compiled.registers import ROWS, WIDE
+from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.compiled.team import claim, shared, whole_vectors
 
 #: One product: its rows in the tables (`per_line` for each of `lines` lines), its runs (`n_runs`
@@ -105,6 +105,17 @@ def _multiply(
     each: bool,
 ) -> None:
     """Multiply `count` rows of `source` with all panels of a product, and write the results."""
+    if each and columns % NARROW == 0 and not aside:
+        # All panels row by row: what is multiplied so little is to be written in one piece.
+        for m in range(row, row + count - count % ROWS, ROWS):
+            for n in range(0, columns, WIDE):
+                multiply_block(
+                    source, start + n, rows, m, runs, run, n_runs, steps, 1,
+                    panels, panel + n_runs * steps * n, panel_width(columns - n),
+                    first, column + n, out, out_start + n, places, False, True,
+                )  # fmt: skip
+        row += count - count % ROWS
+        count = count % ROWS
     block = np.empty(ROWS * WIDE, np.float32)
     last_rows, in_block = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
     at_once = max(1, _DEPTH // steps)

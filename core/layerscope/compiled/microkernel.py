@@ -64,5 +64,5 @@ if ENABLED:
 
     from layerscope.compiled import blocks
 
-    overload(multiply_block, strict=False)(blocks.multiply_block)
+    overload(multiply_block, strict=False, inline="always")(blocks.multiply_block)
     overload(copy_wide, strict=False)(blocks.copy_wide)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from layerscope.compiled.folding import larger
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
-from layerscope.compiled.reductions import larger
 from layerscope.compiled.team import claim, shared
 
 Triple = tuple[int, int, int]

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from layerscope.compiled.folding import take_largest
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
 from layerscope.compiled.sums import add_up
 from layerscope.compiled.team import claim, shared
-
-
-@native()
-def larger(a: float, b: float) -> float:
-    """Return the larger of two numbers, NaN if one is none."""
-    larger = a if a > b else b
-    return a if a != a else larger
-
-
-@native(inline="never")
-def _take_largest(best: np.ndarray, rows: np.ndarray) -> None:
-    fours = len(rows) - len(rows) % 4
-    for k in range(0, fours, 4):
-        for c in range(best.size):
-            first = larger(rows[k, c], rows[k + 1, c])
-            second = larger(rows[k + 2, c], rows[k + 3, c])
-            best[c] = larger(larger(first, second), best[c])
-    for k in range(fours, len(rows)):
-        for c in range(best.size):
-            best[c] = larger(rows[k, c], best[c])
 
 
 def _sum_middle_reference(x: np.ndarray, out: np.ndarray) -> None:
@@ -59,7 +40,7 @@ def max_middle(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     while task >= 0:
         for b in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
             out[b] = x[b, 0]
-            _take_largest(out[b], x[b, 1:])
+            take_largest(out[b], x[b, 1:])
         task = claim(board, task, tasks)
 
 

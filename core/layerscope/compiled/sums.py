@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from layerscope.compiled.folding import add_rows
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
 from layerscope.compiled.tasks import in_parts
@@ -18,25 +19,13 @@ def _reference(x: np.ndarray, out: np.ndarray) -> None:
         total[...] = rows.sum(0)
 
 
-@native(inline="never")
-def _add_rows(total: np.ndarray, rows: np.ndarray) -> None:
-    """Add rows, four at a time: what has been added so far is read and written less often."""
-    fours = len(rows) - len(rows) % 4
-    for k in range(0, fours, 4):
-        for c in range(total.size):
-            total[c] += (rows[k, c] + rows[k + 1, c]) + (rows[k + 2, c] + rows[k + 3, c])
-    for k in range(fours, len(rows)):
-        for c in range(total.size):
-            total[c] += rows[k, c]
-
-
 @native()
 def add_up(rows: np.ndarray, block: np.ndarray, total: np.ndarray) -> None:
     """Write the sum of rows to `total`; `block` has room for the sum of some of them."""
     total[:] = 0
     for begin in range(0, len(rows), _BLOCK):
         block[:] = 0
-        _add_rows(block, rows[begin : min(begin + _BLOCK, len(rows))])
+        add_rows(block, rows[begin : min(begin + _BLOCK, len(rows))])
         for c in range(total.size):
             total[c] += block[c]
 

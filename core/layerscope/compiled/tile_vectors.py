@@ -10,18 +10,15 @@ from numba import types
 from numba.extending import intrinsic
 
 from layerscope.compiled.registers import NARROW
-
-_INT, _VECTOR = ir.IntType(64), ir.VectorType(ir.FloatType(), NARROW)
-#: Bytes of a number.
-_SIZE = 4
+from layerscope.compiled.vectors import INT, SIZE, VECTOR, load, pointer, store
 
 Matrix = list[list[float]]
 
 
 def _at(builder: Any, begin: Any, i: int, row: Any, j: int, column: Any) -> Any:
     """Return where an entry of a tile lies."""
-    offset = builder.add(builder.mul(row, _INT(i)), builder.mul(column, _INT(j)))
-    return builder.inttoptr(builder.add(begin, offset), _VECTOR.as_pointer())
+    offset = builder.add(builder.mul(row, INT(i)), builder.mul(column, INT(j)))
+    return pointer(builder, builder.add(begin, offset), VECTOR)
 
 
 def _sum(builder: Any, factors: list[float], values: list[Any]) -> Any:
@@ -32,7 +29,7 @@ def _sum(builder: Any, factors: list[float], values: list[Any]) -> Any:
             continue
         term = value
         if abs(factor) != 1:
-            term = builder.fmul(value, ir.Constant(_VECTOR, [abs(factor)] * NARROW))
+            term = builder.fmul(value, ir.Constant(VECTOR, [abs(factor)] * NARROW))
         if total is None:
             total = term if factor > 0 else builder.fneg(term)
         else:
@@ -47,21 +44,18 @@ def _columns(rows: list[list[Any]]) -> list[list[Any]]:
 def _map(builder: Any, matrix: Matrix, arguments: Any) -> None:
     begin, row, column, to, out_row, out_column, place = arguments
     size = range(len(matrix[0]))
-    tile = [
-        [builder.load(_at(builder, begin, i, row, j, column), align=_SIZE) for j in size]
-        for i in size
-    ]
+    tile = [[load(builder, _at(builder, begin, i, row, j, column)) for j in size] for i in size]
     for _ in range(2):
         # The rows of the matrix times each column, and the result turned over.
         tile = [[_sum(builder, factors, values) for factors in matrix] for values in _columns(tile)]
-    seen = builder.inttoptr(place, _VECTOR.as_pointer())
+    seen = pointer(builder, place, VECTOR)
     total = None
     for i, values in reversed(list(enumerate(tile))):
         for j, value in reversed(list(enumerate(values))):
-            builder.store(value, _at(builder, to, i, out_row, j, out_column), align=_SIZE)
+            store(builder, value, _at(builder, to, i, out_row, j, out_column))
             total = value if total is None else builder.fadd(total, value)
-    nothing = builder.fmul(total, ir.Constant(_VECTOR, [0.0] * NARROW))
-    builder.store(builder.fadd(builder.load(seen, align=_SIZE), nothing), seen, align=_SIZE)
+    nothing = builder.fmul(total, ir.Constant(VECTOR, [0.0] * NARROW))
+    store(builder, builder.fadd(load(builder, seen), nothing), seen)
 
 
 def _turning(matrix: Matrix) -> Any:
@@ -94,9 +88,9 @@ def mapped(matrix: Matrix) -> Callable[..., Any]:
     def compile_it(*arguments: Any) -> Any:
         def mapped(x, at, row, column, out, to, out_row, out_column, seen, place):
             turn(
-                x.ctypes.data + _SIZE * at, _SIZE * row, _SIZE * column,
-                out.ctypes.data + _SIZE * to, _SIZE * out_row, _SIZE * out_column,
-                seen.ctypes.data + _SIZE * place,
+                x.ctypes.data + SIZE * at, SIZE * row, SIZE * column,
+                out.ctypes.data + SIZE * to, SIZE * out_row, SIZE * out_column,
+                seen.ctypes.data + SIZE * place,
             )  # fmt: skip
 
         return mapped

@@ -66,6 +66,11 @@ def normal_cdf(x: Any, density: Any) -> Any:
     return 0.5 * math.erfc(-x * math.sqrt(0.5))
 
 
+def gelu(x: Any) -> Any:
+    """``x`` times the probability that a standard normal value is below `x`, 0 for -inf."""
+    return max(x, -1e4) * 0.5 * math.erfc(-x * math.sqrt(0.5))
+
+
 # --- single precision -----------------------------------------------------------------------
 
 
@@ -98,8 +103,8 @@ def _limited(x: Any, low: Any, high: Any) -> Any:
 
 @native(fastmath=CONTRACTED)
 def _reduced(x: Any) -> Any:
-    """Return whole n and q with ``e**x = 2**n * (1 + q)``, q between -0.3 and 0.42."""
-    # So large a summand leaves no place behind the point: n is in the sum's last bits.
+    """Return q, -0.3 to 0.42, with ``e**x = 2**n * (1 + q)``, and a float with n at its end."""
+    # So large a summand leaves no place behind the point.
     large = _F(12582912.0)
     whole = _F(x * _F(1.4426950408889634) + large)
     n = whole - large
@@ -110,7 +115,13 @@ def _reduced(x: Any) -> Any:
     p = p * r + _F(0.041666282)
     p = p * r + _F(0.16666543)
     p = p * r + _F(0.5)
-    return _I(whole.view(np.int32) - _I(0x4B400000)), p * (r * r) + r
+    return p * (r * r) + r, whole.view(np.int32)
+
+
+@native(fastmath=CONTRACTED)
+def _power(whole: Any) -> Any:
+    """Return n from the last bits of a float."""
+    return _I(whole - _I(0x4B400000))
 
 
 @native(fastmath=CONTRACTED)
@@ -118,9 +129,20 @@ def _power_of_two(n: Any) -> Any:
     return _I((n + _I(127)) << _I(23)).view(np.float32)
 
 
+@native(fastmath=CONTRACTED)
+def _scaled(x: Any, whole: Any) -> Any:
+    """Return ``2**n * x`` where neither is too small to have all its bits, or too large.
+
+    The exponent is added to: what is left of n's bits once they are shifted there is n.
+    """
+    x = _F(x)
+    return _I(x.view(np.int32) + _I(whole << _I(23))).view(np.float32)
+
+
 @_in_single_precision(exp)
 def _exp(x: Any) -> Any:
-    n, q = _reduced(_limited(x, _F(-104.0), _F(89.0)))
+    q, whole = _reduced(_limited(x, _F(-104.0), _F(89.0)))
+    n = _power(whole)
     # In two factors, as neither overflows nor underflows before the result does.
     half = _I(n >> _I(1))
     return (q + _F(1.0)) * _power_of_two(half) * _power_of_two(_I(n - half))
@@ -128,15 +150,15 @@ def _exp(x: Any) -> Any:
 
 @_in_single_precision(expm1)
 def _expm1(x: Any) -> Any:
-    n, q = _reduced(_limited(x, _F(-20.0), _F(89.0)))
-    half = _power_of_two(_I(n - _I(1)))
+    q, whole = _reduced(_limited(x, _F(-20.0), _F(89.0)))
+    half = _power_of_two(_I(_power(whole) - _I(1)))
     return _F(2.0) * (half * q + (half - _F(0.5)))
 
 
 @_in_single_precision(sigmoid)
 def _sigmoid(x: Any) -> Any:
-    n, q = _reduced(_limited(-x, _F(-86.0), _F(89.0)))
-    half = _power_of_two(_I(n - _I(1)))
+    q, whole = _reduced(_limited(-x, _F(-86.0), _F(89.0)))
+    half = _power_of_two(_I(_power(whole) - _I(1)))
     return _F(1.0) / (_F(2.0) * (half * (q + _F(1.0))) + _F(1.0))
 
 
@@ -176,10 +198,9 @@ def _softplus(x: Any) -> Any:
     return e * p / q + (_F(0.0) if x < _F(0.0) else x)
 
 
-@_in_single_precision(normal_cdf)
-def _normal_cdf(x: Any, density: Any) -> Any:
-    # What lies beyond |x|, divided by exp(-x**2 / 2).
-    t = _limited(abs(x), _F(0.0), _F(15.0))
+@native(fastmath=CONTRACTED)
+def _beyond(t: Any) -> Any:
+    """Return p, q: a standard normal value lies beyond `t` >= 0 by ``exp(-t**2 / 2) * p / q``."""
     p = _F(4.11630478e-3)
     p = p * t + _F(0.0406332043)
     p = p * t + _F(0.183235083)
@@ -191,5 +212,21 @@ def _normal_cdf(x: Any, density: Any) -> Any:
     q = q * t + _F(1.20250294)
     q = q * t + _F(1.67447477)
     q = q * t + _F(1.0)
+    return p, q
+
+
+@_in_single_precision(normal_cdf)
+def _normal_cdf(x: Any, density: Any) -> Any:
+    p, q = _beyond(_limited(abs(x), _F(0.0), _F(15.0)))
     beyond = density * p / q
     return _F(1.0) - beyond if x > _F(0.0) else beyond
+
+
+@_in_single_precision(gelu)
+def _gelu(x: Any) -> Any:
+    # Past this point what is taken off would have fewer bits, and is nothing.
+    t = abs(x)
+    t = t if t < _F(13.1) else _F(0.0)
+    q, whole = _reduced(_F(-0.5) * (t * t))
+    above, below = _beyond(t)
+    return (_F(0.0) if x < _F(0.0) else x) - t * _scaled(q + _F(1.0), whole) * above / below

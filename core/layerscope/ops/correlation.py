@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import correlation as loops
-from layerscope.compiled import jit, registers, room
+from layerscope.compiled import jit, reductions, registers, room
 from layerscope.compiled import products as compiled_products
+from layerscope.compiled.tasks import tasks_of
 from layerscope.ops import winograd
 from layerscope.ops.windows import Windows
 
@@ -30,6 +31,8 @@ _CHUNK_BYTES = 192 * 2**10
 _SHARED, _PART = 2**19, 2**20
 #: A run longer than this needs no joining with the next.
 _LONG = 256
+#: Entries that are looked at together.
+_TOGETHER = 128
 #: Time that a block of `NARROW` columns takes, of that of `WIDE` ones.
 _NARROW_COST = 0.7
 
@@ -390,6 +393,15 @@ def kernel_gradient_each(image: Array, values: Array, kernel: Array, windows: Wi
     return _kernel_gradient(image, values, kernel, windows, 1, True)
 
 
+def _holds_nan(x: Array) -> bool:
+    """Tell whether an entry is no number: then the largest of some is none."""
+    per_sample = x.size // len(x)
+    columns = _TOGETHER if per_sample % _TOGETHER == 0 else x.shape[-1]
+    largest = np.empty((len(x), columns), x.dtype)
+    reductions.max_middle(tasks_of(x.size), x.reshape(len(x), -1, columns), largest)
+    return bool(np.isnan(largest).any())
+
+
 @dataclass(frozen=True)
 class _Product:
     """A convolution of `groups` of channels or its transpose, or of `each` channel by itself."""
@@ -403,7 +415,7 @@ class _Product:
         """Write the product of `x` and a kernel, and a bias, to `out`; return it."""
         found = self._plan(x, out, fill=not self.each)
         self._run(found, x, kernel, out, bias)
-        if found.orders[0].shape[1] > 1 and np.isnan(out.min()):
+        if found.orders[0].shape[1] > 1 and _holds_nan(out):
             # Perhaps what should have been nothing times an infinity.
             self._run(self._plan(x, out, fill=False), x, kernel, out, bias)
         return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -97,9 +98,20 @@ def _windows(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Windows:
-    _depthwise_shape(x.shape, kernel.shape, strides, padding, data_format, dilation_rate)
-    spatial: Any = spatial_lengths(x.shape, data_format)
-    return Windows.over(spatial, kernel.shape[:-2], strides, padding, dilation_rate)
+    first = layout.channels_first(data_format)
+    strides, dilation_rate = layout.hashable(strides), layout.hashable(dilation_rate)
+    return _checked_windows(x.shape, kernel.shape, strides, padding, first, dilation_rate)
+
+
+@lru_cache(maxsize=256)
+def _checked_windows(
+    x: Shape, kernel: Shape, strides: Any, padding: str, first: bool, dilation_rate: Any
+) -> Windows:
+    data_format = "channels_first" if first else "channels_last"
+    _depthwise_shape(x, kernel, strides, padding, data_format, dilation_rate)
+    spatial: Any = spatial_lengths(x, data_format)
+    size: Any = kernel[:-2]
+    return Windows.over(spatial, size, strides, padding, dilation_rate)
 
 
 def _repeated(image: Array, kernel: Array) -> Array:

@@ -36,6 +36,7 @@ FUNCTIONS: dict[str, tuple[Function, float, float]] = {
     "softplus": (_softplus, -87.0, 1000.0),
     "erf": (math.erf, -10.0, 10.0),
     "normal_cdf": (_normal_cdf, -6.0, 20.0),
+    "gelu": (lambda x: x * _normal_cdf(x), -6.0, 1000.0),
 }
 
 #: What becomes of minus infinity and infinity.
@@ -47,6 +48,7 @@ LIMITS = {
     "softplus": (0, np.inf),
     "erf": (-1, 1),
     "normal_cdf": (0, 1),
+    "gelu": (0, np.inf),
 }
 
 
@@ -101,7 +103,8 @@ def test_agrees_with_double_precision(loops, name, dtype, error) -> None:
     x = x[(x >= low) & (x <= high)]
     expected = np.array([exact(float(value)) for value in x])
     # Rounding the square of x costs more of the probability the farther x is out.
-    far = 1 + x.astype(float) ** 2 / 4 if name == "normal_cdf" else 1.0
+    tails = name in ("normal_cdf", "gelu")
+    far = 1 + np.minimum(x.astype(float), 20) ** 2 / 4 if tails else 1.0
     assert np.all(np.abs(loops[name](x) - expected) <= error * far * np.abs(expected))
 
 
@@ -117,6 +120,13 @@ def test_exponentials_underflow_and_overflow_like_numpys(loops) -> None:
     x = np.array([-1e30, -104.5, -103.0, -95.0, 88.72, 88.73, 1e30], "float32")
     with np.errstate(all="ignore"):
         np.testing.assert_allclose(loops["exp"](x), np.exp(x), rtol=1e-6, atol=3e-45)
+
+
+def test_what_is_taken_off_a_large_number_vanishes_where_it_has_few_bits(loops) -> None:
+    x = np.linspace(-13.2, -12.9, 301, dtype="float32")
+    expected = [value * _normal_cdf(value) for value in x.tolist()]
+    np.testing.assert_allclose(loops["gelu"](x), expected, rtol=2e-5, atol=3e-38)
+    assert np.array_equal(loops["gelu"](-x), -x)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
