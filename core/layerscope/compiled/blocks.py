@@ -12,29 +12,21 @@ from layerscope.compiled.jit import native
 from layerscope.compiled.registers import NARROW, ROWS, VECTORS, WIDE
 from layerscope.compiled.vectors import (
     FLOAT,
+    FUSED,
     INT,
+    SIZE,
     VECTOR,
     Loop,
+    everywhere,
     in_row,
     load,
     pointer,
     store,
 )
 
-# One instruction where the processor has it, two where it has not.
-_FUSED = ("contract",)
-
 
 def _entry(builder: Any, table: Any, index: Any) -> Any:
     return builder.load(builder.gep(table, [index]))
-
-
-def _everywhere(builder: Any, at: Any) -> Any:
-    """Read one number into a whole vector."""
-    nothing, number = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
-    value = builder.insert_element(nothing, load(builder, at), number(0))
-    places = ir.Constant(ir.VectorType(number, NARROW), [0] * NARROW)
-    return builder.shuffle_vector(value, nothing, places)
 
 
 def _multiply(builder: Any, arguments: Any, vectors: int, each: bool, several: bool) -> None:
@@ -58,10 +50,10 @@ def _multiply(builder: Any, arguments: Any, vectors: int, each: bool, several: b
         if each:
             values = [load(builder, one) for one in in_row(builder, left, vectors)]
         else:
-            values = [_everywhere(builder, left)] * vectors
+            values = [everywhere(builder, builder.load(left, align=SIZE))] * vectors
         for j in range(vectors):
-            product = builder.fmul(values[j], columns[j], flags=_FUSED)
-            added_up.append(builder.fadd(sums[m * vectors + j], product, flags=_FUSED))
+            product = builder.fmul(values[j], columns[j], flags=FUSED)
+            added_up.append(builder.fadd(sums[m * vectors + j], product, flags=FUSED))
     carried = [builder.gep(right, [INT(vectors)]), *added_up]
     if steps_loop:
         steps_loop.close([builder.add(at, stride), *carried])

@@ -1,4 +1,4 @@
-"""Rows of a matrix made into one: their sum and their maximum.
+"""Rows of a matrix made into one: sums and maxima of all and of windows of 2 x 2, combinations.
 
 Compiled, some vectors of the result stay in registers while the rows go by, unless rows are long.
 """
@@ -8,6 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled.jit import ENABLED, native
+
+#: What each position along a new axis combines: where its entries begin in the other two (and, at
+#: the end, where the last ones stop), positions on the old axis, and their weights.
+Taps = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @native()
@@ -42,6 +46,37 @@ def take_largest(best: np.ndarray, rows: np.ndarray) -> None:
             best[c] = larger(rows[k, c], best[c])
 
 
+def largest_of_squares(lines: np.ndarray, step: int, best: np.ndarray) -> None:
+    """Write to `best` the maxima of windows of 2 x 2.
+
+    Shapes: lines (2, columns, channels), of which the windows lie `step` numbers apart; best
+    (windows, channels).
+    """
+    first, second = lines[0].reshape(-1), lines[1].reshape(-1)
+    channels = best.shape[1]
+    for j in range(len(best)):
+        out, left, right = best[j], j * step, j * step + channels
+        a, b = first[left:right], first[right : right + channels]
+        c, d = second[left:right], second[right : right + channels]
+        for k in range(out.size):
+            out[k] = larger(larger(a[k], b[k]), larger(c[k], d[k]))
+
+
+def combine_rows(x: np.ndarray, out: np.ndarray, taps: Taps, position: int) -> None:
+    """Combine rows of `x` to those of `out`, which stand at positions from one on.
+
+    Shapes: x and out (rows, length), C-contiguous, the latter written.
+    """
+    starts, sources, weights = taps
+    for row in range(len(out)):
+        for k in range(out.shape[1]):
+            out[row, k] = 0
+        for tap in range(starts[position + row], starts[position + row + 1]):
+            source, weight = sources[tap], weights[tap]
+            for k in range(out.shape[1]):
+                out[row, k] += weight * x[source, k]
+
+
 if ENABLED:
     from numba.extending import overload
 
@@ -49,3 +84,7 @@ if ENABLED:
 
     overload(add_rows, strict=False)(row_vectors.folded(row_vectors.summed, add_rows))
     overload(take_largest, strict=False)(row_vectors.folded(row_vectors.largest, take_largest))
+    overload(largest_of_squares, strict=False)(
+        row_vectors.folded_squares(row_vectors.largest, largest_of_squares)
+    )
+    overload(combine_rows, strict=False)(row_vectors.combined(combine_rows))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.folding import larger
+from layerscope.compiled.folding import largest_of_squares
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
@@ -54,19 +54,6 @@ def _are_squares(
     return size[0] == 1 and size[1] == 2 and size[2] == 2 and inside
 
 
-@native(inline="never")
-def _largest_of_squares(lines: np.ndarray, step: int, best: np.ndarray) -> None:
-    """Write the maxima of windows that lie `step` entries apart in two lines."""
-    first, second = lines[0].reshape(-1), lines[1].reshape(-1)
-    channels = best.shape[1]
-    for j in range(len(best)):
-        out, left, right = best[j], j * step, j * step + channels
-        a, b = first[left:right], first[right : right + channels]
-        c, d = second[left:right], second[right : right + channels]
-        for k in range(out.size):
-            out[k] = larger(larger(a[k], b[k]), larger(c[k], d[k]))
-
-
 def _max_pool_reference(
     x: np.ndarray, out: np.ndarray, size: Triple, stride: Triple, low: Triple
 ) -> None:
@@ -98,7 +85,7 @@ def max_pool(
             if _are_squares(i, columns, x, size, stride, low):
                 top = i * stride[1] - low[1]
                 lines = x[b, h * stride[0] - low[0], top : top + 2]
-                _largest_of_squares(lines, stride[2] * channels, out[b, h, i])
+                largest_of_squares(lines, stride[2] * channels, out[b, h, i])
                 continue
             for j in range(columns):
                 plane, end_plane, row, end_row, column, end_column = _reach(

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.jit import native
+from layerscope.compiled.folding import Taps, combine_rows
 from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
-
-#: What each position along a new axis combines: where its entries begin in the other two (and, at
-#: the end, where the last ones stop), positions on the old axis, and their weights.
-Taps = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _dense(taps: Taps, length: int) -> np.ndarray:
@@ -43,32 +39,6 @@ def _resize_reference(x: np.ndarray, out: np.ndarray, rows: Taps, columns: Taps)
     out[...] = _combined(lines, columns).reshape(out.shape)
 
 
-@native(fastmath={"contract"})
-def _combine(x: np.ndarray, out: np.ndarray, taps: Taps, position: int) -> None:
-    """Combine rows of `x` to those of `out`, which stand at positions from one on."""
-    # A function for many rows, because a call counts references to its arrays.
-    starts, sources, weights = taps
-    length = out.shape[1]
-    for row in range(len(out)):
-        tap, end = starts[position + row], starts[position + row + 1]
-        if end - tap >= 2:
-            source, weight = sources[tap], weights[tap]
-            other, other_weight = sources[tap + 1], weights[tap + 1]
-            for k in range(length):
-                out[row, k] = weight * x[source, k] + other_weight * x[other, k]
-            for further in range(tap + 2, end):
-                source, weight = sources[further], weights[further]
-                for k in range(length):
-                    out[row, k] += weight * x[source, k]
-        elif end > tap:
-            source, weight = sources[tap], weights[tap]
-            for k in range(length):
-                out[row, k] = weight * x[source, k]
-        else:
-            for k in range(length):
-                out[row, k] = 0
-
-
 @shared(_resize_reference)
 def resize(
     board: int, tasks: int, x: np.ndarray, out: np.ndarray, rows: Taps, columns: Taps
@@ -87,6 +57,6 @@ def resize(
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             b, i = part // new_height, part % new_height
-            _combine(lines[b], line, rows, i)
-            _combine(entries, out[b, i], columns, 0)
+            combine_rows(lines[b], line, rows, i)
+            combine_rows(entries, out[b, i], columns, 0)
         task = claim(board, task, tasks)

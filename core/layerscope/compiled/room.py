@@ -13,11 +13,16 @@ from layerscope.compiled.tasks import LARGE
 #: Bytes of a cache line, and those from which on it matters where an array begins that is written
 #: once, and where one that is read again and again.
 _LINE, _MANY, _FEW = 64, 4 * LARGE, 1 << 14
+#: Entries that are not many of any type.
+_SURELY_FEW = _MANY // 16
 
 
 def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
     """Return an array with any content; a small one lies anywhere."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
+    entries = math.prod(shape)
+    if entries < _SURELY_FEW:
+        return np.empty(shape, dtype)
+    size = entries * np.dtype(dtype).itemsize
     return np.empty(shape, dtype) if size < _MANY else _in_line(np.empty, shape, dtype, size)
 
 

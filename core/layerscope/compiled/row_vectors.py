@@ -1,22 +1,36 @@
-"""The vector instructions that fold rows into one, for compiled loops."""
+"""The vector instructions that fold rows into one or combine two, for compiled loops."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from layerscope.compiled.jit import native
 from layerscope.compiled.registers import NARROW
-from layerscope.compiled.vectors import FLOAT, Loop, in_row, load, pointer, store
+from layerscope.compiled.vector_math import CONTRACTED
+from layerscope.compiled.vectors import (
+    FLOAT,
+    FUSED,
+    INT,
+    SIZE,
+    VECTOR,
+    Loop,
+    everywhere,
+    in_row,
+    load,
+    pointer,
+    store,
+)
 
 Step = Callable[[Any, Any, Any], Any]
 
 #: Vectors that are folded together, and columns up to which that is quicker: of longer rows too
 #: little lies side by side.
-_MANY, _FEW = 8, 2
+_MANY, _SOME, _FEW = 8, 4, 2
 _MOST = 512
 
 
@@ -81,5 +95,133 @@ def folded(step: Step, plain: Callable[..., None]) -> Callable[..., Any]:
                 one(begin + 4 * at, stride, n, to + 4 * at)
 
         return fold
+
+    return compile_it
+
+
+def _folding_squares(step: Step) -> Any:
+    """Make what folds the four vectors of windows in two lines, called with addresses and bytes."""
+
+    @intrinsic
+    def fold(context: Any, first: Any, second: Any, stride: Any, number: Any, out: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            *lines, stride, number, out = arguments
+            loop = Loop(builder, number, [*lines, out])
+            *lines, to = loop.carried
+            a, b, c, d = (
+                load(builder, place)
+                for line in lines
+                for place in in_row(builder, pointer(builder, line, FLOAT), 2)
+            )
+            folded = step(builder, step(builder, a, b), step(builder, c, d))
+            store(builder, folded, pointer(builder, to, VECTOR))
+            following = [builder.add(line, stride) for line in lines]
+            loop.close([*following, builder.add(to, INT(SIZE * NARROW))])
+            return context.get_dummy_value()
+
+        return types.void(*(types.int64,) * 5), generate
+
+    return fold
+
+
+def folded_squares(step: Step, plain: Callable[..., None]) -> Callable[..., Any]:
+    """Compile a fold of windows of 2 x 2: with vectors where an entry is one."""
+    squares = _folding_squares(step)
+    plain = native(inline="never")(plain)
+
+    def compile_it(lines: Any, step: Any, out: Any) -> Any:
+        if out.dtype != types.float32:
+            return lambda lines, step, out: plain(lines, step, out)
+
+        def fold(lines, step, out):
+            if out.shape[1] != NARROW:
+                plain(lines, step, out)
+                return
+            begin, line = lines.ctypes.data, SIZE * lines[0].size
+            squares(begin, begin + line, SIZE * step, len(out), out.ctypes.data)
+
+        return fold
+
+    return compile_it
+
+
+def _combining(count: int) -> Any:
+    """Make what combines rows of so many vectors, or of several times so many.
+
+    It is called with the addresses of what `folding.combine_rows` takes, and with numbers.
+    """
+
+    @intrinsic
+    def combine(
+        context: Any,
+        x: Any,
+        starts: Any,
+        sources: Any,
+        weights: Any,
+        number: Any,
+        times: Any,
+        out: Any,
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, starts, sources, weights, number, times, out = arguments
+            starts, sources = (pointer(builder, table, INT) for table in (starts, sources))
+            x, weights, out = (pointer(builder, table, FLOAT) for table in (x, weights, out))
+            length = builder.mul(times, INT(count * NARROW))
+            rows = Loop(builder, number, [out])
+            first, end = (
+                builder.load(builder.gep(starts, [builder.add(rows.index, INT(more))]))
+                for more in (0, 1)
+            )
+            parts = Loop(builder, times, rows.carried)
+            (to,) = parts.carried
+            begin = builder.gep(x, [builder.mul(parts.index, INT(count * NARROW))])
+            nothing = [ir.Constant(VECTOR, [0.0] * NARROW)] * count
+            taps = Loop(builder, builder.sub(end, first), nothing)
+            tap = builder.add(first, taps.index)
+            source = builder.load(builder.gep(sources, [tap]))
+            weight = everywhere(builder, builder.load(builder.gep(weights, [tap])))
+            row = in_row(builder, builder.gep(begin, [builder.mul(source, length)]), count)
+            taps.close(
+                [
+                    builder.fadd(total, builder.fmul(load(builder, place), weight, FUSED), FUSED)
+                    for total, place in zip(taps.carried, row, strict=True)
+                ]
+            )
+            for total, place in zip(taps.carried, in_row(builder, to, count), strict=True):
+                store(builder, total, place)
+            parts.close([builder.gep(to, [INT(count * NARROW)])])
+            rows.close(parts.carried)
+            return context.get_dummy_value()
+
+        return types.void(*(types.int64,) * 7), generate
+
+    return combine
+
+
+def combined(plain: Callable[..., None]) -> Callable[..., Any]:
+    """Compile a combination of rows: with vectors where rows consist of them."""
+    many, one = _combining(_SOME), _combining(1)
+    plain = native(inline="never", fastmath=CONTRACTED)(plain)
+
+    def compile_it(x: Any, out: Any, taps: Any, position: Any) -> Any:
+        kinds = [table.dtype for table in (x, out, *taps)]
+        if kinds != [*(types.float32,) * 2, *(types.int64,) * 2, types.float32]:
+            return lambda x, out, taps, position: plain(x, out, taps, position)
+
+        def combine(x, out, taps, position):
+            starts, sources, weights = taps
+            length = out.shape[1]
+            if length % NARROW:
+                plain(x, out, taps, position)
+                return
+            begin, to = x.ctypes.data, out.ctypes.data
+            first = starts.ctypes.data + 8 * position
+            tables = sources.ctypes.data, weights.ctypes.data
+            if length % (_SOME * NARROW):
+                one(begin, first, *tables, len(out), length // NARROW, to)
+            else:
+                many(begin, first, *tables, len(out), length // (_SOME * NARROW), to)
+
+        return combine
 
     return compile_it

@@ -12,6 +12,8 @@ INT, FLOAT = ir.IntType(64), ir.FloatType()
 VECTOR = ir.VectorType(FLOAT, NARROW)
 #: Bytes of a number, which vectors in memory are aligned to.
 SIZE = 4
+#: Flags of a product and a sum: one instruction where the processor has it, two where it has not.
+FUSED = ("contract",)
 
 
 class Loop:
@@ -61,3 +63,11 @@ def load(builder: Any, at: Any) -> Any:
 def store(builder: Any, value: Any, at: Any) -> None:
     """Write a vector anywhere."""
     builder.store(value, at, align=SIZE)
+
+
+def everywhere(builder: Any, number: Any) -> Any:
+    """Return a vector of one number."""
+    nothing, place = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
+    value = builder.insert_element(nothing, number, place(0))
+    places = ir.Constant(ir.VectorType(place, NARROW), [0] * NARROW)
+    return builder.shuffle_vector(value, nothing, places)

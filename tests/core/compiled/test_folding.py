@@ -15,16 +15,24 @@ from layerscope.compiled.registers import NARROW
 COLUMNS = [1, 7, NARROW, 2 * NARROW, 3 * NARROW, 8 * NARROW, 11 * NARROW, 12 * NARROW + 3, 640]
 
 
-def _loop_over(function: Callable[..., None]) -> Callable[..., None]:
-    def loop(result: Any, rows: Any) -> None:
-        function(result, rows)
-
-    return jit.native()(loop)
-
-
 @pytest.fixture(scope="module")
 def loops() -> dict[str, Callable[..., None]]:
-    return {one.__name__: _loop_over(one) for one in (folding.add_rows, folding.take_largest)}
+    def add_rows(total: Any, rows: Any) -> None:
+        folding.add_rows(total, rows)
+
+    def take_largest(best: Any, rows: Any) -> None:
+        folding.take_largest(best, rows)
+
+    def largest_of_squares(lines: Any, step: Any, best: Any) -> None:
+        folding.largest_of_squares(lines, step, best)
+
+    def combine_rows(x: Any, out: Any, taps: Any, position: Any) -> None:
+        folding.combine_rows(x, out, taps, position)
+
+    return {
+        loop.__name__: jit.native()(loop)
+        for loop in (add_rows, take_largest, largest_of_squares, combine_rows)
+    }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -58,3 +66,33 @@ def test_what_lies_beside_a_row_is_left_alone(loops) -> None:
     assert (room[:NARROW] == 7).all()
     assert (room[-NARROW:] == 7).all()
     assert (room[NARROW:-NARROW] == 10).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [1, NARROW - 1, NARROW, 2 * NARROW])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_the_largest_of_squares(loops, stride: int, channels: int, dtype: str) -> None:
+    generator = np.random.default_rng(channels)
+    lines = generator.normal(size=(2, 11, channels)).astype(dtype)
+    lines[generator.random(lines.shape) < 0.05] = np.nan
+    found = np.empty(((11 - 2) // stride + 1, channels), dtype)
+    loops["largest_of_squares"](lines, stride * channels, found)
+    windows = np.lib.stride_tricks.sliding_window_view(lines, 2, 1)[:, ::stride]
+    np.testing.assert_array_equal(found, windows.max((0, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("length", COLUMNS)
+def test_rows_combine_others(loops, length: int, dtype: str) -> None:
+    generator = np.random.default_rng(length)
+    counts = [1, 0, 2, 3, 1, 5]
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    sources = generator.integers(0, 7, sum(counts))
+    weights = generator.normal(size=sum(counts)).astype(dtype)
+    x = generator.normal(size=(7, length)).astype(dtype)
+    out = np.full((len(counts) - 2, length), 7, dtype)
+    loops["combine_rows"](x, out, (starts, sources, weights), 1)
+    for k in range(len(out)):
+        taps = slice(starts[k + 1], starts[k + 2])
+        expected = weights[taps] @ x[sources[taps]]
+        np.testing.assert_allclose(out[k], expected, rtol=1e-5, atol=1e-5)
