@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.folding import take_largest
+from layerscope.compiled.folding import add_rows, take_largest
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
-from layerscope.compiled.sums import add_up
+from layerscope.compiled.sums import TOGETHER
 from layerscope.compiled.team import claim, shared
 
 
@@ -18,11 +18,11 @@ def _sum_middle_reference(x: np.ndarray, out: np.ndarray) -> None:
 @shared(_sum_middle_reference)
 def sum_middle(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     """Sum over the middle axis. Shapes: x (before, n, after); out (before, after), written."""
-    block = np.empty(x.shape[2], x.dtype)
     task = claim(board, -1, tasks)
     while task >= 0:
         for b in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
-            add_up(x[b], block, out[b])
+            out[b] = 0
+            add_rows(out[b], x[b], TOGETHER)
         task = claim(board, task, tasks)
 
 
@@ -40,7 +40,7 @@ def max_middle(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     while task >= 0:
         for b in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
             out[b] = x[b, 0]
-            take_largest(out[b], x[b, 1:])
+            take_largest(out[b], x[b, 1:], TOGETHER)
         task = claim(board, task, tasks)
 
 

@@ -45,15 +45,15 @@ def largest(builder: Any, best: Any, row: Any) -> Any:
     return builder.select(builder.fcmp_unordered("uno", best, best), best, larger)
 
 
-def _folding(step: Step, count: int) -> Any:
-    """Make what folds so many vectors of rows, called with addresses and bytes."""
+def _folding(step: Step, nothing: float, count: int) -> Any:
+    """Make what folds so many vectors of rows, and what is there, called with addresses, bytes."""
 
     @intrinsic
     def fold(context: Any, rows: Any, stride: Any, number: Any, out: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             rows, stride, number, out = arguments
-            targets = in_row(builder, pointer(builder, out, FLOAT), count)
-            loop = Loop(builder, number, [rows, *(load(builder, target) for target in targets)])
+            begun = [ir.Constant(VECTOR, [nothing] * NARROW)] * count
+            loop = Loop(builder, number, [rows, *begun])
             at, *folded = loop.carried
             row = in_row(builder, pointer(builder, at, FLOAT), count)
             folded = [
@@ -61,8 +61,9 @@ def _folding(step: Step, count: int) -> Any:
                 for value, place in zip(folded, row, strict=True)
             ]
             loop.close([builder.add(at, stride), *folded])
+            targets = in_row(builder, pointer(builder, out, FLOAT), count)
             for value, target in zip(loop.carried[1:], targets, strict=True):
-                store(builder, value, target)
+                store(builder, step(builder, load(builder, target), value), target)
             return context.get_dummy_value()
 
         return types.void(*(types.int64,) * 4), generate
@@ -70,29 +71,41 @@ def _folding(step: Step, count: int) -> Any:
     return fold
 
 
-def folded(step: Step, plain: Callable[..., None]) -> Callable[..., Any]:
-    """Compile a fold: with vectors where rows consist of them, else as it is written."""
-    many, few, one = (_folding(step, count) for count in (_MANY, _FEW, 1))
+def folded(step: Step, nothing: float, plain: Callable[..., None]) -> Callable[..., Any]:
+    """Compile a fold: with vectors where rows consist of them, else as it is written.
+
+    Parameters
+    ----------
+    step : adds a row to what is folded already.
+    nothing : what adds nothing.
+    plain : called with the result, the rows, and how many of them to fold by themselves.
+    """
+    many, few, one = (_folding(step, nothing, count) for count in (_MANY, _FEW, 1))
     plain = native(inline="never")(plain)
 
-    def compile_it(result: Any, rows: Any) -> Any:
+    def compile_it(result: Any, rows: Any, together: Any) -> Any:
         if result.dtype != types.float32:
-            return lambda result, rows: plain(result, rows)
+            return lambda result, rows, together: plain(result, rows, together)
 
-        def fold(result, rows):
+        def fold(result, rows, together):
             columns = result.size
             if columns % NARROW or columns > _MOST:
-                plain(result, rows)
+                plain(result, rows, together)
                 return
-            begin, to, n, stride = rows.ctypes.data, result.ctypes.data, len(rows), 4 * columns
-            for at in range(0, columns - columns % (_MANY * NARROW), _MANY * NARROW):
-                many(begin + 4 * at, stride, n, to + 4 * at)
-            rest = columns - columns % (_MANY * NARROW)
-            for at in range(rest, columns - columns % (_FEW * NARROW), _FEW * NARROW):
-                few(begin + 4 * at, stride, n, to + 4 * at)
-            if columns % (_FEW * NARROW):
-                at = columns - NARROW
-                one(begin + 4 * at, stride, n, to + 4 * at)
+            begin, to, stride = rows.ctypes.data, result.ctypes.data, SIZE * columns
+            column = 0
+            while column < columns:
+                left = (columns - column) // NARROW
+                for row in range(0, len(rows), together):
+                    number = min(together, len(rows) - row)
+                    at, out = begin + stride * row + SIZE * column, to + SIZE * column
+                    if left >= _MANY:
+                        many(at, stride, number, out)
+                    elif left >= _FEW:
+                        few(at, stride, number, out)
+                    else:
+                        one(at, stride, number, out)
+                column += NARROW * (_MANY if left >= _MANY else _FEW if left >= _FEW else 1)
 
         return fold
 
