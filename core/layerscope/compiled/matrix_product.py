@@ -63,7 +63,8 @@ def multiply(
     begins, places = depth * np.arange(rows), columns * np.arange(rows)
     panel, block = aligned(depth * WIDE), aligned(ROWS * WIDE)
     given, matrix, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
-    whole, last, in_block = np.zeros(1, np.int64), np.empty(ROWS, np.int64), np.arange(ROWS)
+    whole = np.zeros(1, np.int64)
+    last, in_block = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
     laid_out = -1
     task = claim(board, -1, tasks)
     while task >= 0:
@@ -87,10 +88,11 @@ def multiply(
             for row in range(end, high, ROWS):
                 for i in range(ROWS):
                     last[i] = begins[min(row + i, high - 1)]
+                    in_block[i] = i * width
                 for done in range(0, depth, DEPTH):
                     multiply_block(
                         given, done, last, 0, whole, 0, 1, min(DEPTH, depth - done), 1,
-                        panel, done * width, width, first, column, block, 0, width * in_block,
+                        panel, done * width, width, first, column, block, 0, in_block,
                         done > 0, False,
                     )  # fmt: skip
                 for i in range(min(ROWS, high - row)):

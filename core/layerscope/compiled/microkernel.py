@@ -43,7 +43,8 @@ def multiply_block(
     added to what is there or, with `added` false, to ``first[column:column + width]``.
     With `each` every column has rows of its own, which begin one entry further in `x` than those
     of the column before: it is a sum of products for each channel by itself.
-    All arrays are flat and float32, tables of int64.
+    All arrays are flat and float32, tables of int64. They must have names where this is called:
+    compiled, only addresses are handed on, and what is made for the call alone is gone by then.
     """
     at = start + rows[row : row + ROWS, None, None] + runs[None, run : run + n_runs, None]
     at = (at + stride * np.arange(steps)).reshape(ROWS, n_runs * steps)
