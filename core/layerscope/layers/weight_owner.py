@@ -141,12 +141,8 @@ class WeightOwner:
 
     def _sublayers(self) -> list[Any]:
         """Return the layers directly inside, in the order their attributes were set."""
-        found: dict[int, WeightOwner] = {}
-        for value in self._tracked.values():
-            for leaf in leaves(value):
-                if isinstance(leaf, WeightOwner):
-                    found[id(leaf)] = leaf
-        return list(found.values())
+        held = [leaf for value in self._tracked.values() for leaf in leaves(value)]
+        return list({id(leaf): leaf for leaf in held if isinstance(leaf, WeightOwner)}.values())
 
     @property
     def _layers(self) -> list[Any]:
@@ -157,7 +153,10 @@ class WeightOwner:
         """Return this layer and all inside it."""
         found: list[Any] = [self]
         for layer in self._sublayers():
-            found.extend(layer._flatten_layers() if layer._tracked else (layer,))
+            if layer._tracked:
+                found.extend(layer._flatten_layers())
+            else:
+                found.append(layer)
         return found
 
     @property
