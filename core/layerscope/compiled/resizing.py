@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.folding import Taps, combine_rows
+from layerscope.compiled.folding import Taps as Taps
+from layerscope.compiled.folding import combine_rows
 from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 

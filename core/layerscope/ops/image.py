@@ -11,7 +11,6 @@ import numpy as np
 
 from layerscope.compiled import resizing as compiled_resizing
 from layerscope.compiled import room
-from layerscope.compiled.folding import Taps
 from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
@@ -82,7 +81,7 @@ def _combinations(
 @functools.lru_cache(64)
 def _taps(
     length: int, new_length: int, interpolation: str, antialias: bool, dtype: str, back: bool
-) -> Taps:
+) -> compiled_resizing.Taps:
     """Return what the loop combines at each new position; on the way `back`, at each old one."""
     sources, weights = _combinations(length, new_length, interpolation, antialias)
     into = np.repeat(np.arange(new_length), sources.shape[1])[weights.ravel() != 0]

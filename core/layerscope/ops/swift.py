@@ -27,12 +27,11 @@ def swift(
     of_output : whether `gradient` takes the output instead of the input.
     parameters : makes those of `gradient` from the operation's options.
     """
-    compiled = getattr(loops, gradient)
 
     def vjp(g: Any, out: Any, x: Any, **options: Any) -> Any:
         if type(g) is not np.ndarray or type(out) is not np.ndarray:
             return rule(g, out, x, **options)
         given = parameters(**options) if parameters is not None else ()
-        return compiled(g, out if of_output else x, *given)
+        return getattr(loops, gradient)(g, out if of_output else x, *given)
 
     return vjp
