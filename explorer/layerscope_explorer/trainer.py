@@ -455,8 +455,13 @@ class Trainer:
         """Return where training is, with curves short enough to draw."""
         machine = self._machine
         at, count = self._at, len(self._steps)
+        series = (self._losses, self._scores, self._epochs, self._steps)
+        noted = [one.first(count) for one in series]
+        # Training may have cut them meanwhile, to go on under other settings.
+        count = min(map(len, noted))
+        losses, scores, epochs, steps = (one[:count] for one in noted)
         drawn = _evenly(count)
-        scores = _by_batch(self._scores.first(count), self._steps.first(count))
+        scores = _by_batch(scores, steps)
         validation = np.array(self._validation, np.float32).reshape(-1, 3)
         data = machine.data if machine is not None else None
         batch = self.document.training.batch_size
@@ -465,12 +470,12 @@ class Trainer:
             status=self._status if self._reached or self._status != "paused" else "idle",
             at=at,
             reached=max(self._reached, at),
-            epoch=int(self._epochs.first(count)[here]) + 1 if here >= 0 else 0,
+            epoch=int(epochs[here]) + 1 if here >= 0 else 0,
             epochs=self._goal,
-            step=int(self._steps.first(count)[here]) + 1 if here >= 0 else 0,
+            step=int(steps[here]) + 1 if here >= 0 else 0,
             steps_per_epoch=math.ceil(len(data.x) / batch) if data is not None else 0,
             score=machine.score if machine is not None else "accuracy",
-            loss=_smoothed(self._losses.first(count), drawn),
+            loss=_smoothed(losses, drawn),
             accuracy=_smoothed(scores, drawn),
             val_steps=validation[:, 0],
             val_loss=validation[:, 1],

@@ -332,3 +332,15 @@ def test_smoothing_is_the_mean_of_what_came_before() -> None:
     values = np.arange(100.0)
     smooth = _smoothed(values, np.array([0, 5, 99]))
     np.testing.assert_allclose(smooth, [0, 2.5, float(np.mean(values[80:]))])
+
+
+def test_a_state_can_be_read_while_the_curves_are_cut_one_after_the_other() -> None:
+    trainer = Trainer(on_digits())
+    trainer.step(5)
+    trainer.settle()
+    trainer._epochs.cut(2)
+    state = trainer.state()
+    assert len(state.x) == len(state.loss) == 2
+    trainer._losses.cut(0)
+    assert trainer.state().epoch == 0
+    trainer.close()
