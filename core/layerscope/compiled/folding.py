@@ -15,6 +15,9 @@ from layerscope.compiled.jit import ENABLED, native
 #: the end, where the last ones stop), positions on the old axis, and their weights.
 Taps = tuple[np.ndarray, np.ndarray, np.ndarray]
 
+#: Rows that are added up by themselves.
+TOGETHER = 64
+
 
 @native()
 def larger(a: float, b: float) -> float:
@@ -23,15 +26,15 @@ def larger(a: float, b: float) -> float:
     return a if a != a else larger
 
 
-def add_rows(total: np.ndarray, rows: np.ndarray, together: int) -> None:
+def add_rows(total: np.ndarray, rows: np.ndarray) -> None:
     """Add rows (n, columns) that lie one after the other to `total` (columns).
 
-    So many are added up by themselves before their sum is added to the others': the error does not
+    Some are added up by themselves before their sum is added to the others': the error does not
     grow with the number of rows as a plain sum's does.
     """
     block = np.empty_like(total)
-    for begin in range(0, len(rows), together):
-        end = min(begin + together, len(rows))
+    for begin in range(0, len(rows), TOGETHER):
+        end = min(begin + TOGETHER, len(rows))
         block[:] = 0
         # Four at a time: what has been added so far is read and written less often.
         fours = end - (end - begin) % 4
@@ -45,7 +48,7 @@ def add_rows(total: np.ndarray, rows: np.ndarray, together: int) -> None:
             total[c] += block[c]
 
 
-def take_largest(best: np.ndarray, rows: np.ndarray, together: int) -> None:
+def take_largest(best: np.ndarray, rows: np.ndarray) -> None:
     """Take the largest of `best` (columns) and rows (n, columns) that lie one after the other."""
     fours = len(rows) - len(rows) % 4
     for k in range(0, fours, 4):
@@ -94,9 +97,11 @@ if ENABLED:
 
     from layerscope.compiled import row_vectors
 
-    overload(add_rows, strict=False)(row_vectors.folded(row_vectors.summed, 0.0, add_rows))
+    overload(add_rows, strict=False)(
+        row_vectors.folded(row_vectors.summed, 0.0, TOGETHER, add_rows)
+    )
     overload(take_largest, strict=False)(
-        row_vectors.folded(row_vectors.largest, -math.inf, take_largest)
+        row_vectors.folded(row_vectors.largest, -math.inf, TOGETHER, take_largest)
     )
     overload(largest_of_squares, strict=False)(
         row_vectors.folded_squares(row_vectors.largest, largest_of_squares)

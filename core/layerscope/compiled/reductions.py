@@ -7,7 +7,6 @@ import numpy as np
 from layerscope.compiled.folding import add_rows, take_largest
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
-from layerscope.compiled.sums import TOGETHER
 from layerscope.compiled.team import claim, shared
 
 
@@ -22,7 +21,7 @@ def sum_middle(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     while task >= 0:
         for b in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
             out[b] = 0
-            add_rows(out[b], x[b], TOGETHER)
+            add_rows(out[b], x[b])
         task = claim(board, task, tasks)
 
 
@@ -40,7 +39,7 @@ def max_middle(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     while task >= 0:
         for b in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
             out[b] = x[b, 0]
-            take_largest(out[b], x[b, 1:], TOGETHER)
+            take_largest(out[b], x[b, 1:])
         task = claim(board, task, tasks)
 
 

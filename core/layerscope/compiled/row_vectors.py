@@ -71,26 +71,29 @@ def _folding(step: Step, nothing: float, count: int) -> Any:
     return fold
 
 
-def folded(step: Step, nothing: float, plain: Callable[..., None]) -> Callable[..., Any]:
+def folded(
+    step: Step, nothing: float, together: int, plain: Callable[..., None]
+) -> Callable[..., Any]:
     """Compile a fold: with vectors where rows consist of them, else as it is written.
 
     Parameters
     ----------
     step : adds a row to what is folded already.
     nothing : what adds nothing.
-    plain : called with the result, the rows, and how many of them to fold by themselves.
+    together : how many rows are folded by themselves.
+    plain : called with the result and the rows.
     """
     many, few, one = (_folding(step, nothing, count) for count in (_MANY, _FEW, 1))
     plain = native(inline="never")(plain)
 
-    def compile_it(result: Any, rows: Any, together: Any) -> Any:
+    def compile_it(result: Any, rows: Any) -> Any:
         if result.dtype != types.float32:
-            return lambda result, rows, together: plain(result, rows, together)
+            return lambda result, rows: plain(result, rows)
 
-        def fold(result, rows, together):
+        def fold(result, rows):
             columns = result.size
             if columns % NARROW or columns > _MOST:
-                plain(result, rows, together)
+                plain(result, rows)
                 return
             begin, to, stride = rows.ctypes.data, result.ctypes.data, SIZE * columns
             column = 0

@@ -9,9 +9,6 @@ from layerscope.compiled.mapping import start
 from layerscope.compiled.tasks import in_parts
 from layerscope.compiled.team import claim, shared
 
-#: Rows that are added up by themselves before their sum is added to the others'.
-TOGETHER = 64
-
 
 def _reference(x: np.ndarray, out: np.ndarray) -> None:
     for rows, total in zip(in_parts(x, len(out)), out, strict=True):
@@ -28,5 +25,5 @@ def sum_columns(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
     while task >= 0:
         rows = x[start(len(x), task, tasks) : start(len(x), task + 1, tasks)]
         out[task] = 0
-        add_rows(out[task], rows, TOGETHER)
+        add_rows(out[task], rows)
         task = claim(board, task, tasks)

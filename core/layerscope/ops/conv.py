@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,8 @@ def conv(
     return restore(out, x.ndim - 2, data_format)
 
 
-def _conv_windows(
+def checked_windows(
+    shape_rule: Callable[..., Shape],
     x: Array,
     kernel: Array,
     strides: Any = 1,
@@ -126,20 +127,35 @@ def _conv_windows(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Windows:
+    """Return the windows of a convolution; arguments that an operation's shape rule refuses raise.
+
+    Parameters
+    ----------
+    shape_rule : of the operation, called with the two shapes and all other arguments.
+    """
     first = layout.channels_first(data_format)
     strides, dilation_rate = layout.hashable(strides), layout.hashable(dilation_rate)
-    return _checked_windows(x.shape, kernel.shape, strides, padding, first, dilation_rate)
+    return _windows(shape_rule, x.shape, kernel.shape, strides, padding, first, dilation_rate)
 
 
 @lru_cache(maxsize=256)
-def _checked_windows(
-    x: Shape, kernel: Shape, strides: Any, padding: str, first: bool, dilation_rate: Any
+def _windows(
+    shape_rule: Callable[..., Shape],
+    x: Shape,
+    kernel: Shape,
+    strides: Any,
+    padding: str,
+    first: bool,
+    dilation_rate: Any,
 ) -> Windows:
     data_format = "channels_first" if first else "channels_last"
-    _conv_shape(x, kernel, strides, padding, data_format, dilation_rate)
+    shape_rule(x, kernel, strides, padding, data_format, dilation_rate)
     spatial: Any = spatial_lengths(x, data_format)
     size: Any = kernel[:-2]
     return Windows.over(spatial, size, strides, padding, dilation_rate)
+
+
+_conv_windows = partial(checked_windows, _conv_shape)
 
 
 def _conv_grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,14 @@ import numpy as np
 from layerscope.compiled import depthwise as compiled_depthwise
 from layerscope.ops import correlation, layout, shapes
 from layerscope.ops.biased import with_bias
-from layerscope.ops.conv import biased_conv, check_ranks, conv, finished, spatial_lengths
+from layerscope.ops.conv import (
+    biased_conv,
+    check_ranks,
+    checked_windows,
+    conv,
+    finished,
+    spatial_lengths,
+)
 from layerscope.ops.operation import operation
 from layerscope.ops.windows import Windows, check_padding, filters, restore, volume
 from layerscope.tensor import Shape
@@ -90,28 +97,7 @@ def _forward(
     return restore(out, x.ndim - 2, data_format)
 
 
-def _windows(
-    x: Array,
-    kernel: Array,
-    strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = 1,
-) -> Windows:
-    first = layout.channels_first(data_format)
-    strides, dilation_rate = layout.hashable(strides), layout.hashable(dilation_rate)
-    return _checked_windows(x.shape, kernel.shape, strides, padding, first, dilation_rate)
-
-
-@lru_cache(maxsize=256)
-def _checked_windows(
-    x: Shape, kernel: Shape, strides: Any, padding: str, first: bool, dilation_rate: Any
-) -> Windows:
-    data_format = "channels_first" if first else "channels_last"
-    _depthwise_shape(x, kernel, strides, padding, data_format, dilation_rate)
-    spatial: Any = spatial_lengths(x, data_format)
-    size: Any = kernel[:-2]
-    return Windows.over(spatial, size, strides, padding, dilation_rate)
+_windows = partial(checked_windows, _depthwise_shape)
 
 
 def _repeated(image: Array, kernel: Array) -> Array:

@@ -18,7 +18,7 @@ from layerscope.config import floatx, standardize_dtype
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import equal
 from layerscope.ops.operation import operation
-from layerscope.tensor import KerasTensor, Shape, Tensor
+from layerscope.tensor import KerasTensor, Shape
 
 Array = Any
 
@@ -325,7 +325,7 @@ def _rows_at(x: Array, indices: Array) -> Array:
 @operation(_given_shape)
 def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) -> Array:
     """Zeros but for what is added at `indices`; the transpose of taking."""
-    g, places = np.asarray(g), indices.ravel()
+    g, places = np.asarray(g), np.asarray(indices).ravel()
     at = 0 if axis is None else axis % len(shape)
     lengths = (math.prod(shape),) if axis is None else shape
     before, after = math.prod(lengths[:at]), math.prod(lengths[at + 1 :])
@@ -335,14 +335,12 @@ def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) ->
     return out.reshape(shape)
 
 
-def _take_gradient(g: Any, out: Any, x: Any, indices: Any, axis: int | None = None) -> Any:
-    places = indices.value if isinstance(indices, Tensor) else np.asarray(indices)
-    # A plain array needs nobody to record what becomes of it.
-    untake = _untake.forward if type(g) is np.ndarray else _untake
-    return untake(g, indices=places, shape=x.shape, axis=axis)
-
-
-take.gradients(_take_gradient, None)
+take.gradients(
+    lambda g, out, x, indices, axis=None: _untake(
+        g, indices=getattr(indices, "value", indices), shape=x.shape, axis=axis
+    ),
+    None,
+)
 _untake.gradients(lambda g, out, x, indices, shape, axis: take(g, indices, axis=axis))
 
 

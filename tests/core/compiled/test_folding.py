@@ -18,10 +18,10 @@ COLUMNS = [1, 7, NARROW, 2 * NARROW, 3 * NARROW, 8 * NARROW, 11 * NARROW, 12 * N
 @pytest.fixture(scope="module")
 def loops() -> dict[str, Callable[..., None]]:
     def add_rows(total: Any, rows: Any) -> None:
-        folding.add_rows(total, rows, 64)
+        folding.add_rows(total, rows)
 
     def take_largest(best: Any, rows: Any) -> None:
-        folding.take_largest(best, rows, 64)
+        folding.take_largest(best, rows)
 
     def largest_of_squares(lines: Any, step: Any, best: Any) -> None:
         folding.largest_of_squares(lines, step, best)
