@@ -18,6 +18,7 @@ from layerscope.compiled.vectors import (
     VECTOR,
     Loop,
     everywhere,
+    first_lanes,
     in_row,
     load,
     pointer,
@@ -29,8 +30,10 @@ def _entry(builder: Any, table: Any, index: Any) -> Any:
     return builder.load(builder.gep(table, [index]))
 
 
-def _multiply(builder: Any, arguments: Any, vectors: int, each: bool, several: bool) -> None:
-    x, rows, runs, n_runs, steps, stride, panel, first, out, places, added = arguments
+def _multiply(
+    builder: Any, arguments: Any, vectors: int, each: bool, several: bool, part: bool
+) -> None:
+    x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown = arguments
     rows, runs, places = (pointer(builder, one, INT) for one in (rows, runs, places))
     x, out, first = (pointer(builder, one, FLOAT) for one in (x, out, first))
     starts = [builder.gep(x, [_entry(builder, rows, INT(m))]) for m in range(ROWS)]
@@ -63,15 +66,23 @@ def _multiply(builder: Any, arguments: Any, vectors: int, each: bool, several: b
     # It comes last, for an error that does not grow with the number of blocks.
     begun = builder.icmp_signed("!=", added, INT(0))
     firsts = in_row(builder, first, vectors) * ROWS
-    for target, other, total in zip(targets, firsts, runs_loop.carried[1:], strict=True):
-        before = load(builder, builder.select(begun, target, other))
-        store(builder, builder.fadd(before, total), target)
+    results = []
+    for k, total in enumerate(runs_loop.carried[1:]):
+        mask = first_lanes(builder, shown, k % vectors * NARROW) if part else None
+        before = load(builder, builder.select(begun, targets[k], firsts[k]), mask)
+        results.append((builder.fadd(before, total), targets[k], mask))
+        if not part:
+            store(builder, *results.pop())
+    # Of parts all are read before one is written.
+    for result in results:
+        store(builder, *result)
 
 
-def _block(vectors: int, each: bool = False, several: bool = True) -> Any:
+def _block(vectors: int, each: bool = False, several: bool = True, part: bool = False) -> Any:
     """Make a block so many vectors wide, called with addresses and numbers.
 
-    Runs of a single step, unlike `several`, need no loop of their own.
+    Runs of a single step, unlike `several`, need no loop of their own. In a `part` not all columns
+    are shown, or rows of the product lie not apart.
     """
 
     @intrinsic
@@ -88,41 +99,56 @@ def _block(vectors: int, each: bool = False, several: bool = True) -> Any:
         out: Any,
         places: Any,
         added: Any,
+        shown: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _multiply(builder, arguments, vectors, each, several)
+            _multiply(builder, arguments, vectors, each, several, part)
             return context.get_dummy_value()
 
-        return types.void(*(types.int64,) * 11), generate
+        return types.void(*(types.int64,) * 12), generate
 
     return block
 
 
 _wide, _narrow = _block(VECTORS), _block(1)
-_wide_each, _narrow_each = _block(VECTORS, each=True), _block(1, each=True)
+_wide_part, _narrow_part = _block(VECTORS, part=True), _block(1, part=True)
+_wide_each, _narrow_each = (_block(count, each=True, part=True) for count in (VECTORS, 1))
 _wide_single, _narrow_single = (_block(count, each=True, several=False) for count in (VECTORS, 1))
 
 
 @native(inline="never")
 def _multiply_at(
-    each: bool, wide: bool, x: int, rows: int, runs: int, n_runs: int, steps: int, stride: int,
-    panel: int, first: int, out: int, places: int, added: int,
+    each: bool, wide: bool, part: bool, x: int, rows: int, runs: int, n_runs: int, steps: int,
+    stride: int, panel: int, first: int, out: int, places: int, added: int, shown: int,
 ) -> None:  # fmt: skip
     """Choose the block; addresses and numbers are handed on sooner than arrays."""
-    if not each:
+    if not each and not part:
         if wide:
-            _wide(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added)
+            _wide(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown)
         else:
-            _narrow(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added)
-    elif steps == 1:
+            _narrow(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown)
+    elif not each:
         if wide:
-            _wide_single(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added)
+            _wide_part(
+                x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown
+            )
         else:
-            _narrow_single(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added)
+            _narrow_part(
+                x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown
+            )
+    elif steps == 1 and not part:
+        if wide:
+            _wide_single(
+                x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown
+            )
+        else:
+            _narrow_single(
+                x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown
+            )
     elif wide:
-        _wide_each(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added)
+        _wide_each(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown)
     else:
-        _narrow_each(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added)
+        _narrow_each(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown)
 
 
 def multiply_block(*arguments: Any) -> Any:
@@ -130,11 +156,12 @@ def multiply_block(*arguments: Any) -> Any:
 
     def multiply(
         x, start, rows, row, runs, run, n_runs, steps, stride, panels, panel, width, first,
-        column, out, out_start, places, added, each,
+        column, out, out_start, places, added, each, shown, apart,
     ):  # fmt: skip
         _multiply_at(
             each,
             width == WIDE,
+            (shown < width) | (not apart),
             x.ctypes.data + 4 * start,
             rows.ctypes.data + 8 * row,
             runs.ctypes.data + 8 * run,
@@ -146,6 +173,7 @@ def multiply_block(*arguments: Any) -> Any:
             out.ctypes.data + 4 * out_start,
             places.ctypes.data + 8 * row,
             int(added),
+            shown,
         )
 
     return multiply

@@ -67,6 +67,18 @@ def _fill(
     whole_vectors()
     low_line, low_row, low = lows
     _, n_lines, n_rows, entries = x.shape
+    if rows == n_rows and length == entries:
+        # Lines without zeros of their own lie one after the other in both.
+        whole = rows * length
+        first = min(max(low_line - line, 0), lines)
+        last = max(min(n_lines + low_line - line, lines), first)
+        chunk[: first * whole] = 0
+        copied = chunk[first * whole : last * whole]
+        given = x[sample].reshape(-1)[(line + first - low_line) * whole :]
+        for i in range(copied.size):
+            copied[i] = given[i]
+        chunk[last * whole : lines * whole] = 0
+        return
     for a in range(lines):
         of = line + a - low_line
         for e in range(rows):
@@ -101,52 +113,57 @@ def _multiply(
     out: np.ndarray,
     out_start: int,
     places: np.ndarray,
+    last: np.ndarray,
     aside: bool,
     each: bool,
 ) -> None:
-    """Multiply `count` rows of `source` with all panels of a product, and write the results."""
+    """Multiply `count` rows of `source` with all panels of a product, and write the results.
+
+    `last` is room for two tables of as many rows as a block has.
+    """
     if each and columns % NARROW == 0 and not aside:
         # All panels row by row: what is multiplied so little is to be written in one piece.
         for m in range(row, row + count - count % ROWS, ROWS):
             for n in range(0, columns, WIDE):
+                width = panel_width(columns - n)
                 multiply_block(
                     source, start + n, rows, m, runs, run, n_runs, steps, 1,
-                    panels, panel + n_runs * steps * n, panel_width(columns - n),
-                    first, column + n, out, out_start + n, places, False, True,
+                    panels, panel + n_runs * steps * n, width,
+                    first, column + n, out, out_start + n, places, False, True, width, True,
                 )  # fmt: skip
         row += count - count % ROWS
         count = count % ROWS
-    block = np.empty(ROWS * WIDE, np.float32)
-    last_rows, in_block = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
+    last_rows, last_places = last
     at_once = max(1, _DEPTH // steps)
-    for n in range(0, columns, WIDE):
-        width = panel_width(columns - n)
-        shown = min(width, columns - n)
-        whole = count - count % ROWS if shown == width and not aside else 0
-        begin = start + n if each else start
-        for r in range(0, max(n_runs, 1), at_once):
-            for m in range(row, row + whole, ROWS):
-                multiply_block(
-                    source, begin, rows, m, runs, run + r, min(at_once, n_runs - r), steps, 1,
-                    panels, panel + r * steps * width, width,
-                    first, column + n, out, out_start + n, places, r > 0, each,
-                )  # fmt: skip
-        # Rows or columns that do not fill a block are computed aside, with the last row again.
-        for m in range(whole, count, ROWS):
-            for i in range(ROWS):
-                last_rows[i] = rows[row + min(m + i, count - 1)]
-                in_block[i] = i * width
+    # What overlaps is to be finished before it is written again.
+    together = ROWS if aside else max(count, 1)
+    for m in range(row, row + count, together):
+        end = min(m + together, row + count)
+        whole = end - (end - m) % ROWS
+        # Of rows that do not fill a block the last is computed again.
+        for i in range(ROWS if whole < end else 0):
+            k = min(whole + i, end - 1)
+            last_rows[i], last_places[i] = rows[k], places[k]
+        at = panel
+        for n in range(0, columns, WIDE):
+            width = panel_width(columns - n)
+            shown = min(width, columns - n)
+            begin = start + n if each else start
             for r in range(0, max(n_runs, 1), at_once):
-                multiply_block(
-                    source, begin, last_rows, 0, runs, run + r, min(at_once, n_runs - r), steps, 1,
-                    panels, panel + r * steps * width, width,
-                    first, column + n, block, 0, in_block, r > 0, each,
-                )  # fmt: skip
-            for i in range(min(ROWS, count - m)):
-                to = out_start + n + places[row + m + i]
-                for j in range(shown):
-                    out[to + j] = block[i * width + j]
-        panel += n_runs * steps * width
+                parts, right = min(at_once, n_runs - r), at + r * steps * width
+                for k in range(m, whole, ROWS):
+                    multiply_block(
+                        source, begin, rows, k, runs, run + r, parts, steps, 1, panels, right,
+                        width, first, column + n, out, out_start + n, places, r > 0, each, shown,
+                        not aside,
+                    )  # fmt: skip
+                if whole < end:
+                    multiply_block(
+                        source, begin, last_rows, 0, runs, run + r, parts, steps, 1, panels, right,
+                        width, first, column + n, out, out_start + n, last_places, r > 0, each,
+                        shown, False,
+                    )  # fmt: skip
+            at += n_runs * steps * width
 
 
 def _correlate_reference(
@@ -239,6 +256,7 @@ def correlate(
     pieces = len(x) * chunks
     flat, to, per_sample = x.reshape(-1), out.reshape(-1), out.size // len(x)
     source = flat if bare else aligned(reach * n_rows * length + WIDE)
+    last = np.empty((2, ROWS), np.int64)
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(pieces * task // tasks, pieces * (task + 1) // tasks):
@@ -258,7 +276,7 @@ def correlate(
                     source, start + product["source"], rows, product["row"], n,
                     runs, product["run"], product["n_runs"], product["steps"],
                     panels, product["panel"], product["columns"], first, target,
-                    to, sample * per_sample + line * line_out + target, places,
+                    to, sample * per_sample + line * line_out + target, places, last,
                     product["aside"] != 0, each,
                 )  # fmt: skip
         task = claim(board, task, tasks)
@@ -390,6 +408,6 @@ def _add_products(
                     source, start + n if each else start, rows, m,
                     runs, r, min(at_once, n_runs - r), steps, stride,
                     packed, panel + r * steps * width, width, out, 0,
-                    out, out_start + n, places, True, each,
+                    out, out_start + n, places, True, each, width, True,
                 )  # fmt: skip
         panel += n_runs * steps * width

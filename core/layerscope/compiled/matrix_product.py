@@ -61,10 +61,10 @@ def multiply(
     columns = out.shape[1]
     chunks, parts = _chunks_of(rows, columns), parts_of(rows, columns)
     begins, places = depth * np.arange(rows), columns * np.arange(rows)
-    panel, block = aligned(depth * WIDE), aligned(ROWS * WIDE)
+    panel = aligned(depth * WIDE)
     given, matrix, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
     whole = np.zeros(1, np.int64)
-    last, in_block = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
+    last_begins, last_places = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
     laid_out = -1
     task = claim(board, -1, tasks)
     while task >= 0:
@@ -76,26 +76,23 @@ def multiply(
                 lay_out(panel, matrix, column, depth, columns, shown)
                 laid_out = column
             low, high = start(rows, chunk, chunks), start(rows, chunk + 1, chunks)
-            end = high - (high - low) % ROWS if shown == width else low
+            end = high - (high - low) % ROWS
+            # Of rows that do not fill a block the last is computed again.
+            for i in range(ROWS if end < high else 0):
+                row = min(end + i, high - 1)
+                last_begins[i], last_places[i] = begins[row], places[row]
             for done in range(0, depth, DEPTH):
+                steps = min(DEPTH, depth - done)
                 for row in range(low, end, ROWS):
                     multiply_block(
-                        given, done, begins, row, whole, 0, 1, min(DEPTH, depth - done), 1,
-                        panel, done * width, width, first, column, flat, column, places,
-                        done > 0, False,
+                        given, done, begins, row, whole, 0, 1, steps, 1, panel, done * width, width,
+                        first, column, flat, column, places, done > 0, False, shown,
+                        True,
                     )  # fmt: skip
-            # What does not fill a block is computed aside, with the last row again.
-            for row in range(end, high, ROWS):
-                for i in range(ROWS):
-                    last[i] = begins[min(row + i, high - 1)]
-                    in_block[i] = i * width
-                for done in range(0, depth, DEPTH):
+                if end < high:
                     multiply_block(
-                        given, done, last, 0, whole, 0, 1, min(DEPTH, depth - done), 1,
-                        panel, done * width, width, first, column, block, 0, in_block,
-                        done > 0, False,
+                        given, done, last_begins, 0, whole, 0, 1, steps, 1, panel, done * width,
+                        width, first, column, flat, column, last_places, done > 0, False, shown,
+                        False,
                     )  # fmt: skip
-                for i in range(min(ROWS, high - row)):
-                    for c in range(shown):
-                        out[row + i, column + c] = block[i * width + c]
         task = claim(board, task, tasks)

@@ -34,13 +34,17 @@ def multiply_block(
     places: np.ndarray,
     added: bool,
     each: bool,
+    shown: int,
+    apart: bool,
 ) -> None:
     """Multiply `ROWS` rows found in `x` with a panel of `width` columns, `WIDE` or `NARROW`.
 
     Entry (m, r * steps + k) of the left matrix is
     ``x[start + rows[row + m] + runs[run + r] + k * stride]``; the panel lies in `panels` at
     `panel`, row by row; row m of the product goes to `out` at ``out_start + places[row + m]``,
-    added to what is there or, with `added` false, to ``first[column:column + width]``.
+    added to what is there or, with `added` false, to ``first[column:column + width]``. Only the
+    first columns are written, as many as are `shown`. Unless they are said to lie `apart`, rows of
+    the product may be the same or overlap; what they have in common must be equal.
     With `each` every column has rows of its own, which begin one entry further in `x` than those
     of the column before: it is a sum of products for each channel by itself.
     All arrays are flat and float32, tables of int64. They must have names where this is called:
@@ -49,10 +53,10 @@ def multiply_block(
     at = start + rows[row : row + ROWS, None, None] + runs[None, run : run + n_runs, None]
     at = (at + stride * np.arange(steps)).reshape(ROWS, n_runs * steps)
     right = panels[panel : panel + n_runs * steps * width].reshape(-1, width)
-    columns = np.arange(width)
+    columns, written = np.arange(width), np.arange(shown)
     product = (x[at[:, :, None] + columns] * right).sum(1) if each else x[at] @ right
-    to = out_start + places[row : row + ROWS, None] + columns
-    out[to] = (out[to] if added else first[column : column + width]) + product
+    to = out_start + places[row : row + ROWS, None] + written
+    out[to] = (out[to] if added else first[column : column + shown]) + product[:, :shown]
 
 
 def copy_wide(out: np.ndarray, to: int, x: np.ndarray, begin: int) -> None:

@@ -135,7 +135,7 @@ def multiply_rows(
                 multiply_block(
                     x, start + done * step, rows, row, whole, 0, 1, steps, step,
                     panels, panel + done * width, width,
-                    zeros, 0, out, out_start + column, places, done > 0, False,
+                    zeros, 0, out, out_start + column, places, done > 0, False, width, True,
                 )  # fmt: skip
         panel += depth * width
     return panel

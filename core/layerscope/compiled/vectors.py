@@ -10,6 +10,9 @@ from layerscope.compiled.registers import NARROW
 
 INT, FLOAT = ir.IntType(64), ir.FloatType()
 VECTOR = ir.VectorType(FLOAT, NARROW)
+#: A place in a vector, and one for each of its numbers.
+_PLACE = ir.IntType(32)
+_PLACES = ir.VectorType(_PLACE, NARROW)
 #: Bytes of a number, which vectors in memory are aligned to.
 SIZE = 4
 #: Flags of a product and a sum: one instruction where the processor has it, two where it has not.
@@ -55,19 +58,39 @@ def in_row(builder: Any, at: Any, count: int) -> list[Any]:
     return [builder.gep(at, [INT(j)]) for j in range(count)]
 
 
-def load(builder: Any, at: Any) -> Any:
-    """Read a vector, which may lie anywhere."""
-    return builder.load(at, align=SIZE)
+def load(builder: Any, at: Any, mask: Any = None) -> Any:
+    """Read a vector, which may lie anywhere; with a mask only some of it, and 0 for the rest."""
+    if mask is None:
+        return builder.load(at, align=SIZE)
+    nothing = ir.Constant(VECTOR, [0.0] * NARROW)
+    return _masked(builder, "load", VECTOR, [at, _PLACE(SIZE), mask, nothing])
 
 
-def store(builder: Any, value: Any, at: Any) -> None:
-    """Write a vector anywhere."""
-    builder.store(value, at, align=SIZE)
+def store(builder: Any, value: Any, at: Any, mask: Any = None) -> None:
+    """Write a vector anywhere; with a mask only some of it."""
+    if mask is None:
+        builder.store(value, at, align=SIZE)
+    else:
+        _masked(builder, "store", ir.VoidType(), [value, at, _PLACE(SIZE), mask])
+
+
+def _masked(builder: Any, name: str, kind: Any, arguments: list[Any]) -> Any:
+    """Call LLVM's masked load or store."""
+    name = f"llvm.masked.{name}.v{NARROW}f32.p0v{NARROW}f32"
+    taken = ir.FunctionType(kind, [one.type for one in arguments])
+    module = builder.module
+    function = module.globals.get(name) or ir.Function(module, taken, name)
+    return builder.call(function, arguments)
+
+
+def first_lanes(builder: Any, count: Any, before: int) -> Any:
+    """Return the mask of a vector's first numbers: of so many there are, but for those before."""
+    lanes = ir.Constant(_PLACES, [before + lane for lane in range(NARROW)])
+    return builder.icmp_signed("<", lanes, everywhere(builder, builder.trunc(count, _PLACE)))
 
 
 def everywhere(builder: Any, number: Any) -> Any:
     """Return a vector of one number."""
-    nothing, place = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
-    value = builder.insert_element(nothing, number, place(0))
-    places = ir.Constant(ir.VectorType(place, NARROW), [0] * NARROW)
-    return builder.shuffle_vector(value, nothing, places)
+    nothing = ir.Constant(ir.VectorType(number.type, NARROW), ir.Undefined)
+    value = builder.insert_element(nothing, number, _PLACE(0))
+    return builder.shuffle_vector(value, nothing, ir.Constant(_PLACES, [0] * NARROW))

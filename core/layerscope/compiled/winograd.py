@@ -213,6 +213,7 @@ def convolve(
                                 turned, p * at_once * channels + done, begins, row,
                                 whole, 0, 1, min(DEPTH, channels - done), 1, panels, panel, width,
                                 first, column, sums, p * at_once * WIDE, places, done > 0, False,
+                                width, True,
                             )  # fmt: skip
                 for t in range(count):
                     row, column = (begin + t) // across * 2, (begin + t) % across * 2
@@ -302,12 +303,13 @@ def add_up(
                         )  # fmt: skip
             for p in range(PLACES):
                 for n in range(0, filters, WIDE):
+                    width = panel_width(filters - n)
                     for row in range(0, blocks, ROWS):
                         multiply_block(
                             turned, p * at_once * channels, rows, row, whole, 0, 1, count, channels,
-                            upstream, (p * filters + n) * at_once, panel_width(filters - n),
+                            upstream, (p * filters + n) * at_once, width,
                             unseen, 0, totals, (task * PLACES + p) * blocks * filters + n,
-                            places, True, False,
+                            places, True, False, width, True,
                         )  # fmt: skip
         task = claim(board, task, tasks)
 
