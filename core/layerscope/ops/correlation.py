@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,8 @@ Array = Any
 _CHUNK_BYTES = 192 * 2**10
 #: Multiplications for which a team is worth calling, and that a sum of its own is worth.
 _SHARED, _PART = 2**19, 2**20
+#: A panel of fewer entries may begin anywhere.
+_FEW = 2**12
 #: A run longer than this needs no joining with the next.
 _LONG = 256
 #: Entries that are looked at together.
@@ -402,8 +404,7 @@ def _holds_nan(x: Array) -> bool:
     return bool(np.isnan(largest).any())
 
 
-@dataclass(frozen=True)
-class _Product:
+class _Product(NamedTuple):
     """A convolution of `groups` of channels or its transpose, or of `each` channel by itself."""
 
     windows: Windows
@@ -443,13 +444,25 @@ class _Product:
             found.products,
             found.rows,
             found.runs,
-            _panels(self._matrices(found, kernel), found.panels),
+            self._panels(found, kernel),
             first,
             out,
             found.places,
             found.line_out,
             self.each,
         )
+
+    def _panels(self, found: Plan, kernel: Array) -> Array:
+        """Return the panels of the kernel; a small one may be a single panel as it is."""
+        columns = kernel.shape[-1]
+        if (
+            kernel.size == found.panels < _FEW
+            and columns in (registers.NARROW, registers.WIDE)
+            and found.in_order
+            and not (self.transposed or self.each)
+        ):
+            return np.ascontiguousarray(kernel).reshape(-1)
+        return _panels(self._matrices(found, kernel), found.panels)
 
     def _matrices(self, found: Plan, kernel: Array) -> Iterator[Array]:
         """Yield the matrix of each product, as (taps, entries read, columns)."""

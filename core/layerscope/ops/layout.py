@@ -14,7 +14,9 @@ Array = Any
 
 def channels_first(data_format: str | None) -> bool:
     """Return whether channels come before the spatial axes; None means the ambient setting."""
-    return standardize_data_format(data_format) == "channels_first"
+    return data_format != "channels_last" and (
+        standardize_data_format(data_format) == "channels_first"
+    )
 
 
 def channels_last(x: Array, data_format: str | None) -> Array:

@@ -58,7 +58,8 @@ def _triple(values: Sequence[int | None]) -> Triple:
     return first, second, third
 
 
-@dataclass(frozen=True)
+# Told apart by identity: tables are looked up by it in every call.
+@dataclass(frozen=True, eq=False)
 class Windows:
     """Windows over a volume.
 
@@ -103,7 +104,7 @@ class Windows:
                 spatial, size, stride, dilation, strict=True
             )
         ]
-        return cls._completed(spatial, out, size, stride, dilation, pads)
+        return cls._completed(tuple(spatial), out, size, stride, dilation, tuple(pads))
 
     @classmethod
     def transposed(
@@ -125,13 +126,14 @@ class Windows:
                 spatial, out, size, stride, dilation, strict=True
             )
         ]
-        return cls._completed(out, spatial, size, stride, dilation, pads)
+        return cls._completed(out, tuple(spatial), tuple(size), stride, dilation, tuple(pads))
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def _completed(
         cls, spatial: Any, out: Any, size: Any, strides: Any, dilation: Any, pads: Any
     ) -> Windows:
-        """Give the axes that are missing length 1."""
+        """Give the axes that are missing length 1; there is one of equal ones."""
         return cls(
             spatial=_triple(spatial),
             out=_triple(out),
