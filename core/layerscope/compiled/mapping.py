@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from layerscope.compiled import room
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.tasks import tasks_of
 from layerscope.compiled.team import claim, shared
@@ -41,6 +42,11 @@ def named(loop: Formula, name: str, module: str, doc: str) -> Formula:
 def _shared(loop: Formula, reference: Formula, function: Formula) -> Any:
     doc = f"Write `{function.__name__}` of every entry to `out`; arrays are flat."
     return shared(reference)(named(loop, function.__name__, function.__module__, doc))
+
+
+def _room(shape: tuple[int, ...], tasks: int) -> np.ndarray:
+    """Return room for results; only what is shared is large enough for its place to matter."""
+    return room.empty(shape) if tasks > 1 else np.empty(shape, _SINGLE)
 
 
 class Mapped:
@@ -74,9 +80,10 @@ class Mapped:
     def __call__(self, x: Any, *parameters: float) -> Any:
         if type(x) is not np.ndarray or x.dtype != _SINGLE:
             return self.formula(x, *parameters)
-        out = np.empty(x.shape, _SINGLE)
+        tasks = tasks_of(x.size)
+        out = _room(x.shape, tasks)
         given = tuple(map(np.float32, parameters)) if parameters else ()
-        self.loop(tasks_of(x.size), x.ravel(), out.ravel(), given)
+        self.loop(tasks, x.ravel(), out.ravel(), given)
         return out
 
 
@@ -120,7 +127,8 @@ class MappedPair:
     def __call__(self, a: np.ndarray, b: np.ndarray, *parameters: float) -> np.ndarray:
         if a.dtype != _SINGLE or b.dtype != _SINGLE or a.shape != b.shape:
             return self.formula(a, b, *parameters)
-        out = np.empty(a.shape, _SINGLE)
+        tasks = tasks_of(a.size)
+        out = _room(a.shape, tasks)
         given = tuple(map(np.float32, parameters)) if parameters else ()
-        self.loop(tasks_of(a.size), a.ravel(), b.ravel(), out.ravel(), given)
+        self.loop(tasks, a.ravel(), b.ravel(), out.ravel(), given)
         return out

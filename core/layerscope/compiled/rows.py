@@ -8,25 +8,39 @@ from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
 
-def _take_rows_reference(table: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
-    np.take(table, places, axis=0, out=out, mode="wrap")
+def _take_rows_reference(
+    table: np.ndarray, places: np.ndarray, out: np.ndarray, beyond: np.ndarray
+) -> None:
+    found = (places >= -len(table)) & (places < len(table))
+    out[found] = table[places[found]]
+    if not found.all():
+        beyond[0] = 1
 
 
 @shared(_take_rows_reference)
 def take_rows(
-    board: int, tasks: int, table: np.ndarray, places: np.ndarray, out: np.ndarray
+    board: int,
+    tasks: int,
+    table: np.ndarray,
+    places: np.ndarray,
+    out: np.ndarray,
+    beyond: np.ndarray,
 ) -> None:
     """Copy the row at each place.
 
-    Shapes: table (length, c); places (n,), in range, negative ones counting from the end; out
-    (n, c), written.
+    Shapes: table (length, c); places (n,), negative ones counting from the end; out (n, c),
+    written but for places out of range; beyond (1,), set to 1 if there are any.
     """
+    length = len(table)
     task = claim(board, -1, tasks)
     while task >= 0:
         for k in range(start(len(places), task, tasks), start(len(places), task + 1, tasks)):
             place = places[k]
             if place < 0:
-                place += len(table)
+                place += length
+            if place < 0 or place >= length:
+                beyond[0] = 1
+                continue
             row, result = table[place], out[k]
             for c in range(row.size):
                 result[c] = row[c]
@@ -65,17 +79,26 @@ def sum_rows(board: int, tasks: int, rows: np.ndarray, places: np.ndarray, out: 
         task = claim(board, task, tasks)
 
 
-def _copy_columns_reference(x: np.ndarray, at: int, out: np.ndarray) -> None:
-    out[:, at : at + x.shape[1]] = x
+def _join_columns_reference(x: np.ndarray, y: np.ndarray, at: int, out: np.ndarray) -> None:
+    middle = at + x.shape[1]
+    out[:, at:middle] = x
+    out[:, middle : middle + y.shape[1]] = y
 
 
-@shared(_copy_columns_reference)
-def copy_columns(board: int, tasks: int, x: np.ndarray, at: int, out: np.ndarray) -> None:
-    """Copy x (n, c) to the c columns of `out` from `at` on."""
+@shared(_join_columns_reference)
+def join_columns(
+    board: int, tasks: int, x: np.ndarray, y: np.ndarray, at: int, out: np.ndarray
+) -> None:
+    """Copy x (n, c) and y (n, d), side by side, to the columns of `out` from `at` on."""
+    middle = at + x.shape[1]
+    end = middle + y.shape[1]
     task = claim(board, -1, tasks)
     while task >= 0:
         for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
-            row, result = x[i], out[i, at : at + x.shape[1]]
+            row, result = x[i], out[i, at:middle]
+            for c in range(row.size):
+                result[c] = row[c]
+            row, result = y[i], out[i, middle:end]
             for c in range(row.size):
                 result[c] = row[c]
         task = claim(board, task, tasks)

@@ -89,6 +89,8 @@ def claim(board: int, task: int, tasks: int) -> int:
         return tasks - 1 - add(board + _FROM_END, 1)
     if task < 0:
         hand_over(board + _LOOP)
+        for word in (_CLAIMED, _FROM_END, _LEFT):
+            exchange(board + word, 0)
         exchange(board + _SEATS, read(board + _OFFERED))
         add(board + _BELL, 1)
     if add(board + _CLAIMED, 1) < tasks:
@@ -136,7 +138,7 @@ class Team:
         self._board[_SEATS // 8] = _NO_SEATS
         self._address = int(self._board.ctypes.data)
         self._free = threading.Lock()
-        self._helpers = 0
+        self._helpers = self._offered = 0
         # A list, because appending to and popping from one cannot be interrupted.
         self._asleep: list[SimpleQueue[None]] = []
 
@@ -159,11 +161,15 @@ class Team:
             self._prepare(min(threads, tasks) - 1)
             loop(self._address, tasks, *arguments)
             failed = self._board[_FAILED // 8]
-        finally:
+        except BaseException:
             # A loop that ended early, or with an interrupt, may still have helpers.
             close(self._address)
+            self._board[_FAILED // 8] = 0
+            raise
+        finally:
             self._free.release()
         if failed:
+            self._board[_FAILED // 8] = 0
             # Only the interpreter can tell what it was: a thread that has it meets it, too.
             loop(0, tasks, *arguments)
             raise MemoryError("A thread that helped with a loop could not finish its tasks.")
@@ -173,9 +179,8 @@ class Team:
             self._helpers += 1
             name = f"layerscope-{self._helpers}"
             threading.Thread(target=self._help, name=name, daemon=True).start()
-        for word in (_CLAIMED, _FROM_END, _LEFT, _FAILED):
-            self._board[word // 8] = 0
-        self._board[_OFFERED // 8] = seats
+        if seats != self._offered:
+            self._board[_OFFERED // 8] = self._offered = seats
         for _ in range(min(seats, len(self._asleep))):
             # In this order an interrupt wakes one twice, and forgets none.
             self._asleep[-1].put(None)

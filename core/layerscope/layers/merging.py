@@ -61,11 +61,13 @@ class _Merge(Layer):
         """Combine inputs that have equally many axes."""
         raise NotImplementedError
 
-    def _of_one_rank(self, inputs: Any) -> list[Any]:
+    def _of_one_rank(self, inputs: Any) -> Sequence[Any]:
         if not isinstance(inputs, (list, tuple)):
             raise self._no_list("inputs", inputs)
-        rank = max(len(x.shape) for x in inputs)
-        return [widened(x, rank - len(x.shape)) for x in inputs]
+        ranks = {len(x.shape) for x in inputs}
+        if len(ranks) == 1:
+            return inputs
+        return [widened(x, max(ranks) - len(x.shape)) for x in inputs]
 
     def _counting(self, inputs: Any, masks: Any) -> list[Any]:
         """Return masks that broadcast against what `_of_one_rank` returns, None for none."""

@@ -121,17 +121,19 @@ def _concatenate(*xs: Array, axis: int = -1) -> Array:
 
 def _joined(xs: Sequence[Array], axis: int) -> Array:
     """Join float32 arrays on the threads there are."""
-    if len({(*x.shape[:axis], *x.shape[axis + 1 :]) for x in xs}) > 1:
+    before, after = xs[0].shape[:axis], xs[0].shape[axis + 1 :]
+    if any(x.shape[:axis] != before or x.shape[axis + 1 :] != after for x in xs[1:]):
         # NumPy says what is wrong.
         return np.concatenate(xs, axis=axis)
-    before, after = xs[0].shape[:axis], xs[0].shape[axis + 1 :]
-    shape = (*before, builtins.sum(x.shape[axis] for x in xs), *after)
-    out = room.empty(shape)
-    flat, at = out.reshape(math.prod(before), -1), 0
-    for x in xs:
-        columns = np.ascontiguousarray(x).reshape(len(flat), -1)
-        compiled_rows.copy_columns(tasks_of(out.size), columns, at, flat)
-        at += columns.shape[1]
+    out = room.empty((*before, builtins.sum(x.shape[axis] for x in xs), *after))
+    rows, tasks, at = math.prod(before), tasks_of(out.size), 0
+    flat = out.reshape(rows, -1)
+    parts = [np.ascontiguousarray(x).reshape(rows, -1) for x in xs]
+    if len(parts) % 2:
+        parts.append(parts[0][:, :0])
+    for left, right in zip(parts[::2], parts[1::2], strict=True):
+        compiled_rows.join_columns(tasks, left, right, at, flat)
+        at += left.shape[1] + right.shape[1]
     return out
 
 
@@ -301,25 +303,16 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
     return np.take(x, indices, axis=axis)
 
 
-def _all_in(indices: Array, length: int) -> bool:
-    """Tell whether all indices are those of entries, counted from the end where negative."""
-    # Without their sign those that are negative are huge: mostly one look is enough.
-    unsigned = indices.view(f"u{indices.itemsize}")
-    largest = np.maximum.reduce(unsigned, None)
-    return largest < length or (indices.min() >= -length and indices.max() < length)
-
-
 def _rows_at(x: Array, indices: Array) -> Array:
+    """Return rows of a matrix; of few NumPy finds them as quickly, and says what is wrong."""
     size = indices.size * x.shape[1]
-    whole = size >= LARGE and indices.dtype in (np.int32, np.int64)
-    if not whole or not _all_in(indices, len(x)):
-        # With few NumPy is as quick, and it says what is wrong.
+    if size < LARGE or indices.dtype not in (np.int32, np.int64):
         return np.take(x, indices, axis=0)
-    out = room.empty((*indices.shape, x.shape[1]), x.dtype)
+    out, beyond = room.empty((*indices.shape, x.shape[1])), np.zeros(1, np.int64)
     places = np.ascontiguousarray(indices).reshape(-1)
     # Rows here and there are waited for longer than rows one after the other.
-    compiled_rows.take_rows(tasks_of(4 * size), x, places, out.reshape(-1, x.shape[1]))
-    return out
+    compiled_rows.take_rows(tasks_of(4 * size), x, places, out.reshape(-1, x.shape[1]), beyond)
+    return np.take(x, indices, axis=0) if beyond[0] else out
 
 
 @operation(_given_shape)

@@ -206,8 +206,10 @@ def samples(forward: bool) -> Callable[[np.random.Generator, str], Arguments]:
 def rows_looked_up(generator: np.random.Generator, dtype: str) -> Arguments:
     length, n, c = (int(n) for n in generator.integers(1, 9, 3))
     table = special(generator.normal(size=(length, c)), generator, 0.1).astype(dtype)
-    places = generator.integers(-length, length, n).astype(generator.choice(["int32", "int64"]))
-    return Arguments([table, places, np.full((n, c), 7, dtype)], [2])
+    # One too far in either direction now and then.
+    places = generator.integers(-length - 1, length + 1, n)
+    places = places.astype(generator.choice(["int32", "int64"]))
+    return Arguments([table, places, np.full((n, c), 7, dtype), np.zeros(1, np.int64)], [2, 3])
 
 
 def rows_met_twice(generator: np.random.Generator, dtype: str) -> Arguments:
@@ -217,10 +219,13 @@ def rows_met_twice(generator: np.random.Generator, dtype: str) -> Arguments:
     return Arguments([added, places, np.full((before, length, after), 7, dtype)], [2])
 
 
-def columns_copied(generator: np.random.Generator, dtype: str) -> Arguments:
-    n, c, at, beyond = (int(n) for n in generator.integers(0, 6, 4))
-    x = special(generator.normal(size=(n, c)), generator, 0.1).astype(dtype)
-    return Arguments([x, at, np.full((n, at + c + beyond), 7, dtype)], [2])
+def columns_joined(generator: np.random.Generator, dtype: str) -> Arguments:
+    n, c, d, at, beyond = (int(n) for n in generator.integers(0, 6, 5))
+    x, y = (
+        special(generator.normal(size=(n, columns)), generator, 0.1).astype(dtype)
+        for columns in (c, d)
+    )
+    return Arguments([x, y, at, np.full((n, at + c + d + beyond), 7, dtype)], [3])
 
 
 def surrounded(generator: np.random.Generator, dtype: str) -> Arguments:
@@ -545,7 +550,7 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "attend": (attention.attend, attended),
     "attend_gradient": (attention.attend_gradient, attended_gradient),
     "surround": (borders.surround, surrounded),
-    "copy_columns": (rows.copy_columns, columns_copied),
+    "join_columns": (rows.join_columns, columns_joined),
     "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),
     "rmsprop_update": (
         updates.rmsprop_update,
