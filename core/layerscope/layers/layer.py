@@ -69,6 +69,8 @@ class _State:
     #: Of the last inputs: whether they came as one list, type and shape of each, and what else
     #: `call` was given, for calls on their like.
     _ordinary_inputs: tuple[bool, list[tuple[np.dtype, Shape]], dict[str, Any]] | None
+    #: Whether the call on those called no other layer; a built layer gets none.
+    _calls_nobody: bool
     #: Another object whenever an attribute changes that decides what a call does.
     _state_of_call: object
     _legacy_input_shape: Shape | None
@@ -149,6 +151,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             _build_shapes=None,
             _building=0,
             _ordinary_inputs=None,
+            _calls_nobody=False,
             _state_of_call=object(),
             _legacy_input_shape=None,
             _named_automatically=False,
@@ -226,17 +229,20 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     # --- calling -------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        explicit = kwargs.pop("training", None) if kwargs else None
+        training = _TRAINING.get() if explicit is None else explicit
+        if not kwargs and (known := self._known_arguments(args)) is not None:
+            if "training" in known:
+                known = {**known, "training": training}
+            if explicit is None and self._calls_nobody and not self._losses:
+                # Nothing inside asks which layers are being called.
+                return self._computed(args, known)
+            return self._call_eagerly(args, known, training)
         if "name" not in self.__dict__:
             raise RuntimeError(
                 f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the "
                 "first statement in the `__init__()` method."
             )
-        explicit = kwargs.pop("training", None)
-        training = _TRAINING.get() if explicit is None else explicit
-        if not kwargs and (known := self._known_arguments(args)) is not None:
-            if "training" in known:
-                known = {**known, "training": training}
-            return self._call_eagerly(args, known, training)
         given = args
         args = tuple([map_structure(self._convert, value) for value in args])
         tensors = {
@@ -281,13 +287,17 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if as_given and plain and not (self.supports_masking and self._makes_masks()):
             kinds = [(value.dtype, value.shape) for value in values]
             phase = {"training": None} if call_signature(type(self)).training else {}
-            self.__dict__["_ordinary_inputs"] = listed, kinds, {**masks, **phase}
+            self.__dict__.update(
+                _ordinary_inputs=(listed, kinds, {**masks, **phase}),
+                _calls_nobody=not self._tracked and _calls_only_attributes(type(self)),
+            )
 
     def _known_arguments(self, args: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return what else `call` is given if values are like the last inputs, None otherwise."""
-        if self._ordinary_inputs is None:
+        ordinary = self._ordinary_inputs
+        if ordinary is None:
             return None
-        listed, kinds, known = self._ordinary_inputs
+        listed, kinds, known = ordinary
         if listed:
             if len(args) != 1 or type(args[0]) is not list:
                 return None
@@ -338,9 +348,6 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if not scope and (self._losses or self._tracked):
             self._forget_losses()
         token = None if training is _TRAINING.get() else _TRAINING.set(training)
-        if token is None and not self._tracked and _calls_nobody(type(self)):
-            # Nothing inside asks which layers are being called.
-            return self._computed(args, kwargs)
         entered = SCOPE.set((*scope, self))
         try:
             return self._computed(args, kwargs)
@@ -608,7 +615,7 @@ def _is_ours(cls: type[Layer]) -> bool:
 
 
 @functools.cache
-def _calls_nobody(cls: type[Layer]) -> bool:
+def _calls_only_attributes(cls: type[Layer]) -> bool:
     """Tell whether a layer calls none but those among its attributes."""
     return _is_ours(cls) and not cls._runs_foreign_code
 

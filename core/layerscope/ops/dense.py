@@ -15,7 +15,7 @@ from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import reshape
 from layerscope.ops.nn import relu, sigmoid, softmax
 from layerscope.ops.operation import Operation, operation
-from layerscope.ops.product import is_shared, product, shared_product
+from layerscope.ops.product import is_shared, shared_product
 from layerscope.ops.reductions import sum as sum_over
 from layerscope.tensor import Shape
 
@@ -46,10 +46,12 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     flat = x.ndim > 2 and x.size > 0
     # One large product instead of a batch of small ones.
     rows = x.reshape(-1, x.shape[-1]) if flat else x
-    if activation is None and is_shared(rows, kernel, bias):
+    if not is_shared(rows, kernel, bias):
+        out = _finished(np.matmul(rows, kernel), bias, activation)
+    elif activation is None:
         out = shared_product(rows, kernel, bias)
     else:
-        out = _finished(product(rows, kernel), bias, activation)
+        out = _finished(shared_product(rows, kernel), bias, activation)
     return out.reshape(*x.shape[:-1], -1) if flat else out
 
 

@@ -260,6 +260,8 @@ standardize.gradients(_standardize_gradient)
 def _trailing(x: Array, axis: Axes) -> int | None:
     """Return how many entries `axis` holds if it is the last axes in order, else None."""
     ndim = len(x.shape)
+    if axis == -1 and ndim:
+        return x.shape[-1]
     axes = shapes.normalize_axes(axis, ndim)
     lengths = x.shape[ndim - len(axes) :]
     if list(axes) != list(range(ndim - len(axes), ndim)) or None in lengths:
@@ -273,7 +275,7 @@ def _normalized_rows(
     dtype = x.dtype if x.dtype == scale.dtype else np.result_type(x, scale)
     rows = np.ascontiguousarray(x, dtype).reshape(-1, scale.size)
     out = room.empty_like(rows)
-    mean, inverse = np.empty_like(rows, shape=len(rows)), np.empty_like(rows, shape=len(rows))
+    mean, inverse = np.empty(len(rows), dtype), np.empty(len(rows), dtype)
     loops.standardize_rows(
         tasks_of(rows.size), rows, *_vectors(dtype, scale, offset), float(epsilon), centered,
         out, mean, inverse,

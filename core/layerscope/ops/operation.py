@@ -126,8 +126,11 @@ class Operation(Generic[P]):
                 values.append(_as_operand(value))
         if tracked and (tapes := TAPES.get()):
             return self._record(tapes, inputs, values, options)
-        out = self.forward(*values, **options)
-        return _narrowed(out, inputs) if self.output_dtype is None else out
+        # To unpack no options would take longer than most of this.
+        out = self.forward(*values, **options) if options else self.forward(*values)
+        if self.output_dtype is not None or (type(out) is np.ndarray and out.itemsize != 8):
+            return out
+        return _narrowed(out, inputs)
 
     def _record(
         self,
