@@ -44,9 +44,9 @@ PRODUCT = np.dtype(
 #: with its zeros (rows times their length), whether there are no zeros at all.
 Lines = tuple[int, int, int, int, int, int, int, int, int, int]
 
-#: Entries of a panel's column that are worked through at a time: the panel is to stay in the
-#: first cache, and what is added up at once short, for rounding errors not to grow.
-_DEPTH = 192
+#: Entries of a panel that are worked through at a time: they are to stay in the first cache, and
+#: what is added up at once short, for rounding errors not to grow.
+_PANEL = 192 * WIDE
 
 #: The same for the kernel's gradient, where there are many more sums than entries of the panel.
 _GRADIENT_DEPTH = 384
@@ -134,7 +134,6 @@ def _multiply(
         row += count - count % ROWS
         count = count % ROWS
     last_rows, last_places = last
-    at_once = max(1, _DEPTH // steps)
     # What overlaps is to be finished before it is written again.
     together = ROWS if aside else max(count, 1)
     for m in range(row, row + count, together):
@@ -149,6 +148,7 @@ def _multiply(
             width = panel_width(columns - n)
             shown = min(width, columns - n)
             begin = start + n if each else start
+            at_once = max(1, _PANEL // width // steps)
             for r in range(0, max(n_runs, 1), at_once):
                 parts, right = min(at_once, n_runs - r), at + r * steps * width
                 for k in range(m, whole, ROWS):

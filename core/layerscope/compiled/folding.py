@@ -48,6 +48,12 @@ def add_rows(total: np.ndarray, rows: np.ndarray) -> None:
             total[c] += block[c]
 
 
+def add_row(result: np.ndarray, row: np.ndarray) -> None:
+    """Add a row to another of its length, of which both lie in one piece."""
+    for c in range(row.size):
+        result[c] += row[c]
+
+
 def take_largest(best: np.ndarray, rows: np.ndarray) -> None:
     """Take the largest of `best` (columns) and rows (n, columns) that lie one after the other."""
     fours = len(rows) - len(rows) % 4
@@ -97,6 +103,7 @@ if ENABLED:
 
     from layerscope.compiled import row_vectors
 
+    overload(add_row, strict=False)(row_vectors.added(add_row))
     overload(add_rows, strict=False)(
         row_vectors.folded(row_vectors.summed, 0.0, TOGETHER, add_rows)
     )

@@ -20,6 +20,7 @@ from layerscope.compiled.vectors import (
     VECTOR,
     Loop,
     everywhere,
+    first_lanes,
     in_row,
     load,
     pointer,
@@ -111,6 +112,43 @@ def folded(
                 column += NARROW * (_MANY if left >= _MANY else _FEW if left >= _FEW else 1)
 
         return fold
+
+    return compile_it
+
+
+def _adding() -> Any:
+    """Make what adds a row to another, vector by vector, called with addresses."""
+
+    @intrinsic
+    def add(context: Any, result: Any, row: Any, columns: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            *rows, columns = arguments
+            loop = Loop(builder, builder.sdiv(columns, INT(NARROW)), rows)
+            _add_vector(builder, loop.carried)
+            loop.close([builder.add(row, INT(SIZE * NARROW)) for row in loop.carried])
+            rest = builder.srem(columns, INT(NARROW))
+            with builder.if_then(builder.icmp_signed(">", rest, INT(0))):
+                _add_vector(builder, loop.carried, first_lanes(builder, rest, 0))
+            return context.get_dummy_value()
+
+        return types.void(*(types.int64,) * 3), generate
+
+    return add
+
+
+def _add_vector(builder: Any, rows: list[Any], mask: Any = None) -> None:
+    to, at = (pointer(builder, row, VECTOR) for row in rows)
+    store(builder, builder.fadd(load(builder, to, mask), load(builder, at, mask)), to, mask)
+
+
+def added(plain: Callable[..., None]) -> Callable[..., Any]:
+    """Compile the addition of a row to another; what there is less of than a vector is masked."""
+    add, plain = _adding(), native(inline="never")(plain)
+
+    def compile_it(result: Any, row: Any) -> Any:
+        if result.dtype != types.float32 or row.dtype != types.float32:
+            return lambda result, row: plain(result, row)
+        return lambda result, row: add(result.ctypes.data, row.ctypes.data, row.size)
 
     return compile_it
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from layerscope.compiled.folding import add_row
 from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
@@ -74,8 +75,7 @@ def sum_rows(board: int, tasks: int, rows: np.ndarray, places: np.ndarray, out: 
                     place += out.shape[1]
                 if first <= place < last:
                     row, result = rows[b, k], out[b, place]
-                    for c in range(row.size):
-                        result[c] += row[c]
+                    add_row(result, row)
         task = claim(board, task, tasks)
 
 

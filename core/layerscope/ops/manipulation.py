@@ -307,12 +307,12 @@ def _rows_at(x: Array, indices: Array) -> Array:
     """Return rows of a matrix; of few NumPy finds them as quickly, and says what is wrong."""
     size = indices.size * x.shape[1]
     if size < LARGE or indices.dtype not in (np.int32, np.int64):
-        return np.take(x, indices, axis=0)
+        return x.take(indices, axis=0)
     out, beyond = room.empty((*indices.shape, x.shape[1])), np.zeros(1, np.int64)
     places = np.ascontiguousarray(indices).reshape(-1)
     # Rows here and there are waited for longer than rows one after the other.
     compiled_rows.take_rows(tasks_of(4 * size), x, places, out.reshape(-1, x.shape[1]), beyond)
-    return np.take(x, indices, axis=0) if beyond[0] else out
+    return x.take(indices, axis=0) if beyond[0] else out
 
 
 @operation(_given_shape)
@@ -323,13 +323,14 @@ def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) ->
     lengths = (math.prod(shape),) if axis is None else shape
     before, after = math.prod(lengths[:at]), math.prod(lengths[at + 1 :])
     out = room.empty((before, lengths[at], after), g.dtype)
-    rows = g.ravel().reshape(before, places.size, after)
+    rows = np.ascontiguousarray(g).reshape(before, places.size, after)
     compiled_rows.sum_rows(tasks_of(out.size), rows, places, out)
     return out.reshape(shape)
 
 
 take.gradients(
-    lambda g, out, x, indices, axis=None: _untake(
+    # Of plain arrays there is nothing to record.
+    lambda g, out, x, indices, axis=None: (_untake.forward if type(g) is np.ndarray else _untake)(
         g, indices=getattr(indices, "value", indices), shape=x.shape, axis=axis
     ),
     None,
