@@ -476,8 +476,8 @@ MUTATIONS = [
         NORMALIZATION,
         (
             "layers/batch_normalization.py",
-            "average.value *= momentum\n        average.value += new * (1 - momentum)",
-            "average.value *= 1 - momentum\n        average.value += new * momentum",
+            "kept *= momentum\n        kept += new * (1 - momentum)",
+            "kept *= 1 - momentum\n        kept += new * momentum",
         ),
     ),
     mutation(

@@ -13,6 +13,9 @@ from layerscope.ops.reductions import sum as sum_over
 from layerscope.tape import TAPES, Record
 from layerscope.tensor import Operators, Tensor
 
+#: Of a single input: that its gradient is needed.
+_ALL = [True]
+
 
 def backward(
     records: list[Record], targets: Sequence[Any], sources: Sequence[Any], seeds: Sequence[Any]
@@ -28,8 +31,10 @@ def backward(
     nested = bool(TAPES.get())
     grads: dict[int, Any] = {}
     for target, seed in zip(targets, seeds, strict=True):
-        if isinstance(target, Tensor) and id(target) in needed:
-            _add(grads, target, _seed_of(target, seed, nested))
+        key = id(target)
+        if key in needed and isinstance(target, Tensor):
+            seed = _seed_of(target, seed, nested)
+            grads[key] = grads[key] + seed if key in grads else seed
     if not grads:
         return [None for _ in sources]
     # Inside this loop a call that is saved counts: networks of next to nothing consist of them.
@@ -42,13 +47,16 @@ def backward(
             incoming = _taken(grads, outputs, wanted)
         if incoming is None:
             continue
-        needs = [id(value) in needed for value in inputs]
+        # What has a single input depends on it, or it would not be on the path.
+        needs = [id(value) in needed for value in inputs] if len(inputs) > 1 else _ALL
         for place, grad in enumerate(_pull(record, incoming, needs, nested)):
             if grad is not None and needs[place]:
                 shape = record.values[place].shape
-                _add(
-                    grads, inputs[place], grad if grad.shape == shape else _unbroadcast(grad, shape)
-                )
+                if grad.shape != shape:
+                    grad = _unbroadcast(grad, shape)
+                key = id(inputs[place])
+                held = grads.get(key)
+                grads[key] = grad if held is None else held + grad
     return [_as_result(grads.get(id(source)), source) for source in sources]
 
 
@@ -67,12 +75,6 @@ def _path(records: list[Record], sources: set[int]) -> tuple[list[Record], set[i
     return path, needed
 
 
-def _add(grads: dict[int, Any], value: Any, grad: Any) -> None:
-    key = id(value)
-    held = grads.get(key)
-    grads[key] = grad if held is None else held + grad
-
-
 def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) -> Any:
     """Return the gradients of a record's several outputs, None if there are none.
 
@@ -87,12 +89,14 @@ def _taken(grads: dict[int, Any], outputs: tuple[Any, ...], wanted: set[int]) ->
 
 def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
     """Return the gradient that flows into a target, ones for None."""
+    value = target.value
+    if type(seed) is np.ndarray and seed.shape == value.shape and seed.dtype == value.dtype:
+        return seed
     if seed is None:
         # For a single number this is sooner done than by `numpy.ones`.
-        value = target.value
         return np.array(1, value.dtype) if value.shape == () else np.ones(value.shape, value.dtype)
     if not (nested and isinstance(seed, Operators)):
-        seed = np.asarray(getattr(seed, "value", seed), target.value.dtype)
+        seed = np.asarray(getattr(seed, "value", seed), value.dtype)
     if tuple(seed.shape) != target.shape:
         raise ValueError(
             "Argument `output_gradients` must have the shape of the target. Received: "
@@ -110,6 +114,9 @@ def _as_result(grad: Any, source: Any) -> Any:
 def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Sequence[Any]:
     """Gradients of one record's inputs, of those at least that are needed."""
     operation, out, options = record.operation, record.outputs, record.options
+    if operation.only_rule is not None and len(out) == 1 and not nested:
+        # What most operations are: a function of one array.
+        return (operation.only_rule(incoming, out[0].value, *record.values, **options),)
     if nested:
         if operation.first_order_only:
             raise NotImplementedError(
@@ -130,8 +137,6 @@ def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Seq
     if operation.recording_forward is not None:
         options = {**options, "saved": record.saved}
     if operation.joint_vjp is None:
-        if len(needs) == 1 and operation.vjps[0] is not None:
-            return (operation.vjps[0](incoming, out, *inputs, **options),)
         return [
             vjp(incoming, out, *inputs, **options) if need and vjp is not None else None
             for vjp, need in zip(operation.vjps, needs, strict=True)

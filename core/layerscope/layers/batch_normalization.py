@@ -225,8 +225,9 @@ class BatchNormalization(Layer):
     def _keep(self, average: Variable, value: Any, momentum: float) -> None:
         # Of arrays: no tape has to know how an average came about.
         new = value.value if isinstance(value, Tensor) else value
-        average.value *= momentum
-        average.value += new * (1 - momentum)
+        kept = average.value
+        kept *= momentum
+        kept += new * (1 - momentum)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         affine.check_axes([self.axis], input_shape)

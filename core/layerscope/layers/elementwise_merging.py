@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from layerscope import ops
@@ -33,7 +33,7 @@ class Add(_Merge):
     formula: ClassVar[str] = r"y = \sum_i x_i"
     examples: ClassVar[tuple[Example, ...]] = (_SAME, _BROADCAST, _ONE)
 
-    def _merge(self, inputs: list[Any]) -> Any:
+    def _merge(self, inputs: Sequence[Any]) -> Any:
         return functools.reduce(ops.add, inputs)
 
 
@@ -53,7 +53,7 @@ class Subtract(_Merge):
     formula: ClassVar[str] = r"y = x_1 - x_2"
     examples: ClassVar[tuple[Example, ...]] = (_SAME, Example({}, [(2, 4), (2, 3, 4)]))
 
-    def _merge(self, inputs: list[Any]) -> Any:
+    def _merge(self, inputs: Sequence[Any]) -> Any:
         return ops.subtract(*inputs)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
@@ -82,7 +82,7 @@ class Average(_Merge):
     formula: ClassVar[str] = r"y = \frac{1}{n} \sum_i x_i"
     examples: ClassVar[tuple[Example, ...]] = (_SAME, _BROADCAST, _ONE)
 
-    def _merge(self, inputs: list[Any]) -> Any:
+    def _merge(self, inputs: Sequence[Any]) -> Any:
         return functools.reduce(ops.add, inputs) / len(inputs)
 
 

@@ -33,6 +33,9 @@ from layerscope.tensor import KerasTensor, Operators, Shape, Tensor, Variable
 #: Value of `training` in the call that is running, None outside of one.
 _TRAINING: ContextVar[bool | None] = ContextVar("training", default=None)
 
+#: Whether any layer has ever added to the loss: until then there is nothing to forget.
+_losses_were_added = False
+
 
 def _check_name(value: Any) -> Any:
     if value is not None and (not isinstance(value, str) or "/" in value or not value):
@@ -234,8 +237,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if not kwargs and (known := self._known_arguments(args)) is not None:
             if "training" in known:
                 known = {**known, "training": training}
-            if explicit is None and self._calls_nobody and not self._losses:
-                # Nothing inside asks which layers are being called.
+            if self._calls_nobody and not self._losses:
+                # Nobody inside asks which layers are being called, or whether it is in training.
                 return self._computed(args, known)
             return self._call_eagerly(args, known, training)
         if "name" not in self.__dict__:
@@ -345,7 +348,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
         scope = SCOPE.get()
-        if not scope and (self._losses or self._tracked):
+        if not scope and (_losses_were_added or self._losses):
             self._forget_losses()
         token = None if training is _TRAINING.get() else _TRAINING.set(training)
         entered = SCOPE.set((*scope, self))
@@ -481,6 +484,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar (or several) to the loss, from inside `call`."""
+        global _losses_were_added
+        _losses_were_added = True
         self._losses.extend(leaves(loss))
 
     @property

@@ -57,7 +57,7 @@ class _Merge(Layer):
     def call(self, inputs: Any) -> Any:
         return self._merge(self._of_one_rank(inputs))
 
-    def _merge(self, inputs: list[Any]) -> Any:
+    def _merge(self, inputs: Sequence[Any]) -> Any:
         """Combine inputs that have equally many axes."""
         raise NotImplementedError
 

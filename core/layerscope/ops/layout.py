@@ -40,6 +40,6 @@ def per_axis(value: int | Sequence[int], rank: int) -> tuple[int, ...]:
     return tuple(int(one) for one in value)
 
 
-def hashable(value: int | Sequence[int]) -> int | tuple[int, ...]:
+def hashable(value: Any) -> Any:
     """Return numbers given once or per axis as what can be looked up."""
-    return tuple(value) if isinstance(value, (list, tuple)) else value  # type: ignore[return-value]
+    return tuple(value) if isinstance(value, (list, np.ndarray)) else value

@@ -376,11 +376,12 @@ def _is_of_rows(x: Any, axis: int | tuple[int, ...]) -> bool:
 
 def _through_rows(loop: Callable[..., None], *arrays: Array) -> Array:
     """Return what a compiled loop makes of the rows of arrays of one shape."""
-    shape = arrays[0].shape
-    rows = [np.ascontiguousarray(array).reshape(-1, shape[-1]) for array in arrays]
-    out = room.empty(rows[0].shape)
-    loop(tasks_of(out.size), *rows, out)
-    return out.reshape(shape)
+    shape, out = arrays[0].shape, room.empty(arrays[0].shape)
+    rows = [*map(np.ascontiguousarray, arrays), out]
+    if len(shape) != 2:
+        rows = [array.reshape(-1, shape[-1]) for array in rows]
+    loop(tasks_of(out.size), *rows)
+    return out
 
 
 @operation()

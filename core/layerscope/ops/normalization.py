@@ -125,14 +125,14 @@ def _normalize_batch_shape(
 def _rows(x: Array, axis: int, dtype: Any) -> Array:
     """`x` as a matrix with `axis` along its rows."""
     last = axis in (-1, x.ndim - 1)
-    moved = x if last else np.moveaxis(x, axis, -1)
-    return np.ascontiguousarray(moved, dtype).reshape(-1, moved.shape[-1])
+    moved = np.ascontiguousarray(x if last else np.moveaxis(x, axis, -1), dtype)
+    return moved if moved.ndim == 2 else moved.reshape(-1, moved.shape[-1])
 
 
 def _unrows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
     """Undo `_rows`."""
     if axis in (-1, len(shape) - 1):
-        return rows.reshape(shape)
+        return rows if len(shape) == 2 else rows.reshape(shape)
     lengths = np.moveaxis(np.empty(shape, bool), axis, -1).shape
     return np.moveaxis(rows.reshape(lengths), -1, axis)
 
@@ -153,7 +153,8 @@ def normalize_batch(
     """
     rows = _rows(x, axis, scale.dtype)
     if rows.size < LARGE:
-        out, mean, variance = np.empty_like(rows), np.empty_like(scale), np.empty_like(scale)
+        out = np.empty(rows.shape, rows.dtype)
+        mean, variance = np.empty(len(scale), scale.dtype), np.empty(len(scale), scale.dtype)
         small.standardize_columns(
             rows, *_pair(rows, scale, offset), float(epsilon), out, mean, variance
         )
@@ -274,7 +275,7 @@ def _normalized_rows(
 ) -> tuple[Array, tuple[Array, Array]]:
     dtype = x.dtype if x.dtype == scale.dtype else np.result_type(x, scale)
     rows = np.ascontiguousarray(x, dtype).reshape(-1, scale.size)
-    out = room.empty_like(rows)
+    out = room.empty(rows.shape, dtype)
     mean, inverse = np.empty(len(rows), dtype), np.empty(len(rows), dtype)
     loops.standardize_rows(
         tasks_of(rows.size), rows, *_vectors(dtype, scale, offset), float(epsilon), centered,
@@ -284,7 +285,8 @@ def _normalized_rows(
 
 
 def _vectors(dtype: Any, *values: Array) -> list[Array]:
-    return [np.ascontiguousarray(value, dtype).reshape(-1) for value in values]
+    flat = [np.ascontiguousarray(value, dtype) for value in values]
+    return [value if value.ndim == 1 else value.reshape(-1) for value in flat]
 
 
 @operation(inputs=3)

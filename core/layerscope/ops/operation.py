@@ -46,6 +46,8 @@ class Operation(Generic[P]):
         self.vjps: tuple[VJP | None, ...] = ()
         self.joint_vjp: VJP | None = None
         self.recording_forward: Callable[..., Any] | None = None
+        #: The gradient rule of a function of one array that gives one, and keeps nothing for it.
+        self.only_rule: VJP | None = None
         #: Whether the joint gradient wants to know which gradients are wanted.
         self.selective = False
         #: Whether the gradient rule computes on plain arrays and cannot itself be differentiated.
@@ -66,6 +68,8 @@ class Operation(Generic[P]):
         Written with operators and operations, a rule is itself differentiable.
         """
         self.vjps = vjps
+        if len(vjps) == 1 and self.recording_forward is None:
+            self.only_rule = vjps[0]
 
     def joint_gradient(self, vjp: VJP) -> VJP:
         """State one function that returns the gradients of all inputs at once.
@@ -83,7 +87,7 @@ class Operation(Generic[P]):
 
     def saving(self, forward: Callable[..., Any]) -> Callable[..., Any]:
         """State a forward that also returns what the gradient needs: ``-> (out, saved)``."""
-        self.recording_forward = forward
+        self.recording_forward, self.only_rule = forward, None
         return forward
 
     def _split(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
@@ -128,9 +132,9 @@ class Operation(Generic[P]):
             return self._record(tapes, inputs, values, options)
         # To unpack no options would take longer than most of this.
         out = self.forward(*values, **options) if options else self.forward(*values)
-        if self.output_dtype is not None or (type(out) is np.ndarray and out.itemsize != 8):
+        if type(out) is np.ndarray and out.itemsize != 8:
             return out
-        return _narrowed(out, inputs)
+        return _narrowed(out, inputs) if self.output_dtype is None else out
 
     def _record(
         self,
@@ -144,14 +148,13 @@ class Operation(Generic[P]):
             out, saved = self.recording_forward(*values, **options)
         else:
             out = self.forward(*values, **options)
-        if self.output_dtype is None:
-            out = _narrowed(out, inputs)
         several = False
-        if type(out) is np.ndarray:
+        if type(out) is np.ndarray and out.itemsize != 8:
             outputs = (Tensor(out),)
         elif several := isinstance(out, (tuple, list)):
             outputs = tuple([Tensor(np.asarray(value)) for value in out])
         else:
+            out = _narrowed(out, inputs) if self.output_dtype is None else out
             outputs = (Tensor(np.asarray(out)),)
         if self.vjps or self.joint_vjp is not None:
             record = Record(self, inputs, values, options, outputs, saved)

@@ -102,9 +102,6 @@ class _Windows:
         return (room.empty if math.prod(self.shape) else np.zeros)(self.volume, dtype)
 
 
-_windows = lru_cache(maxsize=256)(_Windows)
-
-
 def _windows_over(
     volume: tuple[int, ...],
     rank: int,
@@ -112,7 +109,18 @@ def _windows_over(
     strides: Lengths | None,
     padding: str,
 ) -> _Windows:
-    return _windows(volume, *_size_and_stride(pool_size, strides, rank), padding)
+    return _windows(volume, rank, layout.hashable(pool_size), layout.hashable(strides), padding)
+
+
+@lru_cache(maxsize=256)
+def _windows(
+    volume: tuple[int, ...],
+    rank: int,
+    pool_size: int | tuple[int, ...],
+    strides: int | tuple[int, ...] | None,
+    padding: str,
+) -> _Windows:
+    return _Windows(volume, *_size_and_stride(pool_size, strides, rank), padding)
 
 
 @operation(_pool_shape)
