@@ -178,7 +178,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _DECISIVE:
-            self.__dict__.update(_ordinary_inputs=None, _state_of_call=object())
+            held = self.__dict__
+            held["_ordinary_inputs"], held["_state_of_call"] = None, object()
         if name == "name":
             self.__dict__["_named_automatically"] = value is None
             value = snake_case(type(self).__name__) if value is None else value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -57,8 +57,10 @@ def inside(owner: WeightOwner) -> Iterator[None]:
         SCOPE.reset(token)
 
 
-#: What most attributes are, and neither is nor holds a weight, a layer or a metric.
-_PLAIN = frozenset({bool, int, float, str, type(None), FunctionType})
+@functools.cache
+def _is_plain(kind: type) -> bool:
+    """Tell whether a value of a type neither is nor holds a weight, a layer or a metric."""
+    return not issubclass(kind, (Variable, WeightOwner, Metric, list, tuple, dict))
 
 
 class WeightOwner:
@@ -78,11 +80,11 @@ class WeightOwner:
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "trainable":
             self._set_trainable(bool(value))
-        elif type(value) in _PLAIN:
+        elif not _is_plain(type(value)):
+            self._track(name, value)
+        elif self._tracked or self._metrics:
             self._tracked.pop(name, None)
             self._metrics.pop(name, None)
-        else:
-            self._track(name, value)
         super().__setattr__(name, value)
 
     def _track(self, name: str, value: Any) -> None:
