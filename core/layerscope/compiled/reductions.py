@@ -10,18 +10,23 @@ from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
 
-def _sum_middle_reference(x: np.ndarray, out: np.ndarray) -> None:
-    np.sum(x, axis=1, out=out)
+def _sum_middle_reference(x: np.ndarray, out: np.ndarray, divisor: float) -> None:
+    np.divide(np.sum(x, axis=1), divisor, out=out)
 
 
 @shared(_sum_middle_reference)
-def sum_middle(board: int, tasks: int, x: np.ndarray, out: np.ndarray) -> None:
-    """Sum over the middle axis. Shapes: x (before, n, after); out (before, after), written."""
+def sum_middle(board: int, tasks: int, x: np.ndarray, out: np.ndarray, divisor: float) -> None:
+    """Sum over the middle axis, and divide by a number of the array's type.
+
+    Shapes: x (before, n, after); out (before, after), written.
+    """
     task = claim(board, -1, tasks)
     while task >= 0:
         for b in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
             out[b] = 0
             add_rows(out[b], x[b])
+            for c in range(out.shape[1]):
+                out[b, c] /= divisor
         task = claim(board, task, tasks)
 
 

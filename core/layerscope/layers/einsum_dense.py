@@ -286,7 +286,7 @@ class EinsumDense(_LowRankAdapted):
         return self._effective()
 
     def call(self, inputs: Any) -> Any:
-        self._check_rank(tuple(inputs.shape))
+        self._check_rank(inputs.shape)
         summed, kernel, bias = _summed(self.equation), self.kernel, self.bias
         whole_bias = bias is None or bias.shape == kernel.shape[summed:]
         if summed and whole_bias and not isinstance(inputs, KerasTensor):
@@ -304,7 +304,7 @@ class EinsumDense(_LowRankAdapted):
         if more < 0 or (more and not (terms.left or terms.right)):
             raise ShapeError(
                 f"The input '{terms.inputs}' of equation '{self.equation}' does not have the axes "
-                f"of what came. Full shape received: {input_shape}"
+                f"of what came. Full shape received: {tuple(input_shape)}"
             )
         if len(self._output_shape) != len(terms.outputs) - (not terms.left):
             raise self._wrong_output_shape()
@@ -316,7 +316,7 @@ class EinsumDense(_LowRankAdapted):
         )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self._check_rank(tuple(input_shape))
+        self._check_rank(input_shape)
         terms, lengths = _parsed(self.equation), self._lengths(input_shape)
         named = tuple(lengths[letter] for letter in terms.outputs)
         beside = len(input_shape) - len(terms.inputs)

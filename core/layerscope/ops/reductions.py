@@ -60,6 +60,7 @@ def _tuple(axis: Axis) -> int | tuple[int, ...] | None:
 
 #: Fewer entries behind the axes are added up sooner one by one.
 _WIDE = 8
+_ONE = np.float32(1)
 
 
 def _around(x: Array, axis: Axis) -> tuple[int, int, int] | None:
@@ -86,11 +87,11 @@ _shape_left = lru_cache(maxsize=256)(shapes.reduction)
 
 
 def _reduced(
-    loop: Any, x: Array, around: tuple[int, int, int], axis: Axis, keepdims: bool
+    loop: Any, x: Array, around: tuple[int, int, int], axis: Axis, keepdims: bool, *more: Any
 ) -> Array:
     """Return what a loop makes of the middle axis, in the shape that a reduction has."""
     out = np.empty((around[0], around[2]), x.dtype)
-    loop(tasks_of(x.size), x.reshape(around), out)
+    loop(tasks_of(x.size), x.reshape(around), out, *more)
     shape: Any = _shape_left(x.shape, _tuple(axis), bool(keepdims))
     return out.reshape(shape)
 
@@ -99,7 +100,7 @@ def _reduced(
 def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over `axis`."""
     if around := _around(x, axis):
-        return _reduced(loops.sum_middle, x, around, axis, keepdims)
+        return _reduced(loops.sum_middle, x, around, axis, keepdims, _ONE)
     return np.sum(x, axis=_tuple(axis), keepdims=keepdims)
 
 
@@ -116,7 +117,7 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or not x.size:
         return np.mean(x, axis=_tuple(axis), keepdims=keepdims)
     if around := _around(x, axis):
-        return _reduced(loops.sum_middle, x, around, axis, keepdims) / np.float32(around[1])
+        return _reduced(loops.sum_middle, x, around, axis, keepdims, np.float32(around[1]))
     # What NumPy does, without the time it takes to get there.
     return np.add.reduce(x, _tuple(axis), keepdims=keepdims) / _count(x, axis)
 

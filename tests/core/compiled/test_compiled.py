@@ -398,6 +398,11 @@ def reduced(generator: np.random.Generator, dtype: str) -> Arguments:
     return Arguments([*middle(generator, dtype)], [1])
 
 
+def added_up(generator: np.random.Generator, dtype: str) -> Arguments:
+    divisor = np.dtype(dtype).type(generator.choice([1, 3]))
+    return Arguments([*middle(generator, dtype), divisor], [1])
+
+
 def handed_on(generator: np.random.Generator, dtype: str) -> Arguments:
     x, out = middle(generator, dtype)
     grad = generator.normal(size=out.shape).astype(dtype)
@@ -539,7 +544,7 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "softmax_rows_gradient": (softmax.softmax_rows_gradient, softmax_arrays(2)),
     "log_softmax_rows": (softmax.log_softmax_rows, softmax_arrays(1)),
     "log_softmax_rows_gradient": (softmax.log_softmax_rows_gradient, softmax_arrays(2)),
-    "sum_middle": (reductions.sum_middle, reduced),
+    "sum_middle": (reductions.sum_middle, added_up),
     "max_middle": (reductions.max_middle, reduced),
     "max_middle_gradient": (reductions.max_middle_gradient, handed_on),
     "summary": (histogram.summary, summed),
