@@ -118,50 +118,53 @@ _wide_single, _narrow_single = (_block(count, each=True, several=False) for coun
 
 @native(inline="never")
 def _multiply_at(
-    each: bool, wide: bool, part: bool, x: int, rows: int, runs: int, n_runs: int, steps: int,
-    stride: int, panel: int, first: int, out: int, places: int, added: int, shown: int,
+    each: bool, wide: bool, part: bool, blocks: int, x: int, rows: int, runs: int, n_runs: int,
+    steps: int, stride: int, panel: int, first: int, out: int, places: int, added: int, shown: int,
 ) -> None:  # fmt: skip
-    """Choose the block; addresses and numbers are handed on sooner than arrays."""
-    if not each and not part:
-        if wide:
-            _wide(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown)
+    """Choose the block, and go through its rows; addresses are handed on sooner than arrays."""
+    for block in range(blocks):
+        begin, to = rows + 8 * ROWS * block, places + 8 * ROWS * block
+        if not each and not part:
+            if wide:
+                _wide(x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
+            else:
+                _narrow(x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
+        elif not each:
+            if wide:
+                _wide_part(
+                    x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown
+                )
+            else:
+                _narrow_part(
+                    x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown
+                )
+        elif steps == 1 and not part:
+            if wide:
+                _wide_single(
+                    x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown
+                )
+            else:
+                _narrow_single(
+                    x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown
+                )
+        elif wide:
+            _wide_each(x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
         else:
-            _narrow(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown)
-    elif not each:
-        if wide:
-            _wide_part(
-                x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown
-            )
-        else:
-            _narrow_part(
-                x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown
-            )
-    elif steps == 1 and not part:
-        if wide:
-            _wide_single(
-                x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown
-            )
-        else:
-            _narrow_single(
-                x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown
-            )
-    elif wide:
-        _wide_each(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown)
-    else:
-        _narrow_each(x, rows, runs, n_runs, steps, stride, panel, first, out, places, added, shown)
+            _narrow_each(x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
 
 
-def multiply_block(*arguments: Any) -> Any:
-    """Compile what `microkernel.multiply_block` does."""
+def multiply_blocks(*arguments: Any) -> Any:
+    """Compile what `microkernel.multiply_blocks` does."""
 
     def multiply(
-        x, start, rows, row, runs, run, n_runs, steps, stride, panels, panel, width, first,
+        x, start, rows, row, blocks, runs, run, n_runs, steps, stride, panels, panel, width, first,
         column, out, out_start, places, added, each, shown, apart,
     ):  # fmt: skip
         _multiply_at(
             each,
             width == WIDE,
             (shown < width) | (not apart),
+            blocks,
             x.ctypes.data + 4 * start,
             rows.ctypes.data + 8 * row,
             runs.ctypes.data + 8 * run,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled.jit import callable_from_loops, native
-from layerscope.compiled.microkernel import multiply_block
+from layerscope.compiled.microkernel import multiply_blocks
 from layerscope.compiled.products import aligned, lay_out, panel_width
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.compiled.team import claim, shared, whole_vectors
@@ -50,6 +50,9 @@ _PANEL = 192 * WIDE
 
 #: The same for the kernel's gradient, where there are many more sums than entries of the panel.
 _GRADIENT_DEPTH = 384
+
+#: Rows of channels that are each multiplied by themselves which are written together.
+_TOGETHER = 4 * ROWS
 
 
 @native(inline="never")
@@ -122,12 +125,13 @@ def _multiply(
     `last` is room for two tables of as many rows as a block has.
     """
     if each and columns % NARROW == 0 and not aside:
-        # All panels row by row: what is multiplied so little is to be written in one piece.
-        for m in range(row, row + count - count % ROWS, ROWS):
+        # All panels for a few rows: what is multiplied so little is to be written in one piece.
+        for m in range(row, row + count - count % ROWS, _TOGETHER):
+            blocks = min(_TOGETHER, row + count - m) // ROWS
             for n in range(0, columns, WIDE):
                 width = panel_width(columns - n)
-                multiply_block(
-                    source, start + n, rows, m, runs, run, n_runs, steps, 1,
+                multiply_blocks(
+                    source, start + n, rows, m, blocks, runs, run, n_runs, steps, 1,
                     panels, panel + n_runs * steps * n, width,
                     first, column + n, out, out_start + n, places, False, True, width, True,
                 )  # fmt: skip
@@ -151,17 +155,16 @@ def _multiply(
             at_once = max(1, _PANEL // width // steps)
             for r in range(0, max(n_runs, 1), at_once):
                 parts, right = min(at_once, n_runs - r), at + r * steps * width
-                for k in range(m, whole, ROWS):
-                    multiply_block(
-                        source, begin, rows, k, runs, run + r, parts, steps, 1, panels, right,
-                        width, first, column + n, out, out_start + n, places, r > 0, each, shown,
-                        not aside,
-                    )  # fmt: skip
+                multiply_blocks(
+                    source, begin, rows, m, (whole - m) // ROWS, runs, run + r, parts, steps, 1,
+                    panels, right, width, first, column + n, out, out_start + n, places,
+                    r > 0, each, shown, not aside,
+                )  # fmt: skip
                 if whole < end:
-                    multiply_block(
-                        source, begin, last_rows, 0, runs, run + r, parts, steps, 1, panels, right,
-                        width, first, column + n, out, out_start + n, last_places, r > 0, each,
-                        shown, False,
+                    multiply_blocks(
+                        source, begin, last_rows, 0, 1, runs, run + r, parts, steps, 1,
+                        panels, right, width, first, column + n, out, out_start + n, last_places,
+                        r > 0, each, shown, False,
                     )  # fmt: skip
             at += n_runs * steps * width
 
@@ -403,11 +406,10 @@ def _add_products(
     for n in range(0, columns, WIDE):
         width = panel_width(columns - n)
         for r in range(0, n_runs, at_once):
-            for m in range(0, len(rows), ROWS):
-                multiply_block(
-                    source, start + n if each else start, rows, m,
-                    runs, r, min(at_once, n_runs - r), steps, stride,
-                    packed, panel + r * steps * width, width, out, 0,
-                    out, out_start + n, places, True, each, width, True,
-                )  # fmt: skip
+            multiply_blocks(
+                source, start + n if each else start, rows, 0, len(rows) // ROWS,
+                runs, r, min(at_once, n_runs - r), steps, stride,
+                packed, panel + r * steps * width, width, out, 0,
+                out, out_start + n, places, True, each, width, True,
+            )  # fmt: skip
         panel += n_runs * steps * width

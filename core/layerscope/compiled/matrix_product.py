@@ -10,7 +10,7 @@ import numpy as np
 
 from layerscope.compiled.jit import callable_from_loops
 from layerscope.compiled.mapping import start
-from layerscope.compiled.microkernel import multiply_block
+from layerscope.compiled.microkernel import multiply_blocks
 from layerscope.compiled.products import DEPTH, aligned, lay_out, panel_width
 from layerscope.compiled.registers import ROWS, WIDE
 from layerscope.compiled.team import claim, shared
@@ -83,16 +83,15 @@ def multiply(
                 last_begins[i], last_places[i] = begins[row], places[row]
             for done in range(0, depth, DEPTH):
                 steps = min(DEPTH, depth - done)
-                for row in range(low, end, ROWS):
-                    multiply_block(
-                        given, done, begins, row, whole, 0, 1, steps, 1, panel, done * width, width,
-                        first, column, flat, column, places, done > 0, False, shown,
-                        True,
-                    )  # fmt: skip
+                multiply_blocks(
+                    given, done, begins, low, (end - low) // ROWS, whole, 0, 1, steps, 1,
+                    panel, done * width, width, first, column, flat, column, places,
+                    done > 0, False, shown, True,
+                )  # fmt: skip
                 if end < high:
-                    multiply_block(
-                        given, done, last_begins, 0, whole, 0, 1, steps, 1, panel, done * width,
-                        width, first, column, flat, column, last_places, done > 0, False, shown,
-                        False,
+                    multiply_blocks(
+                        given, done, last_begins, 0, 1, whole, 0, 1, steps, 1,
+                        panel, done * width, width, first, column, flat, column, last_places,
+                        done > 0, False, shown, False,
                     )  # fmt: skip
         task = claim(board, task, tasks)

@@ -14,11 +14,12 @@ from layerscope.compiled.jit import ENABLED
 from layerscope.compiled.registers import ROWS, WIDE
 
 
-def multiply_block(
+def multiply_blocks(
     x: np.ndarray,
     start: int,
     rows: np.ndarray,
     row: int,
+    blocks: int,
     runs: np.ndarray,
     run: int,
     n_runs: int,
@@ -37,7 +38,7 @@ def multiply_block(
     shown: int,
     apart: bool,
 ) -> None:
-    """Multiply `ROWS` rows found in `x` with a panel of `width` columns, `WIDE` or `NARROW`.
+    """Multiply blocks of `ROWS` rows with a panel of `width` columns, `WIDE` or `NARROW`.
 
     Entry (m, r * steps + k) of the left matrix is
     ``x[start + rows[row + m] + runs[run + r] + k * stride]``; the panel lies in `panels` at
@@ -50,12 +51,13 @@ def multiply_block(
     All arrays are flat and float32, tables of int64. They must have names where this is called:
     compiled, only addresses are handed on, and what is made for the call alone is gone by then.
     """
-    at = start + rows[row : row + ROWS, None, None] + runs[None, run : run + n_runs, None]
-    at = (at + stride * np.arange(steps)).reshape(ROWS, n_runs * steps)
+    end = row + blocks * ROWS
+    at = start + rows[row:end, None, None] + runs[None, run : run + n_runs, None]
+    at = (at + stride * np.arange(steps)).reshape(end - row, n_runs * steps)
     right = panels[panel : panel + n_runs * steps * width].reshape(-1, width)
     columns, written = np.arange(width), np.arange(shown)
     product = (x[at[:, :, None] + columns] * right).sum(1) if each else x[at] @ right
-    to = out_start + places[row : row + ROWS, None] + written
+    to = out_start + places[row:end, None] + written
     out[to] = (out[to] if added else first[column : column + shown]) + product[:, :shown]
 
 
@@ -69,5 +71,5 @@ if ENABLED:
 
     from layerscope.compiled import blocks
 
-    overload(multiply_block, strict=False, inline="always")(blocks.multiply_block)
+    overload(multiply_blocks, strict=False, inline="always")(blocks.multiply_blocks)
     overload(copy_wide, strict=False)(blocks.copy_wide)

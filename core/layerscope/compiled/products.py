@@ -10,7 +10,7 @@ import numpy as np
 
 from layerscope.compiled import room
 from layerscope.compiled.jit import callable_from_loops, native
-from layerscope.compiled.microkernel import copy_wide, multiply_block
+from layerscope.compiled.microkernel import copy_wide, multiply_blocks
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 
 #: Rows that a loop advances together: while they are multiplied, a panel stays near the processor.
@@ -127,15 +127,15 @@ def multiply_rows(
     for whole panels. Arrays are flat.
     """
     whole, zeros = np.zeros(1, np.int64), np.zeros(WIDE, np.float32)
+    blocks = whole_rows(count) // ROWS
     for column in range(0, columns, WIDE):
         width = panel_width(columns - column)
         for done in range(0, depth, DEPTH):
             steps = min(DEPTH, depth - done)
-            for row in range(0, count, ROWS):
-                multiply_block(
-                    x, start + done * step, rows, row, whole, 0, 1, steps, step,
-                    panels, panel + done * width, width,
-                    zeros, 0, out, out_start + column, places, done > 0, False, width, True,
-                )  # fmt: skip
+            multiply_blocks(
+                x, start + done * step, rows, 0, blocks, whole, 0, 1, steps, step,
+                panels, panel + done * width, width,
+                zeros, 0, out, out_start + column, places, done > 0, False, width, True,
+            )  # fmt: skip
         panel += depth * width
     return panel

@@ -14,7 +14,7 @@ import numpy as np
 
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
-from layerscope.compiled.microkernel import multiply_block
+from layerscope.compiled.microkernel import multiply_blocks
 from layerscope.compiled.products import (
     DEPTH,
     aligned,
@@ -208,13 +208,12 @@ def convolve(
                     column = n if p == _EVERYWHERE else filters
                     for done in range(0, channels, DEPTH):
                         panel = (p * filters + n) * channels + done * width
-                        for row in range(0, count, ROWS):
-                            multiply_block(
-                                turned, p * at_once * channels + done, begins, row,
-                                whole, 0, 1, min(DEPTH, channels - done), 1, panels, panel, width,
-                                first, column, sums, p * at_once * WIDE, places, done > 0, False,
-                                width, True,
-                            )  # fmt: skip
+                        multiply_blocks(
+                            turned, p * at_once * channels + done, begins, 0,
+                            whole_rows(count) // ROWS, whole, 0, 1, min(DEPTH, channels - done), 1,
+                            panels, panel, width, first, column, sums, p * at_once * WIDE, places,
+                            done > 0, False, width, True,
+                        )  # fmt: skip
                 for t in range(count):
                     row, column = (begin + t) // across * 2, (begin + t) % across * 2
                     to = ((sample * rows_out + row) * out.shape[2] + column) * filters + n
@@ -304,13 +303,13 @@ def add_up(
             for p in range(PLACES):
                 for n in range(0, filters, WIDE):
                     width = panel_width(filters - n)
-                    for row in range(0, blocks, ROWS):
-                        multiply_block(
-                            turned, p * at_once * channels, rows, row, whole, 0, 1, count, channels,
-                            upstream, (p * filters + n) * at_once, width,
-                            unseen, 0, totals, (task * PLACES + p) * blocks * filters + n,
-                            places, True, False, width, True,
-                        )  # fmt: skip
+                    multiply_blocks(
+                        turned, p * at_once * channels, rows, 0, blocks // ROWS,
+                        whole, 0, 1, count, channels,
+                        upstream, (p * filters + n) * at_once, width,
+                        unseen, 0, totals, (task * PLACES + p) * blocks * filters + n,
+                        places, True, False, width, True,
+                    )  # fmt: skip
         task = claim(board, task, tasks)
 
 

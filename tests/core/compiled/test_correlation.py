@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from layerscope.compiled.jit import ENABLED
-from layerscope.compiled.microkernel import multiply_block
+from layerscope.compiled.microkernel import multiply_blocks
 from layerscope.ops.windows import Windows
 
 # The operations have the modules' names.
@@ -239,14 +239,14 @@ def test_sums_of_rows_equal_their_reference(n: int, dtype: str, tasks: int) -> N
 
 def test_arrays_that_a_block_is_handed_have_names() -> None:
     """Compiled, only their addresses are: what is made for the call alone is gone by then."""
-    kinds = inspect.signature(multiply_block).parameters.values()
+    kinds = inspect.signature(multiply_blocks).parameters.values()
     arrays = [at for at, kind in enumerate(kinds) if kind.annotation == "np.ndarray"]
     assert len(arrays) == 7
     calls = [
         node
         for path in Path(correlation.__file__).parent.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "multiply_block"
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "multiply_blocks"
     ]
     assert len(calls) > 5
     for call in calls:
