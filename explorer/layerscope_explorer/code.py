@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any, Literal
@@ -152,7 +153,7 @@ class _Writer:
             owner = self.document.owner(layer.id)
             first = "[0]" if gives_several(owner) else ""
             name = self.names[layer.id]
-            value = f"{name}_output" if layer.id in reused else "x"
+            value = _new(f"{name}_output", values.values()) if layer.id in reused else "x"
             if layer.shares or layer.id in shared:
                 if not layer.shares:
                     self._note(layer, f"{name} = {self._call(layer, 0)}")
@@ -265,6 +266,12 @@ def _layerscope_import(found: re.Match[str]) -> str:
 def _variable(name: str) -> str:
     """Return a layer's name as that of a variable: `lambda` is a word of Python itself."""
     return f"{name}_" if iskeyword(name) else name
+
+
+def _new(name: str, taken: Collection[str]) -> str:
+    """Return a name, numbered if another call of the same layer has it already."""
+    numbered = (f"{name}_{number}" if number else name for number in itertools.count())
+    return next(one for one in numbered if one not in taken)
 
 
 def is_chain(document: Document) -> bool:

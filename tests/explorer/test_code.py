@@ -65,6 +65,20 @@ def test_branches_and_shared_layers_are_functional_code() -> None:
     assert built(document).count_params() == snapshot.total_params
 
 
+def test_each_call_of_a_shared_layer_has_a_variable_of_its_own() -> None:
+    document = edits.add_layer(why_did_it_die(), "LeakyReLU", 1)
+    first = document.layers[1].id
+    document = edits.share_layer(document, first, 2)
+    second = document.layers[2].id
+    document = edits.add_layer(document, "Subtract", 3, None, [first])
+    document = edits.add_layer(document, "Add", 4, None, [second])
+    source = code_of(document, "keras").source
+    assert "leaky_re_lu_output = leaky_re_lu(x)" in source
+    assert "leaky_re_lu_output_1 = leaky_re_lu(leaky_re_lu_output)" in source
+    assert "layers.Subtract()([leaky_re_lu_output_1, leaky_re_lu_output])" in source
+    assert "layers.Add()([x, leaky_re_lu_output_1])" in source
+
+
 def test_what_a_bypassed_layer_gives_is_that_of_the_layer_above() -> None:
     document = edits.add_layer(why_did_it_die(), "Add", 4, None, ["layer2"])
     document = edits.set_bypassed(document, "layer2", True)
