@@ -602,7 +602,7 @@ MUTATIONS = [
     mutation(
         "large mean: divided by the wrong number",
         "tests/core/ops/test_large.py",
-        ("ops/reductions.py", "/ np.float32(around[1])", "/ np.float32(around[0])"),
+        ("ops/reductions.py", "keepdims, np.float32(around[1])", "keepdims, np.float32(around[0])"),
     ),
     mutation(
         "attention: heads of keys are shared in turn",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -315,14 +316,21 @@ def _rows_at(x: Array, indices: Array) -> Array:
     return x.take(indices, axis=0) if beyond[0] else out
 
 
+@lru_cache(maxsize=256)
+def _around(shape: tuple[int, ...], axis: int | None) -> tuple[int, int, int]:
+    """Return the entries before, along and behind an axis, all along None."""
+    if axis is None:
+        return 1, math.prod(shape), 1
+    at = axis % len(shape)
+    return math.prod(shape[:at]), shape[at], math.prod(shape[at + 1 :])
+
+
 @operation(_given_shape)
 def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) -> Array:
     """Zeros but for what is added at `indices`; the transpose of taking."""
     g, places = np.asarray(g), np.asarray(indices).ravel()
-    at = 0 if axis is None else axis % len(shape)
-    lengths = (math.prod(shape),) if axis is None else shape
-    before, after = math.prod(lengths[:at]), math.prod(lengths[at + 1 :])
-    out = room.empty((before, lengths[at], after), g.dtype)
+    before, length, after = _around(shape, axis)
+    out = room.empty((before, length, after), g.dtype)
     rows = np.ascontiguousarray(g).reshape(before, places.size, after)
     compiled_rows.sum_rows(tasks_of(out.size), rows, places, out)
     return out.reshape(shape)
