@@ -78,8 +78,8 @@ def _multiply(
         store(builder, *result)
 
 
-def _block(vectors: int, each: bool = False, several: bool = True, part: bool = False) -> Any:
-    """Make a block so many vectors wide, called with addresses and numbers.
+def _block(each: bool = False, several: bool = True, part: bool = False) -> Any:
+    """Make a block as wide as a panel or half of it, called with addresses and numbers.
 
     Runs of a single step, unlike `several`, need no loop of their own. In a `part` not all columns
     are shown, or rows of the product lie not apart.
@@ -88,6 +88,7 @@ def _block(vectors: int, each: bool = False, several: bool = True, part: bool = 
     @intrinsic
     def block(
         context: Any,
+        wide: Any,
         x: Any,
         rows: Any,
         runs: Any,
@@ -102,18 +103,21 @@ def _block(vectors: int, each: bool = False, several: bool = True, part: bool = 
         shown: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _multiply(builder, arguments, vectors, each, several, part)
+            wide, *given = arguments
+            with builder.if_else(wide) as (is_wide, is_narrow):
+                with is_wide:
+                    _multiply(builder, given, VECTORS, each, several, part)
+                with is_narrow:
+                    _multiply(builder, given, 1, each, several, part)
             return context.get_dummy_value()
 
-        return types.void(*(types.int64,) * 12), generate
+        return types.void(types.boolean, *(types.int64,) * 12), generate
 
     return block
 
 
-_wide, _narrow = _block(VECTORS), _block(1)
-_wide_part, _narrow_part = _block(VECTORS, part=True), _block(1, part=True)
-_wide_each, _narrow_each = (_block(count, each=True, part=True) for count in (VECTORS, 1))
-_wide_single, _narrow_single = (_block(count, each=True, several=False) for count in (VECTORS, 1))
+_whole, _part = _block(), _block(part=True)
+_each, _single = _block(each=True, part=True), _block(each=True, several=False)
 
 
 @native(inline="never")
@@ -123,34 +127,15 @@ def _multiply_at(
 ) -> None:  # fmt: skip
     """Choose the block, and go through its rows; addresses are handed on sooner than arrays."""
     for block in range(blocks):
-        begin, to = rows + 8 * ROWS * block, places + 8 * ROWS * block
+        at, to = rows + 8 * ROWS * block, places + 8 * ROWS * block
         if not each and not part:
-            if wide:
-                _wide(x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
-            else:
-                _narrow(x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
+            _whole(wide, x, at, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
         elif not each:
-            if wide:
-                _wide_part(
-                    x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown
-                )
-            else:
-                _narrow_part(
-                    x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown
-                )
+            _part(wide, x, at, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
         elif steps == 1 and not part:
-            if wide:
-                _wide_single(
-                    x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown
-                )
-            else:
-                _narrow_single(
-                    x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown
-                )
-        elif wide:
-            _wide_each(x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
+            _single(wide, x, at, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
         else:
-            _narrow_each(x, begin, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
+            _each(wide, x, at, runs, n_runs, steps, stride, panel, first, out, to, added, shown)
 
 
 def multiply_blocks(*arguments: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.microkernel import multiply_blocks
-from layerscope.compiled.products import aligned, lay_out, panel_width
+from layerscope.compiled.products import aligned, lay_out, panel_width, repeat_last
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.compiled.team import claim, shared, whole_vectors
 
@@ -143,10 +143,8 @@ def _multiply(
     for m in range(row, row + count, together):
         end = min(m + together, row + count)
         whole = end - (end - m) % ROWS
-        # Of rows that do not fill a block the last is computed again.
-        for i in range(ROWS if whole < end else 0):
-            k = min(whole + i, end - 1)
-            last_rows[i], last_places[i] = rows[k], places[k]
+        if whole < end:
+            repeat_last(rows, places, whole, end, last)
         at = panel
         for n in range(0, columns, WIDE):
             width = panel_width(columns - n)

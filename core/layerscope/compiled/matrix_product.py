@@ -11,7 +11,7 @@ import numpy as np
 from layerscope.compiled.jit import callable_from_loops
 from layerscope.compiled.mapping import start
 from layerscope.compiled.microkernel import multiply_blocks
-from layerscope.compiled.products import DEPTH, aligned, lay_out, panel_width
+from layerscope.compiled.products import DEPTH, aligned, lay_out, panel_width, repeat_last
 from layerscope.compiled.registers import ROWS, WIDE
 from layerscope.compiled.team import claim, shared
 
@@ -64,7 +64,8 @@ def multiply(
     panel = aligned(depth * WIDE)
     given, matrix, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
     whole = np.zeros(1, np.int64)
-    last_begins, last_places = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
+    last = np.empty((2, ROWS), np.int64)
+    last_begins, last_places = last
     laid_out = -1
     task = claim(board, -1, tasks)
     while task >= 0:
@@ -77,10 +78,8 @@ def multiply(
                 laid_out = column
             low, high = start(rows, chunk, chunks), start(rows, chunk + 1, chunks)
             end = high - (high - low) % ROWS
-            # Of rows that do not fill a block the last is computed again.
-            for i in range(ROWS if end < high else 0):
-                row = min(end + i, high - 1)
-                last_begins[i], last_places[i] = begins[row], places[row]
+            if end < high:
+                repeat_last(begins, places, end, high, last)
             for done in range(0, depth, DEPTH):
                 steps = min(DEPTH, depth - done)
                 multiply_blocks(

@@ -48,6 +48,19 @@ def beginnings(rows: int, length: int) -> np.ndarray:
     return found
 
 
+@native()
+def repeat_last(
+    rows: np.ndarray, places: np.ndarray, begin: int, end: int, last: np.ndarray
+) -> None:
+    """Write tables for rows that do not fill a block: the last of them is there again.
+
+    Shapes: last (2, `ROWS`), for entries `begin` to `end` of `rows` and of `places`.
+    """
+    for i in range(ROWS):
+        row = min(begin + i, end - 1)
+        last[0, i], last[1, i] = rows[row], places[row]
+
+
 def panels_of(*matrices: np.ndarray) -> np.ndarray:
     """Return the panels of matrices (depth, columns), one after the other."""
     parts = []

@@ -320,9 +320,8 @@ def _rows_at(x: Array, indices: Array) -> Array:
 def _around(shape: tuple[int, ...], axis: int | None) -> tuple[int, int, int]:
     """Return the entries before, along and behind an axis, all along None."""
     if axis is None:
-        return 1, math.prod(shape), 1
-    at = axis % len(shape)
-    return math.prod(shape[:at]), shape[at], math.prod(shape[at + 1 :])
+        return shapes.around(shape, 0, len(shape) - 1)
+    return shapes.around(shape, axis % len(shape), axis % len(shape))
 
 
 @operation(_given_shape)

@@ -78,8 +78,7 @@ def _middle(shape: tuple[int, ...], axis: Any) -> tuple[int, int, int] | None:
     axes = sorted(shapes.normalize_axes(axis, len(shape)))
     if not axes or axes != list(range(axes[0], axes[-1] + 1)):
         return None
-    before, along = math.prod(shape[: axes[0]]), math.prod(shape[axes[0] : axes[-1] + 1])
-    behind = math.prod(shape[axes[-1] + 1 :])
+    before, along, behind = shapes.around(shape, axes[0], axes[-1])
     return (before, along, behind) if before > 1 and behind >= _WIDE else None
 
 

@@ -58,6 +58,12 @@ def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ..
     return tuple(normalize_axis(one, ndim) for one in axes)
 
 
+def around(shape: tuple[int, ...], first: int, last: int) -> tuple[int, int, int]:
+    """Return the entries before, along and behind the axes from one to another."""
+    behind = last + 1
+    return math.prod(shape[:first]), math.prod(shape[first:behind]), math.prod(shape[behind:])
+
+
 def reduction(
     shape: Shape,
     axis: int | Sequence[int] | None = None,
