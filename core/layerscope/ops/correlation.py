@@ -20,7 +20,7 @@ from layerscope.compiled import correlation as loops
 from layerscope.compiled import jit, reductions, registers, room
 from layerscope.compiled import products as compiled_products
 from layerscope.compiled.tasks import tasks_of
-from layerscope.ops import winograd
+from layerscope.ops import sliding, winograd
 from layerscope.ops.windows import Windows
 
 Array = Any
@@ -380,18 +380,27 @@ def correlated_each(
     image: Array, kernel: Array, windows: Windows, bias: Array | None = None
 ) -> Array:
     """Correlate every channel with its own kernel, of (depth, height, width, channels)."""
+    found = sliding.correlated(image, kernel, windows, bias)
+    if found is not None:
+        return found
     out = room.empty((len(image), *windows.out, kernel.shape[-1]))
     return _Product(windows, 1, False, True).of(image, kernel, out, bias)
 
 
 def spread_each(values: Array, kernel: Array, windows: Windows) -> Array:
     """Return the transpose of `correlated_each`."""
+    found = sliding.spread(values, kernel, windows)
+    if found is not None:
+        return found
     out = room.empty((len(values), *windows.spatial, values.shape[-1]))
     return _Product(windows, 1, True, True).of(values, kernel, out)
 
 
 def kernel_gradient_each(image: Array, values: Array, kernel: Array, windows: Windows) -> Array:
     """Sum over all windows of every channel's window times its value."""
+    found = sliding.kernel_gradient(image, values, windows)
+    if found is not None:
+        return found
     return _kernel_gradient(image, values, kernel, windows, 1, True)
 
 

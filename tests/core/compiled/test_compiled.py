@@ -490,6 +490,8 @@ TRIED_ELSEWHERE = {
     "convolve",
     "correlate",
     "correlate_kernel_gradient",
+    "correlate_rows",
+    "correlate_rows_kernel_gradient",
     "gru",
     "gru_gradient",
     "kernel_gradient",

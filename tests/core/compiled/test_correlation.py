@@ -13,6 +13,7 @@ import pytest
 
 from layerscope.compiled.jit import ENABLED
 from layerscope.compiled.microkernel import multiply_blocks
+from layerscope.compiled.sliding import add_up, slide
 from layerscope.ops.windows import Windows
 
 # The operations have the modules' names.
@@ -237,17 +238,18 @@ def test_sums_of_rows_equal_their_reference(n: int, dtype: str, tasks: int) -> N
     close(results[1], results[2])
 
 
-def test_arrays_that_a_block_is_handed_have_names() -> None:
+@pytest.mark.parametrize(("block", "count"), [(multiply_blocks, 7), (slide, 4), (add_up, 4)])
+def test_arrays_that_a_block_is_handed_have_names(block: Any, count: int) -> None:
     """Compiled, only their addresses are: what is made for the call alone is gone by then."""
-    kinds = inspect.signature(multiply_blocks).parameters.values()
+    kinds = inspect.signature(block).parameters.values()
     arrays = [at for at, kind in enumerate(kinds) if kind.annotation == "np.ndarray"]
-    assert len(arrays) == 7
+    assert len(arrays) == count
     calls = [
         node
         for path in Path(correlation.__file__).parent.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "multiply_blocks"
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == block.__name__
     ]
-    assert len(calls) > 5
+    assert calls
     for call in calls:
         assert all(isinstance(call.args[at], ast.Name) for at in arrays), ast.unparse(call)
