@@ -368,6 +368,11 @@ class Configurable:
             object.__setattr__(instance, "_call_arguments", (args, kwargs))
         return instance
 
+    def _set_arguments(self, arguments: dict[str, Any]) -> None:
+        """Keep checked arguments as attributes."""
+        for name, value in arguments.items():
+            setattr(self, name, value)
+
     def __post_init__(self) -> None:
         """Check or complete arguments that depend on each other."""
 
@@ -453,6 +458,30 @@ def attribute_of(cls: type[Configurable], name: str) -> str:
 
 
 @functools.cache
+def _arguments_of(
+    declaring: type[Configurable], cls: type[Configurable]
+) -> list[tuple[Field, str, bool, Any]]:
+    """Return each field of a constructor with the attribute of `cls` that keeps the argument.
+
+    They come with whether all instances have the same unless one is given, and with it.
+    """
+    found = []
+    for one in fields_of(declaring):
+        value, is_shared = one.default, False
+        # A converter may look at the settings or make an object; nothing is nothing in any case.
+        if value is not REQUIRED and (one.converter is None or _means_nothing(one)):
+            value = one.check(value)
+            is_shared = not isinstance(value, (list, dict, np.ndarray))
+        found.append((one, attribute_of(cls, one.name), is_shared, value))
+    return found
+
+
+def _means_nothing(field: Field) -> bool:
+    kinds = ("activation", "initializer", "regularizer", "constraint")
+    return field.default is None and field.kind in kinds
+
+
+@functools.cache
 def accepts(cls: type[Configurable], name: str) -> bool:
     """Tell whether the constructor of `cls` takes an argument called `name`."""
     parameters = inspect.signature(cls.__init__).parameters
@@ -517,9 +546,6 @@ def _give_constructor(cls: type[Configurable]) -> None:
     # Required arguments of a subclass may follow defaults of its base.
     positional.sort(key=lambda value: value.default is not REQUIRED)
     names = [value.name for value in positional]
-    defaults = {
-        value.name: value.default for value in merged.values() if value.default is not REQUIRED
-    }
     required = [value.name for value in merged.values() if value.default is REQUIRED]
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -543,10 +569,14 @@ def _give_constructor(cls: type[Configurable]) -> None:
         missing = [name for name in required if name not in values]
         if missing:
             raise TypeError(f"{type(self).__name__} is missing required argument `{missing[0]}`.")
-        values = {**defaults, **values}
-        for declared in fields_of(cls):
-            value = declared.check(values[declared.name])
-            setattr(self, attribute_of(type(self), declared.name), value)
+        arguments = {}
+        for declared, attribute, is_shared, value in _arguments_of(cls, type(self)):
+            if declared.name in values:
+                value = declared.check(values[declared.name])
+            elif not is_shared:
+                value = declared.check(value)
+            arguments[attribute] = value
+        self._set_arguments(arguments)
         self.__post_init__()
 
     by_position, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY

@@ -121,7 +121,9 @@ class _Random(Initializer):
         given: Seed = getattr(self, "seed", None)
         if given is not None:
             return given
-        return self.__dict__.setdefault("_own_seed", random.make_seed())
+        if "_own_seed" not in self.__dict__:
+            self._own_seed = random.make_seed()
+        return self._own_seed
 
     def __post_init__(self) -> None:
         self._own_seed = random.make_seed()

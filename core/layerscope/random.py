@@ -127,8 +127,8 @@ def normal(
 ) -> np.ndarray:
     """Draw from a normal distribution."""
     kind = np.dtype(dtype or floatx())
-    draws = generator_of(seed).standard_normal(tuple(shape), dtype=_drawable(kind))
-    return (draws * kind.type(stddev) + kind.type(mean)).astype(kind, copy=False)
+    draws = np.asarray(generator_of(seed).standard_normal(tuple(shape), dtype=_drawable(kind)))
+    return _moved(draws, kind, stddev, mean)
 
 
 def uniform(
@@ -140,8 +140,8 @@ def uniform(
 ) -> np.ndarray:
     """Draw uniformly from ``[minval, maxval)``."""
     kind = np.dtype(dtype or floatx())
-    draws = generator_of(seed).random(tuple(shape), dtype=_drawable(kind))
-    return (draws * kind.type(maxval - minval) + kind.type(minval)).astype(kind, copy=False)
+    draws = np.asarray(generator_of(seed).random(tuple(shape), dtype=_drawable(kind)))
+    return _moved(draws, kind, maxval - minval, minval)
 
 
 def truncated_normal(
@@ -160,7 +160,7 @@ def truncated_normal(
     while beyond.size:
         flat[beyond] = generator.standard_normal(beyond.size, dtype=_drawable(kind))
         beyond = beyond[np.abs(flat[beyond]) > 2]
-    return (flat.reshape(tuple(shape)) * kind.type(stddev) + kind.type(mean)).astype(kind)
+    return _moved(draws, kind, stddev, mean)
 
 
 def randint(
@@ -235,6 +235,15 @@ def _noise_lengths(
     return tuple(
         have if want is None else want for have, want in zip(shape, noise_shape, strict=True)
     )
+
+
+def _moved(draws: np.ndarray, kind: np.dtype, factor: float, summand: float) -> np.ndarray:
+    """Return ``draws * factor + summand`` in the place of `draws`, if these are of the type."""
+    if draws.dtype != kind:
+        return (draws * kind.type(factor) + kind.type(summand)).astype(kind)
+    draws *= kind.type(factor)
+    draws += kind.type(summand)
+    return draws
 
 
 def _drawable(kind: np.dtype) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -20,7 +21,7 @@ from layerscope.layers.connected import Connected
 from layerscope.layers.input_spec import check_inputs
 from layerscope.layers.masked import Masked, keeping_mask, masks_of
 from layerscope.layers.signature import build_arguments, call_signature
-from layerscope.layers.weight_owner import SCOPE, WeightOwner, inside
+from layerscope.layers.weight_owner import SCOPE, WeightOwner, inside, is_plain
 from layerscope.masks import get_keras_mask, set_keras_mask
 from layerscope.ops import cast, convert_to_numpy
 from layerscope.ops.shapes import ShapeError
@@ -176,6 +177,20 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
             self._legacy_input_shape = tuple(rest.pop("input_shape"))
         return rest
 
+    def _set_arguments(self, arguments: dict[str, Any]) -> None:
+        held, ordinary = self.__dict__, type(self).__setattr__ is Layer.__setattr__
+        if not ordinary or "name" in held or held["_tracked"] or held["_metrics"]:
+            # Somebody watches, it is constructed once more, or after some attributes were set.
+            super()._set_arguments(arguments)
+            return
+        # There is no call yet that an argument decides about, nor a weight.
+        watched = _watched_attributes(type(self))
+        for name, value in arguments.items():
+            if name in watched or not is_plain(value):
+                setattr(self, name, value)
+            else:
+                held[name] = value
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _DECISIVE:
             held = self.__dict__
@@ -190,7 +205,7 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     def build(self, input_shape: Any) -> None:
         """Create the weights, knowing the input's shape; runs once, at the first call."""
         if not self._building:
-            self._build_shapes = map_shapes(tuple, input_shape)
+            self.__dict__["_build_shapes"] = map_shapes(tuple, input_shape)
             self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -621,6 +636,13 @@ def _is_ours(cls: type[Layer]) -> bool:
 
 
 @functools.cache
+def _watched_attributes(cls: type[Layer]) -> frozenset[str]:
+    """Return the attributes for which more is done than to keep the value."""
+    computed = {name for name in dir(cls) if hasattr(inspect.getattr_static(cls, name), "__set__")}
+    return frozenset({"name", *computed})
+
+
+@functools.cache
 def _calls_only_attributes(cls: type[Layer]) -> bool:
     """Tell whether a layer calls none but those among its attributes."""
     return _is_ours(cls) and not cls._runs_foreign_code
@@ -640,7 +662,8 @@ def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
         if self.built:
             return
         before = dict(self._tracked), self._trainable_variables[:], self._non_trainable_variables[:]
-        self._building += 1
+        held = self.__dict__
+        held["_building"] += 1
         try:
             with inside(self):
                 build(self, *args, **kwargs)
@@ -649,7 +672,7 @@ def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
             self._tracked, self._trainable_variables, self._non_trainable_variables = before
             raise
         finally:
-            self._building -= 1
+            held["_building"] -= 1
         if not self._building:
             self.built = True
             names = build_arguments(type(self))
@@ -657,7 +680,7 @@ def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
             shapes = {name: shape for name, shape in given.items() if shape is not None}
             if shapes:
                 wanted = shapes if len(names) > 1 else next(iter(shapes.values()))
-                self._build_shapes = map_shapes(tuple, wanted)
+                held["_build_shapes"] = map_shapes(tuple, wanted)
 
     return wrapped
 

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,23 +43,37 @@ def weightless() -> Iterator[None]:
 SCOPE: ContextVar[tuple[WeightOwner, ...]] = ContextVar("scope", default=())
 
 
-@contextmanager
-def inside(owner: WeightOwner) -> Iterator[None]:
+#: Whether any layer has ever had a metric: until then nobody need look for one.
+_metrics_were_set = False
+
+
+class inside:
     """Let weights made in the block have `owner`'s name in their path."""
-    scope = SCOPE.get()
-    if scope and scope[-1] is owner:
-        yield
-        return
-    token = SCOPE.set((*scope, owner))
-    try:
-        yield
-    finally:
-        SCOPE.reset(token)
+
+    __slots__ = ("_owner", "_token")
+
+    def __init__(self, owner: WeightOwner) -> None:
+        self._owner = owner
+        self._token: Token[tuple[WeightOwner, ...]] | None = None
+
+    def __enter__(self) -> None:
+        scope = SCOPE.get()
+        if not scope or scope[-1] is not self._owner:
+            self._token = SCOPE.set((*scope, self._owner))
+
+    def __exit__(self, *error: object) -> None:
+        if self._token is not None:
+            SCOPE.reset(self._token)
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether a value neither is nor can hold a weight, a layer or a metric."""
+    kind = type(value)
+    return _is_plain(kind) or (kind is tuple and all(map(_is_plain, map(type, value))))
 
 
 @functools.cache
 def _is_plain(kind: type) -> bool:
-    """Tell whether a value of a type neither is nor holds a weight, a layer or a metric."""
     return not issubclass(kind, (Variable, WeightOwner, Metric, list, tuple, dict))
 
 
@@ -80,7 +94,7 @@ class WeightOwner:
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "trainable":
             self._set_trainable(bool(value))
-        elif not _is_plain(type(value)):
+        elif not is_plain(value):
             self._track(name, value)
         elif self._tracked or self._metrics:
             self._tracked.pop(name, None)
@@ -130,6 +144,8 @@ class WeightOwner:
             isinstance(value, (list, tuple, dict))
             and any(isinstance(leaf, Metric) for leaf in leaves(value))
         ):
+            global _metrics_were_set
+            _metrics_were_set = True
             self._metrics[name] = value
         elif name in self._metrics:
             del self._metrics[name]
@@ -143,6 +159,8 @@ class WeightOwner:
 
     def _sublayers(self) -> list[Any]:
         """Return the layers directly inside, in the order their attributes were set."""
+        if not self._tracked:
+            return []
         held = [leaf for value in self._tracked.values() for leaf in leaves(value)]
         return list({id(leaf): leaf for leaf in held if isinstance(leaf, WeightOwner)}.values())
 
@@ -171,6 +189,12 @@ class WeightOwner:
     def metrics_variables(self) -> list[Variable]:
         """What the metrics keep."""
         return [variable for metric in self.metrics for variable in metric.variables]
+
+    def _layers_with_metrics(self) -> list[Any]:
+        """Return this layer and all inside it, as far as they have metrics of their own."""
+        if not _metrics_were_set:
+            return []
+        return [layer for layer in self._flatten_layers() if layer._metrics]
 
     def _own_metrics(self) -> list[Metric]:
         if not self._metrics:
@@ -222,21 +246,21 @@ class WeightOwner:
         if name is None:
             count = len(self._trainable_variables) + len(self._non_trainable_variables)
             name = f"variable_{count}" if count else "variable"
+        draw, values = initializers.get(initializer), ()
+        if not _WEIGHTLESS.get():
+            values = draw(lengths, dtype=dtype)
+            values = np.asarray(getattr(values, "value", values), dtype).reshape(lengths)
         variable = Variable(
-            (),
+            values,
             trainable=trainable and self.trainable,
             name=name,
             dtype=dtype,
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
         )
-        variable.initializer = initializers.get(initializer)
         if _WEIGHTLESS.get():
             variable.value = np.broadcast_to(np.zeros((), dtype), lengths)
-        else:
-            values = variable.initializer(lengths, dtype=dtype)
-            values = getattr(values, "value", values)
-            variable.value = np.array(values, dtype=dtype, order="C").reshape(lengths)
+        variable.initializer = draw
         variable.owner = self
         variable.scope = tuple(owner.name for owner in SCOPE.get() if owner is not self)
         own = self._trainable_variables if trainable else self._non_trainable_variables
@@ -268,6 +292,8 @@ class WeightOwner:
     def weights(self) -> list[Variable]:
         """Own trainable weights, own others, then those of the layers inside."""
         found = [*self._trainable_variables, *self._non_trainable_variables]
+        if not self._tracked:
+            return found
         for layer in self._sublayers():
             found.extend(layer.weights)
         return _unique(found)

@@ -219,9 +219,9 @@ class Compiled:
             found.append(self._compile_metrics)
         if self._compile_loss is not None:
             found.extend(self._compile_loss.metrics)
-        for layer in self._flatten_layers():  # type: ignore[attr-defined]
+        for layer in self._layers_with_metrics():  # type: ignore[attr-defined]
             # A model inside reports by itself.
-            if layer._metrics and (layer is self or not isinstance(layer, Compiled)):
+            if layer is self or not isinstance(layer, Compiled):
                 found.extend(layer._own_metrics())
         return found
 

@@ -16,7 +16,7 @@ from layerscope.layers.weight_owner import inside
 from layerscope.masks import with_masks
 from layerscope.models.dense_run import DenseRun, first_run
 from layerscope.models.model import Model
-from layerscope.models.naming import make_names_unique
+from layerscope.models.naming import name_last
 from layerscope.models.training import Differentiated
 from layerscope.tape import is_recording
 from layerscope.tensor import KerasTensor, Shape, Tensor
@@ -106,7 +106,7 @@ class Sequential(Model):
             self.add(Input(layer._legacy_input_shape, dtype=layer.dtype))
         self.stack.append(layer)
         try:
-            make_names_unique(self.stack)
+            name_last(self.stack)
             if self._symbolic_output is not None:
                 with inside(self):
                     self._symbolic_output = layer(self._symbolic_output)

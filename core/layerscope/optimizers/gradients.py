@@ -21,6 +21,13 @@ def as_array(gradient: Any, variable: Variable) -> np.ndarray:
         If their shapes differ.
     """
     value = variable.value
+    if (
+        type(gradient) is np.ndarray
+        and gradient.shape == value.shape
+        and gradient.dtype == value.dtype
+        and gradient.flags.c_contiguous
+    ):
+        return gradient
     if isinstance(gradient, (Tensor, Variable)):
         gradient = gradient.value
     array = np.asarray(gradient, value.dtype, order="C")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from layerscope.compiled import updates
 from layerscope.configurable import field
 from layerscope.optimizers.learning_rate import learning_rate_of
@@ -40,11 +42,23 @@ class SGD(Optimizer):
         if self.momentum:
             self._momentums = self.add_optimizer_variables(variables, "momentum")
 
+    def _update_all(
+        self, arrays: list[np.ndarray], variables: Sequence[Variable], rate: float
+    ) -> None:
+        if self._momentums or type(self).update_step is not SGD.update_step:
+            super()._update_all(arrays, variables, rate)
+            return
+        step: np.ndarray | None = None
+        for gradient, variable in zip(arrays, variables, strict=True):
+            value = variable.value
+            if step is None or value.dtype is not step.dtype:
+                step = np.asarray(rate, value.dtype)
+            # Among arrays of one type NumPy has nothing to convert, which takes longer than this.
+            np.subtract(value, np.multiply(gradient, step), value)
+
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         if not self._momentums:
-            # A Python number keeps the type of the gradient.
-            value = variable.value
-            value -= float(learning_rate) * gradient
+            variable.value -= gradient * float(learning_rate)
             return
         updates.momentum_update(
             variable.value.ravel(),
