@@ -14,7 +14,7 @@ import numpy as np
 from layerscope.compiled import room
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.tasks import tasks_of
-from layerscope.compiled.team import claim, shared
+from layerscope.compiled.team import alone, claim, shared
 
 Formula = Callable[..., Any]
 Parameters = tuple[np.float32, ...]
@@ -44,11 +44,6 @@ def _shared(loop: Formula, reference: Formula, function: Formula) -> Any:
     return shared(reference)(named(loop, function.__name__, function.__module__, doc))
 
 
-def _room(shape: tuple[int, ...], tasks: int) -> np.ndarray:
-    """Return room for results; only what is shared is large enough for its place to matter."""
-    return room.empty(shape) if tasks > 1 else np.empty(shape, _SINGLE)
-
-
 class Mapped:
     """A function of every entry, called as ``function(x, *parameters)``.
 
@@ -76,14 +71,19 @@ class Mapped:
                 task = claim(board, task, tasks)
 
         self.loop = _shared(loop, reference, function)
+        self._alone = alone(self.loop)
 
     def __call__(self, x: Any, *parameters: float) -> Any:
         if type(x) is not np.ndarray or x.dtype != _SINGLE:
             return self.formula(x, *parameters)
-        tasks = tasks_of(x.size)
-        out = _room(x.shape, tasks)
         given = tuple(map(np.float32, parameters)) if parameters else ()
-        self.loop(tasks, x.ravel(), out.ravel(), given)
+        tasks = tasks_of(x.size)
+        if tasks == 1:
+            out = np.empty(x.shape, _SINGLE)
+            self._alone(0, 1, x.ravel(), out.ravel(), given)
+        else:
+            out = room.empty(x.shape)
+            self.loop(tasks, x.ravel(), out.ravel(), given)
         return out
 
 
@@ -123,12 +123,17 @@ class MappedPair:
                 task = claim(board, task, tasks)
 
         self.loop = _shared(loop, reference, function)
+        self._alone = alone(self.loop)
 
     def __call__(self, a: np.ndarray, b: np.ndarray, *parameters: float) -> np.ndarray:
         if a.dtype != _SINGLE or b.dtype != _SINGLE or a.shape != b.shape:
             return self.formula(a, b, *parameters)
-        tasks = tasks_of(a.size)
-        out = _room(a.shape, tasks)
         given = tuple(map(np.float32, parameters)) if parameters else ()
-        self.loop(tasks, a.ravel(), b.ravel(), out.ravel(), given)
+        tasks = tasks_of(a.size)
+        if tasks == 1:
+            out = np.empty(a.shape, _SINGLE)
+            self._alone(0, 1, a.ravel(), b.ravel(), out.ravel(), given)
+        else:
+            out = room.empty(a.shape)
+            self.loop(tasks, a.ravel(), b.ravel(), out.ravel(), given)
         return out

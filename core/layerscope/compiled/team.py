@@ -248,6 +248,16 @@ class SharedLoop:
             self.loop(0, tasks, *arguments)
 
 
+def alone(loop: Any) -> Callable[..., None]:
+    """Return what does a shared loop's only task; called as ``alone(0, 1, *arguments)``.
+
+    For few entries to be looked at, a call through `SharedLoop` takes as long as they do.
+    """
+    if isinstance(loop, SharedLoop):
+        return loop.loop
+    return lambda board, tasks, *arguments: loop(tasks, *arguments)
+
+
 def is_shared_loop_ready(loop: Any, *arguments: Any) -> bool:
     """Tell whether ``loop(tasks, *arguments)`` is machine code; see `is_ready`."""
     return not MACHINE_CODE or is_ready(loop.loop, 0, 1, *arguments)

@@ -112,9 +112,11 @@ class Operation(Generic[P]):
         options: dict[str, Any] = kwargs
         if len(inputs) != self.n_inputs:
             inputs = self._split(inputs, options)
-        values = []
         tracked = False
-        for value in inputs:
+        # Most have one input, and no need to look at several.
+        plain = len(inputs) == 1 and type(inputs[0]) is np.ndarray
+        values: Any = inputs if plain else []
+        for value in () if plain else inputs:
             kind = type(value)
             if kind is np.ndarray:
                 values.append(value)
