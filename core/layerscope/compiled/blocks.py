@@ -22,6 +22,7 @@ from layerscope.compiled.vectors import (
     in_row,
     load,
     pointer,
+    prefetch,
     store,
 )
 
@@ -41,6 +42,10 @@ def _multiply(
     for m in range(ROWS):
         target = builder.gep(out, [_entry(builder, places, INT(m))])
         targets += in_row(builder, target, vectors)
+    if not each:
+        # By the time the products are added up, their places are near.
+        for target in targets:
+            prefetch(builder, target)
     sums = [ir.Constant(VECTOR, [0.0] * NARROW)] * len(targets)
     runs_loop = Loop(builder, n_runs, [pointer(builder, panel, VECTOR), *sums])
     at = _entry(builder, runs, runs_loop.index)

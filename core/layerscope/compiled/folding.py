@@ -1,4 +1,4 @@
-"""Rows of a matrix made into one: sums and maxima of all and of windows of 2 x 2, combinations.
+"""Rows of a matrix made into one: sums and maxima of all and of windows of 2 x 2, combinations, copies.
 
 Compiled, some vectors of the result stay in registers while the rows go by, unless rows are long.
 """
@@ -98,6 +98,17 @@ def combine_rows(x: np.ndarray, out: np.ndarray, taps: Taps, position: int) -> N
                 out[row, k] += weight * x[source, k]
 
 
+def pick_rows(x: np.ndarray, out: np.ndarray, sources: np.ndarray) -> None:
+    """Copy a row of `x` to each row of `out`.
+
+    Shapes: x (n, length) and out (rows, length), C-contiguous, the latter written; sources (rows,).
+    """
+    for row in range(len(out)):
+        source = sources[row]
+        for k in range(out.shape[1]):
+            out[row, k] = x[source, k]
+
+
 if ENABLED:
     from numba.extending import overload
 
@@ -114,3 +125,4 @@ if ENABLED:
         row_vectors.folded_squares(row_vectors.largest, largest_of_squares)
     )
     overload(combine_rows, strict=False)(row_vectors.combined(combine_rows))
+    overload(pick_rows, strict=False)(row_vectors.picked(pick_rows))

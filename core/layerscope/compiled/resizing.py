@@ -1,4 +1,4 @@
-"""Images whose rows and columns combine those of others, and the way back, which is the same.
+"""Images whose rows and columns combine or copy those of others, and the way back.
 
 b batch, c channel. Threads share the rows of the result.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled.folding import Taps as Taps
-from layerscope.compiled.folding import combine_rows
+from layerscope.compiled.folding import combine_rows, pick_rows
 from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
@@ -60,4 +60,29 @@ def resize(
             b, i = part // new_height, part % new_height
             combine_rows(lines[b], line, rows, i)
             combine_rows(entries, out[b, i], columns, 0)
+        task = claim(board, task, tasks)
+
+
+def _pick_reference(
+    x: np.ndarray, out: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> None:
+    out[...] = x[:, rows[:, None], columns]
+
+
+@shared(_pick_reference)
+def pick(
+    board: int, tasks: int, x: np.ndarray, out: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> None:
+    """Copy to each row one of `x`, and in it to each entry one of that row.
+
+    Shapes: x (b, height, width, c); out (b, new height, new width, c), written; rows (new
+    height,), columns (new width,).
+    """
+    n_batch, new_height = out.shape[:2]
+    parts = n_batch * new_height
+    task = claim(board, -1, tasks)
+    while task >= 0:
+        for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
+            b, i = part // new_height, part % new_height
+            pick_rows(x[b, rows[i]], out[b, i], columns)
         task = claim(board, task, tasks)

@@ -1,4 +1,4 @@
-"""The vector instructions that fold rows into one or combine two, for compiled loops."""
+"""The vector instructions that fold rows into one, combine or copy some, for compiled loops."""
 
 from __future__ import annotations
 
@@ -277,5 +277,60 @@ def combined(plain: Callable[..., None]) -> Callable[..., Any]:
                 many(begin, first, *tables, len(out), length // (_SOME * NARROW), to)
 
         return combine
+
+    return compile_it
+
+
+def _picking(count: int) -> Any:
+    """Make what copies rows of so many vectors, or of several times so many.
+
+    It is called with the addresses of what `folding.pick_rows` takes, and with numbers.
+    """
+
+    @intrinsic
+    def pick(context: Any, x: Any, sources: Any, number: Any, times: Any, out: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, sources, number, times, out = arguments
+            sources = pointer(builder, sources, INT)
+            x, out = (pointer(builder, table, FLOAT) for table in (x, out))
+            part = INT(count * NARROW)
+            length = builder.mul(times, part)
+            rows = Loop(builder, number, [out])
+            source = builder.load(builder.gep(sources, [rows.index]))
+            row = builder.gep(x, [builder.mul(source, length)])
+            parts = Loop(builder, times, [row, *rows.carried])
+            at, to = parts.carried
+            values = [load(builder, place) for place in in_row(builder, at, count)]
+            for value, place in zip(values, in_row(builder, to, count), strict=True):
+                store(builder, value, place)
+            parts.close([builder.gep(one, [part]) for one in parts.carried])
+            rows.close(parts.carried[1:])
+            return context.get_dummy_value()
+
+        return types.void(*(types.int64,) * 5), generate
+
+    return pick
+
+
+def picked(plain: Callable[..., None]) -> Callable[..., Any]:
+    """Compile copies of rows: with vectors where rows consist of them."""
+    many, one = _picking(_SOME), _picking(1)
+    plain = native(inline="never")(plain)
+
+    def compile_it(x: Any, out: Any, sources: Any) -> Any:
+        if [table.dtype for table in (x, out, sources)] != [*(types.float32,) * 2, types.int64]:
+            return lambda x, out, sources: plain(x, out, sources)
+
+        def pick(x, out, sources):
+            length = out.shape[1]
+            begin, at, to = x.ctypes.data, sources.ctypes.data, out.ctypes.data
+            if length % NARROW:
+                plain(x, out, sources)
+            elif length % (_SOME * NARROW):
+                one(begin, at, len(out), length // NARROW, to)
+            else:
+                many(begin, at, len(out), length // (_SOME * NARROW), to)
+
+        return pick
 
     return compile_it

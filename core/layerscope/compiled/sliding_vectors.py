@@ -19,6 +19,7 @@ from layerscope.compiled.vectors import (
     in_row,
     load,
     pointer,
+    prefetch,
     store,
 )
 
@@ -42,6 +43,9 @@ def _slide(builder: Any, arguments: Any, vectors: int, taps: int) -> None:
     count = ROWS + taps - 1
     inside = _inside(builder, [p for p in range(count) if p < taps - 1 or p >= ROWS], begin, end)
     offsets = [builder.mul(place, INT(p)) for p in range(count)]
+    for offset in offsets[:ROWS]:
+        for target in in_row(builder, builder.gep(out, [offset]), vectors):
+            prefetch(builder, target)
     nothing_yet = [ir.Constant(VECTOR, [0.0] * NARROW)] * (ROWS * vectors)
     loop = Loop(builder, lines, [x, pointer(builder, panel, VECTOR), *nothing_yet])
     row, right, *sums = loop.carried

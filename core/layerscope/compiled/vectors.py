@@ -74,6 +74,16 @@ def store(builder: Any, value: Any, at: Any, mask: Any = None) -> None:
         _masked(builder, "store", ir.VoidType(), [value, at, _PLACE(SIZE), mask])
 
 
+def prefetch(builder: Any, at: Any) -> None:
+    """Ask for the cache line of what will be written later."""
+    byte = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, _PLACE, _PLACE, _PLACE])
+    module, name = builder.module, "llvm.prefetch.p0"
+    function = module.globals.get(name) or ir.Function(module, kind, name)
+    # To write, to be kept in all caches, data.
+    builder.call(function, [builder.bitcast(at, byte), _PLACE(1), _PLACE(3), _PLACE(1)])
+
+
 def _masked(builder: Any, name: str, kind: Any, arguments: list[Any]) -> Any:
     """Call LLVM's masked load or store."""
     name = f"llvm.masked.{name}.v{NARROW}f32.p0v{NARROW}f32"

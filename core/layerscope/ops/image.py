@@ -146,7 +146,10 @@ def _combined(
     out = room.empty((len(images), *lengths, images.shape[-1]), x.dtype)
     if out.size:
         tasks = min(tasks_of(max(out.size, x.size)), len(out) * out.shape[1])
-        compiled_resizing.resize(tasks, images, out, rows, columns)
+        if interpolation == "nearest" and not back:
+            compiled_resizing.pick(tasks, images, out, rows[1], columns[1])
+        else:
+            compiled_resizing.resize(tasks, images, out, rows, columns)
     return layout.restore_format(out, data_format)
 
 
