@@ -57,6 +57,8 @@ def drop(
 
     Shapes: x and out (n,), the latter written; keys (blocks, 2), of type uint32 like `limit`.
     """
+    # A plain 0 would make the product one of doubles.
+    nothing = x.dtype.type(0)
     task = claim(board, -1, tasks)
     while task >= 0:
         for k in range(start(len(keys), task, tasks), start(len(keys), task + 1, tasks)):
@@ -65,5 +67,5 @@ def drop(
             for j in range(values.size):
                 bits = _mixed(_U(_U(_U(j) * _GOLDEN) + first))
                 bits = _mixed(_U(bits ^ second))
-                results[j] = values[j] * (scale if bits >= limit else scale * 0)
+                results[j] = values[j] * (scale if bits >= limit else nothing)
         task = claim(board, task, tasks)

@@ -323,6 +323,8 @@ def standardize_rows_gradient(
     these grad_x and partial are written.
     """
     sums, products = np.empty_like(scale), np.empty_like(scale)
+    # A plain 0 would make sums of doubles.
+    nothing = inverse.dtype.type(0)
     share = inverse.dtype.type(1) / inverse.dtype.type(x.shape[1])
     task = claim(board, -1, tasks)
     while task >= 0:
@@ -335,15 +337,15 @@ def standardize_rows_gradient(
                 for i in range(block, min(block + _BLOCK, last)):
                     row, g, result = x[i], grad[i], grad_x[i]
                     middle, factor = mean[i], inverse[i]
-                    total, slope = share * 0, share * 0
+                    total, slope = nothing, nothing
                     for c in range(row.size):
-                        unit = (row[c] - middle) * factor
-                        product = g[c] * unit
+                        scaled = g[c] * scale[c]
+                        total += scaled
+                        slope += scaled * ((row[c] - middle) * factor)
+                    for c in range(row.size):
                         sums[c] += g[c]
-                        products[c] += product
-                        total += g[c] * scale[c]
-                        slope += product * scale[c]
-                    total = total * share if centered else share * 0
+                        products[c] += g[c] * ((row[c] - middle) * factor)
+                    total = total * share if centered else nothing
                     slope *= share
                     for c in range(row.size):
                         unit = (row[c] - middle) * factor

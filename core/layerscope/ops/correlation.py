@@ -29,8 +29,8 @@ Array = Any
 _CHUNK_BYTES = 192 * 2**10
 #: Multiplications for which a team is worth calling, and that a sum of its own is worth.
 _SHARED, _PART = 2**19, 2**20
-#: A panel of fewer entries may begin anywhere.
-_FEW = 2**12
+#: Panels of fewer entries may begin anywhere, and are looked up.
+_FEW, _NOTHING = 2**12, np.zeros(1, np.float32)
 #: A run longer than this needs no joining with the next.
 _LONG = 256
 #: Entries that are looked at together.
@@ -174,7 +174,8 @@ def _axes(
     return order, [*axes, _last_axis(windows, order[2], transposed, columns, fill)]
 
 
-@dataclass(frozen=True)
+# Told apart by identity, as the windows they are for.
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Tables of a product, for a batch of images with so many channels read and written.
 
@@ -471,6 +472,10 @@ class _Product(NamedTuple):
             and not (self.transposed or self.each)
         ):
             return np.ascontiguousarray(kernel).reshape(-1)
+        if found.panels < _FEW:
+            return np.concatenate([_NOTHING, kernel.reshape(-1)]).take(
+                _places(self, found, kernel.shape)
+            )
         return _panels(self._matrices(found, kernel), found.panels)
 
     def _matrices(self, found: Plan, kernel: Array) -> Iterator[Array]:
@@ -494,6 +499,13 @@ class _Product(NamedTuple):
                     # (taps, slots, entries read, columns of a slot)
                     part = part[order].swapaxes(1, 2)
                     yield part.reshape(*part.shape[:2], slots * part.shape[3])
+
+
+@lru_cache(maxsize=256)
+def _places(product: _Product, found: Plan, shape: tuple[int, ...]) -> Array:
+    """Return for each entry of the panels which one of a kernel it is, from 1 on; 0 for none."""
+    numbers = np.arange(1, math.prod(shape) + 1, dtype=np.float32).reshape(shape)
+    return _panels(product._matrices(found, numbers), found.panels).astype(np.int64)
 
 
 def _kernel_gradient(

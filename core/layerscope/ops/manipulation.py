@@ -23,6 +23,10 @@ from layerscope.tensor import KerasTensor, Shape
 
 Array = Any
 
+_SINGLE = np.dtype(np.float32)
+#: Types of places that are looked up quickly.
+_PLACES = frozenset(map(np.dtype, (np.int32, np.int64)))
+
 
 def _free_axes_shape(shape: Shape, axis: int | Sequence[int] | None = None) -> Shape:
     if axis is None:
@@ -299,7 +303,7 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
     Negative indices count from the end.
     """
     indices = np.asarray(indices)
-    if axis == 0 and x.ndim == 2 and x.dtype == np.float32 and x.flags.c_contiguous:
+    if axis == 0 and x.ndim == 2 and x.dtype == _SINGLE and x.flags.c_contiguous:
         return _rows_at(x, indices)
     return np.take(x, indices, axis=axis)
 
@@ -307,7 +311,7 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
 def _rows_at(x: Array, indices: Array) -> Array:
     """Return rows of a matrix; of few NumPy finds them as quickly, and says what is wrong."""
     size = indices.size * x.shape[1]
-    if size < LARGE or indices.dtype not in (np.int32, np.int64):
+    if size < LARGE or indices.dtype not in _PLACES:
         return x.take(indices, axis=0)
     out, beyond = room.empty((*indices.shape, x.shape[1])), np.zeros(1, np.int64)
     places = np.ascontiguousarray(indices).reshape(-1)

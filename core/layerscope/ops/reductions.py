@@ -60,7 +60,7 @@ def _tuple(axis: Axis) -> int | tuple[int, ...] | None:
 
 #: Fewer entries behind the axes are added up sooner one by one.
 _WIDE = 8
-_ONE = np.float32(1)
+_SINGLE, _ONE = np.dtype(np.float32), np.float32(1)
 
 
 def _around(x: Array, axis: Axis) -> tuple[int, int, int] | None:
@@ -68,7 +68,7 @@ def _around(x: Array, axis: Axis) -> tuple[int, int, int] | None:
 
     It does with large arrays in single precision and axes side by side that are not the last.
     """
-    if type(x) is not np.ndarray or x.dtype != np.float32 or x.size < LARGE or axis is None:
+    if type(x) is not np.ndarray or x.dtype != _SINGLE or x.size < LARGE or axis is None:
         return None
     return _middle(x.shape, _tuple(axis)) if x.flags.c_contiguous else None
 
