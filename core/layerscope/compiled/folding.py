@@ -1,4 +1,4 @@
-"""Rows of a matrix made into one: sums and maxima of all and of windows of 2 x 2, combinations, copies.
+"""Rows of a matrix made into one, or copied: sums, maxima, windows of 2 x 2, combinations.
 
 Compiled, some vectors of the result stay in registers while the rows go by, unless rows are long.
 """

@@ -38,9 +38,9 @@ def parts_of(rows: int, columns: int) -> int:
 
 
 def _multiply_reference(
-    left: np.ndarray, right: np.ndarray, first: np.ndarray, out: np.ndarray
+    left: np.ndarray, right: np.ndarray, first: np.ndarray, out: np.ndarray, turned: bool
 ) -> None:
-    np.add(left @ right, first[: out.shape[1]], out=out)
+    np.add((left.T if turned else left) @ right, first[: out.shape[1]], out=out)
 
 
 @shared(_multiply_reference)
@@ -51,16 +51,19 @@ def multiply(
     right: np.ndarray,
     first: np.ndarray,
     out: np.ndarray,
+    turned: bool,
 ) -> None:
-    """Write ``left @ right + first``.
+    """Write ``left @ right + first``, or ``left.T @ right + first`` if it is `turned`.
 
-    Shapes: left (m, depth), right (depth, n), first (n and `WIDE` more), out (m, n), written; all
-    C-contiguous.
+    Shapes: left (m, depth), turned (depth, m), right (depth, n), first (n and `WIDE` more), out (m,
+    n), written; all C-contiguous.
     """
-    rows, depth = left.shape
-    columns = out.shape[1]
+    rows, columns = out.shape
+    depth = len(right)
     chunks, parts = _chunks_of(rows, columns), parts_of(rows, columns)
-    begins, places = depth * np.arange(rows), columns * np.arange(rows)
+    # From one row of the product to the next, and from one entry of a row to the next.
+    row, step = (1, rows) if turned else (depth, 1)
+    begins, places = row * np.arange(rows), columns * np.arange(rows)
     panel = aligned(depth * WIDE)
     given, matrix, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
     whole = np.zeros(1, np.int64)
@@ -83,13 +86,13 @@ def multiply(
             for done in range(0, depth, DEPTH):
                 steps = min(DEPTH, depth - done)
                 multiply_blocks(
-                    given, done, begins, low, (end - low) // ROWS, whole, 0, 1, steps, 1,
+                    given, done * step, begins, low, (end - low) // ROWS, whole, 0, 1, steps, step,
                     panel, done * width, width, first, column, flat, column, places,
                     done > 0, False, shown, True,
                 )  # fmt: skip
                 if end < high:
                     multiply_blocks(
-                        given, done, last_begins, 0, 1, whole, 0, 1, steps, 1,
+                        given, done * step, last_begins, 0, 1, whole, 0, 1, steps, step,
                         panel, done * width, width, first, column, flat, column, last_places,
                         done > 0, False, shown, False,
                     )  # fmt: skip

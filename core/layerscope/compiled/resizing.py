@@ -63,9 +63,7 @@ def resize(
         task = claim(board, task, tasks)
 
 
-def _pick_reference(
-    x: np.ndarray, out: np.ndarray, rows: np.ndarray, columns: np.ndarray
-) -> None:
+def _pick_reference(x: np.ndarray, out: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
     out[...] = x[:, rows[:, None], columns]
 
 

@@ -14,6 +14,8 @@ Array = Any
 
 #: With so many multiplications BLAS starts threads of its own, beside Layerscope's.
 _MANY = 2**18
+#: With so many a transposed matrix takes no longer here, either.
+_GREAT = 2**23
 #: With less depth or fewer columns that is worth it.
 _DEEP, _WIDE = 64, 32
 _SINGLE = np.dtype(np.float32)
@@ -38,7 +40,21 @@ def shared_product(a: Array, b: Array, bias: Array | None = None) -> Array:
     if bias is not None:
         first[: bias.size] = bias
     out = room.empty((a.shape[0], b.shape[1]))
-    loops.multiply(loops.parts_of(*out.shape), a, b, first, out)
+    loops.multiply(loops.parts_of(*out.shape), a, b, first, out, False)
+    return out
+
+
+def transposed_product(a: Array, b: Array) -> Array:
+    """Return ``a.T @ b``, of large matrices without BLAS's threads.
+
+    Shapes: a (k, m), b (k, n).
+    """
+    if not jit.ENABLED or a.size * b.shape[1] < _GREAT or not a.dtype == b.dtype == _SINGLE:
+        return a.T @ b
+    out = room.empty((a.shape[1], b.shape[1]))
+    first = np.zeros(b.shape[1] + registers.WIDE, np.float32)
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    loops.multiply(loops.parts_of(*out.shape), a, b, first, out, True)
     return out
 
 

@@ -17,6 +17,7 @@ from layerscope.compiled import recurrent as recurrent_loops
 from layerscope.compiled import simple_rnn as simple_rnn_loops
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
+from layerscope.ops.product import transposed_product
 from layerscope.tensor import Shape
 
 Array = Any
@@ -111,7 +112,8 @@ def _run(loop: Any, rows: Array, *arguments: Any) -> None:
 def _kernel_gradients(rows: Array, grad_sums: Array) -> Array:
     """Return the gradient of the matrix that rows were multiplied with."""
     length = rows.shape[-1]
-    return rows.reshape(-1, length).T @ grad_sums.reshape(len(rows) * rows.shape[1], -1)
+    flat = grad_sums.reshape(len(rows) * rows.shape[1], -1)
+    return transposed_product(rows.reshape(-1, length), flat)
 
 
 # --- simple ---------------------------------------------------------------------------------

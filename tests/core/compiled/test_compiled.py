@@ -236,12 +236,22 @@ def surrounded(generator: np.random.Generator, dtype: str) -> Arguments:
     return Arguments([x, tuple(map(int, low)), x.dtype.type(2.5), out], [3])
 
 
+def copied(generator: np.random.Generator, dtype: str) -> Arguments:
+    batch, height, width, *new = (int(n) for n in generator.integers(1, 9, 5))
+    channels = int(generator.choice([1, 3, registers.NARROW, 4 * registers.NARROW]))
+    x = special(generator.normal(size=(batch, height, width, channels)), generator, 0.01)
+    places = [generator.integers(0, n, size) for n, size in zip((height, width), new, strict=True)]
+    return Arguments([x.astype(dtype), np.full((batch, *new, channels), 7, dtype), *places], [1])
+
+
 def multiplied(generator: np.random.Generator, dtype: str) -> Arguments:
     (m, n), depth = generator.integers(1, 80, 2), int(generator.choice([1, 5, 70, 300]))
     left, right = (generator.normal(size=size) for size in ((m, depth), (depth, n)))
     first = generator.normal(size=n + registers.WIDE).astype(dtype)
     left = special(left / depth, generator, 0.01).astype(dtype)
-    return Arguments([left, right.astype(dtype), first, np.full((m, n), 7, dtype)], [3])
+    turned = bool(generator.integers(2))
+    left = np.ascontiguousarray(left.T) if turned else left
+    return Arguments([left, right.astype(dtype), first, np.full((m, n), 7, dtype), turned], [3])
 
 
 def heads(generator: np.random.Generator, dtype: str) -> tuple[list[Any], list[Any]]:
@@ -517,6 +527,7 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "average_pool": (pooling.average_pool, average),
     "average_pool_gradient": (pooling.average_pool_gradient, average_gradient),
     "resize": (resizing.resize, resized),
+    "pick": (resizing.pick, copied),
     "sample": (sampling.sample, samples(forward=True)),
     "sample_gradient": (sampling.sample_gradient, samples(forward=False)),
     "standardize_columns": (standardizing.standardize_columns, standardize),

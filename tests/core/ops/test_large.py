@@ -61,6 +61,16 @@ CASES: dict[str, tuple[Call, list[tuple[int, ...]]]] = {
     "mean keeping axes": (lambda x: ops.mean(x, axis=-2, keepdims=True), [(7, 160, 90)]),
     "max": (lambda x: ops.max(x, axis=(1, 2)), [(7, 40, 11, 90)]),
     "max keeping axes": (lambda x: ops.max(x, axis=(2, 1), keepdims=True), [(7, 40, 11, 90)]),
+    "enlarged": (lambda x: ops.image.resize(x, (61, 50), "nearest"), [(3, 33, 25, 48)]),
+    "depthwise": (
+        lambda x, kernel: ops.depthwise_conv(x, kernel, padding="same"),
+        [(5, 33, 29, 48), (3, 3, 48, 1)],
+    ),
+    "recurrent": (
+        # Larger weights would let roundings grow from step to step.
+        lambda x, kernel, recurrent, *more: ops.lstm(x, kernel / 20, recurrent / 20, *more)[0],
+        [(33, 40, 100), (100, 256), (64, 256), (256,), (33, 64), (33, 64)],
+    ),
     "take": (lambda x: ops.take(x, PLACES, axis=0), [(900, 131)]),
 }  # fmt: skip
 
