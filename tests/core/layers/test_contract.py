@@ -203,33 +203,32 @@ def restored_in(way: str, layer: layers.Layer) -> layers.Layer:
 
 
 @each_example
-@pytest.mark.parametrize("way", ["config", "serialize", "class_name"])
-def test_config_round_trip(cls: type[layers.Layer], example: Example, way: str) -> None:
+def test_config_round_trip(cls: type[layers.Layer], example: Example) -> None:
     layer, x = make(cls, example, name="some_name", trainable=False), data(example)
     # What is random must start again from its seed.
     training = "seed" in example.arguments
     expected = call(layer, x, training=training)
-    other = restored_in(way, layer)
-    assert type(other) is cls
-    assert other.get_config() == layer.get_config()
-    assert (other.name, other.trainable) == ("some_name", False)
-    build(other, example.input_shape)
-    other.set_weights(layer.get_weights())
-    assert_same(call(other, x, training=training), expected)
+    for way in ("config", "serialize", "class_name"):
+        other = restored_in(way, layer)
+        assert type(other) is cls, way
+        assert other.get_config() == layer.get_config(), way
+        assert (other.name, other.trainable) == ("some_name", False), way
+        build(other, example.input_shape)
+        other.set_weights(layer.get_weights())
+        assert_same(call(other, x, training=training), expected)
 
 
 @each_example
-@pytest.mark.parametrize("way", ["deepcopy", "pickle"])
 def test_copies_compute_the_same_and_share_nothing(
-    cls: type[layers.Layer], example: Example, way: str
+    cls: type[layers.Layer], example: Example
 ) -> None:
     layer, x = make(cls, example), data(example)
     expected = run(layer, x)
-    other = copy.deepcopy(layer) if way == "deepcopy" else pickle.loads(pickle.dumps(layer))
-    assert_same(run(other, x), expected)
-    for variable in other.weights:
-        variable.assign(np.full(variable.shape, 7, variable.dtype))
-    assert_same(run(layer, x), expected)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert_same(run(other, x), expected)
+        for variable in other.weights:
+            variable.assign(np.full(variable.shape, 7, variable.dtype))
+        assert_same(run(layer, x), expected)
 
 
 @each_example
@@ -254,15 +253,13 @@ def test_shape_rule_is_the_actual_shape(cls: type[layers.Layer], example: Exampl
 
 
 @each_example
-@pytest.mark.parametrize("batch", [None, 0, 1, 5])
-def test_shape_follows_the_batch(
-    cls: type[layers.Layer], example: Example, batch: int | None
-) -> None:
-    shape = map_shapes(lambda shape: (batch, *shape[1:]), example.input_shape)
-    found = flat_shapes(output_shape(make(cls, example), shape))
-    assert all(one[0] == batch for one in found)
-    if batch is not None:
-        assert shapes_of(call(make(cls, example), data(example, batch=batch))) == found
+def test_shape_follows_the_batch(cls: type[layers.Layer], example: Example) -> None:
+    for batch in (None, 0, 1, 5):
+        shape = map_shapes(lambda shape, n=batch: (n, *shape[1:]), example.input_shape)
+        found = flat_shapes(output_shape(make(cls, example), shape))
+        assert all(one[0] == batch for one in found)
+        if batch is not None:
+            assert shapes_of(call(make(cls, example), data(example, batch=batch))) == found
 
 
 @each_example
@@ -307,27 +304,25 @@ def test_symbolic_call_agrees_with_the_eager_one(cls: type[layers.Layer], exampl
 
 @each_example
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("training", [False, True])
-def test_type_is_kept(
-    cls: type[layers.Layer], example: Example, dtype: str, training: bool
-) -> None:
+def test_type_is_kept(cls: type[layers.Layer], example: Example, dtype: str) -> None:
     if cls.__name__ in OF_CATEGORIES:
         pytest.skip("its results are categories")
-    layer = make(cls, example, dtype=dtype)
     other = {"float32": "float64", "float64": "float32"}[dtype]
-    for given in (dtype, other):
-        for out in leaves(call(layer, data(example, given), training=training)):
-            assert out.dtype == dtype
-    with ls.GradientTape() as tape:
-        x = map_structure(tape.watch, data(example, dtype))
-        outputs = leaves(call(layer, x, training=training))
-        total = sum((ls.ops.sum(out) for out in outputs), start=0.0)
-    assert all(out.dtype == dtype for out in outputs)
-    assert all(one.dtype == dtype for one in layer.weights)
-    sources = [*(leaves(x) if real(example) else []), *layer.trainable_weights]
-    for gradient in tape.gradient(total, sources):
-        assert (gradient is None) == (training and cls.__name__ in IN_STEPS)
-        assert gradient is None or gradient.dtype == dtype
+    for training in (False, True):
+        layer = make(cls, example, dtype=dtype)
+        for given in (dtype, other):
+            for out in leaves(call(layer, data(example, given), training=training)):
+                assert out.dtype == dtype
+        with ls.GradientTape() as tape:
+            x = map_structure(tape.watch, data(example, dtype))
+            outputs = leaves(call(layer, x, training=training))
+            total = sum((ls.ops.sum(out) for out in outputs), start=0.0)
+        assert all(out.dtype == dtype for out in outputs)
+        assert all(one.dtype == dtype for one in layer.weights)
+        sources = [*(leaves(x) if real(example) else []), *layer.trainable_weights]
+        for gradient in tape.gradient(total, sources):
+            assert (gradient is None) == (training and cls.__name__ in IN_STEPS)
+            assert gradient is None or gradient.dtype == dtype
 
 
 @each_example
@@ -390,20 +385,18 @@ def test_a_batch_is_its_halves(cls: type[layers.Layer], example: Example) -> Non
 
 
 @each_example
-@pytest.mark.parametrize("training", [False, True])
-def test_inputs_and_weights_are_left_alone(
-    cls: type[layers.Layer], example: Example, training: bool
-) -> None:
-    layer, x = make(cls, example), data(example)
-    build(layer, example.input_shape)
-    kept, weights = copy.deepcopy(x), layer.get_weights()
-    call(layer, x, training=training)
-    assert_same(x, kept)
-    if training and cls is layers.SpectralNormalization:
-        return  # Rewriting a weight is what it is for.
-    for variable, expected in zip(layer.weights, weights, strict=True):
-        if not (training and variable.name.startswith(("moving_", "renorm_"))):
-            np.testing.assert_array_equal(variable.numpy(), expected)
+def test_inputs_and_weights_are_left_alone(cls: type[layers.Layer], example: Example) -> None:
+    for training in (False, True):
+        layer, x = make(cls, example), data(example)
+        build(layer, example.input_shape)
+        kept, weights = copy.deepcopy(x), layer.get_weights()
+        call(layer, x, training=training)
+        assert_same(x, kept)
+        if training and cls is layers.SpectralNormalization:
+            continue  # Rewriting a weight is what it is for.
+        for variable, expected in zip(layer.weights, weights, strict=True):
+            if not (training and variable.name.startswith(("moving_", "renorm_"))):
+                np.testing.assert_array_equal(variable.numpy(), expected)
 
 
 @each_example
