@@ -109,14 +109,18 @@ class Operation(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Compute on arrays, record on a tape, or follow shapes, by what the inputs hold."""
         inputs: Any = args
+        if len(inputs) == 1 == self.n_inputs and not kwargs and type(inputs[0]) is np.ndarray:
+            # To look at arguments as if there were several takes as long as most small functions.
+            out = self.forward(inputs[0])
+            if type(out) is np.ndarray and out.itemsize != 8:
+                return out
+            return _narrowed(out, inputs) if self.output_dtype is None else out
         options: dict[str, Any] = kwargs
         if len(inputs) != self.n_inputs:
             inputs = self._split(inputs, options)
+        values = []
         tracked = False
-        # Most have one input, and no need to look at several.
-        plain = len(inputs) == 1 and type(inputs[0]) is np.ndarray
-        values: Any = inputs if plain else []
-        for value in () if plain else inputs:
+        for value in inputs:
             kind = type(value)
             if kind is np.ndarray:
                 values.append(value)
