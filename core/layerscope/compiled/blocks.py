@@ -12,7 +12,6 @@ from layerscope.compiled.jit import native
 from layerscope.compiled.registers import NARROW, ROWS, VECTORS, WIDE
 from layerscope.compiled.vectors import (
     FLOAT,
-    FUSED,
     INT,
     SIZE,
     VECTOR,
@@ -21,6 +20,8 @@ from layerscope.compiled.vectors import (
     first_lanes,
     in_row,
     load,
+    multiply_add,
+    of_either_width,
     pointer,
     prefetch,
     store,
@@ -60,8 +61,8 @@ def _multiply(
         else:
             values = [everywhere(builder, builder.load(left, align=SIZE))] * vectors
         for j in range(vectors):
-            product = builder.fmul(values[j], columns[j], flags=FUSED)
-            added_up.append(builder.fadd(sums[m * vectors + j], product, flags=FUSED))
+            total = sums[m * vectors + j]
+            added_up.append(multiply_add(builder, values[j], columns[j], total))
     carried = [builder.gep(right, [INT(vectors)]), *added_up]
     if steps_loop:
         steps_loop.close([builder.add(at, stride), *carried])
@@ -109,11 +110,11 @@ def _block(each: bool = False, several: bool = True, part: bool = False) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             wide, *given = arguments
-            with builder.if_else(wide) as (is_wide, is_narrow):
-                with is_wide:
-                    _multiply(builder, given, VECTORS, each, several, part)
-                with is_narrow:
-                    _multiply(builder, given, 1, each, several, part)
+            of_either_width(
+                builder,
+                wide,
+                lambda vectors: _multiply(builder, given, vectors, each, several, part),
+            )
             return context.get_dummy_value()
 
         return types.void(types.boolean, *(types.int64,) * 12), generate

@@ -74,7 +74,7 @@ class Mapped:
         self._alone = alone(self.loop)
 
     def __call__(self, x: Any, *parameters: float) -> Any:
-        if type(x) is not np.ndarray or (x.dtype is not _SINGLE and x.dtype != _SINGLE):
+        if type(x) is not np.ndarray or x.dtype != _SINGLE:
             return self.formula(x, *parameters)
         given = tuple(map(np.float32, parameters)) if parameters else ()
         tasks = tasks_of(x.size)

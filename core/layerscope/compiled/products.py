@@ -61,6 +61,14 @@ def repeat_last(
         last[0, i], last[1, i] = rows[row], places[row]
 
 
+def beginning(columns: int, bias: np.ndarray | None = None) -> np.ndarray:
+    """Return what the rows of a product begin with, a bias or zeros, and zeros to fill a panel."""
+    first = np.zeros(columns + WIDE, np.float32)
+    if bias is not None:
+        first[:columns] = bias
+    return first
+
+
 def panels_of(*matrices: np.ndarray) -> np.ndarray:
     """Return the panels of matrices (depth, columns), one after the other."""
     parts = []

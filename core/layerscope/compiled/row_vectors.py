@@ -14,7 +14,6 @@ from layerscope.compiled.registers import NARROW
 from layerscope.compiled.vector_math import CONTRACTED
 from layerscope.compiled.vectors import (
     FLOAT,
-    FUSED,
     INT,
     SIZE,
     VECTOR,
@@ -23,6 +22,7 @@ from layerscope.compiled.vectors import (
     first_lanes,
     in_row,
     load,
+    multiply_add,
     pointer,
     store,
 )
@@ -237,7 +237,7 @@ def _combining(count: int) -> Any:
             row = in_row(builder, builder.gep(begin, [builder.mul(source, length)]), count)
             taps.close(
                 [
-                    builder.fadd(total, builder.fmul(load(builder, place), weight, FUSED), FUSED)
+                    multiply_add(builder, load(builder, place), weight, total)
                     for total, place in zip(taps.carried, row, strict=True)
                 ]
             )

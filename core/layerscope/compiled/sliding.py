@@ -18,6 +18,10 @@ from layerscope.compiled.team import claim, shared
 #: Lengths of a window along a row for which there are blocks.
 TAPS = (3, 5)
 
+#: How windows lie: zeros before each column and before each row, fewer than taps; from one row of
+#: windows to the next, and from one line of a window to the next; a window's lines, and its taps.
+Windows = tuple[int, int, int, int, int, int]
+
 
 def slide(
     x: np.ndarray,
@@ -102,35 +106,27 @@ def _seen(top: int, n_rows: int, lines: int, dilation: int) -> tuple[int, int]:
 
 def _correlate_rows_reference(
     x: np.ndarray,
-    low_line: int,
-    low: int,
-    stride: int,
-    dilation: int,
+    windows: Windows,
     panels: np.ndarray,
-    lines: int,
-    taps: int,
     first: np.ndarray,
     out: np.ndarray,
 ) -> None:
+    *_, lines, taps = windows
     (kernel,) = matrices_of(panels, (lines * taps, x.shape[3]))
     out[...] = first[: x.shape[3]]
-    for k, view in _views(x, (low_line, low), (stride, dilation), (lines, taps), out.shape):
+    for k, view in _views(x, windows, out.shape):
         out += view * kernel[k]
 
 
 def _views(
-    x: np.ndarray,
-    lows: tuple[int, int],
-    steps: tuple[int, int],
-    size: tuple[int, int],
-    out: tuple[int, ...],
+    x: np.ndarray, windows: Windows, out: tuple[int, ...]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the number of each tap with what all windows see there."""
-    (rows, columns), (stride, dilation), (lines, taps) = out[1:3], steps, size
+    (low_line, low, stride, dilation, lines, taps), (rows, columns) = windows, out[1:3]
     needed = (rows - 1) * stride + (lines - 1) * dilation + 1, columns + taps - 1
     pads = [
         (low, max(0, wanted - low - length))
-        for low, wanted, length in zip(lows, needed, x.shape[1:3], strict=True)
+        for low, wanted, length in zip((low_line, low), needed, x.shape[1:3], strict=True)
     ]
     padded = np.pad(x, ((0, 0), *pads, (0, 0)))
     for u, v in np.ndindex(lines, taps):
@@ -143,23 +139,18 @@ def correlate_rows(
     board: int,
     tasks: int,
     x: np.ndarray,
-    low_line: int,
-    low: int,
-    stride: int,
-    dilation: int,
+    windows: Windows,
     panels: np.ndarray,
-    lines: int,
-    taps: int,
     first: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Correlate every channel with its kernel, as panels of (lines * taps, channels).
 
-    Shapes: x (b, rows, columns, channels), C-contiguous, with `low_line` zeros before each column
-    and `low` before each row, fewer than `taps`; first (channels and `WIDE` zeros), what results
-    begin with; out (b, rows, columns, channels), written, of at least `ROWS` columns. Channels are
-    whole vectors; `stride` and `dilation` are those of the rows.
+    Shapes: x (b, rows, columns, channels), C-contiguous; first (channels and `WIDE` zeros), what
+    results begin with; out (b, rows, columns, channels), written, of at least `ROWS` columns.
+    Channels are whole vectors.
     """
+    low_line, low, stride, dilation, lines, taps = windows
     n_rows, n_columns, channels = x.shape[1:]
     rows, columns = out.shape[1:3]
     flat, to = x.reshape(-1), out.reshape(-1)
@@ -187,18 +178,13 @@ def correlate_rows(
 
 def _kernel_gradient_reference(
     x: np.ndarray,
-    low_line: int,
-    low: int,
-    stride: int,
-    dilation: int,
+    windows: Windows,
     values: np.ndarray,
-    lines: int,
-    taps: int,
     out: np.ndarray,
 ) -> None:
     rows = len(values) * values.shape[1]
     begins = np.arange(1, len(out)) * rows // len(out)
-    for k, view in _views(x, (low_line, low), (stride, dilation), (lines, taps), values.shape):
+    for k, view in _views(x, windows, values.shape):
         of_rows = (view * values).sum(2).reshape(rows, -1)
         out[:, k] = [part.sum(0) for part in np.split(of_rows, begins)]
 
@@ -208,13 +194,8 @@ def correlate_rows_kernel_gradient(
     board: int,
     tasks: int,
     x: np.ndarray,
-    low_line: int,
-    low: int,
-    stride: int,
-    dilation: int,
+    windows: Windows,
     values: np.ndarray,
-    lines: int,
-    taps: int,
     out: np.ndarray,
 ) -> None:
     """Sum over all windows of `correlate_rows` what they see, times their values.
@@ -224,6 +205,7 @@ def correlate_rows_kernel_gradient(
     Shapes: x (b, rows, columns, channels) and values (b, rows, columns, channels), C-contiguous;
     out (tasks, lines * taps, channels), written.
     """
+    low_line, low, stride, dilation, lines, taps = windows
     n_rows, n_columns, channels = x.shape[1:]
     rows, columns = values.shape[1:3]
     flat, upstream, sums = x.reshape(-1), values.reshape(-1), out.reshape(-1)

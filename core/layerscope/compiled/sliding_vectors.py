@@ -9,15 +9,16 @@ from numba import types
 from numba.extending import intrinsic
 
 from layerscope.compiled.jit import native
-from layerscope.compiled.registers import NARROW, ROWS, VECTORS, WIDE
+from layerscope.compiled.registers import NARROW, ROWS, WIDE
 from layerscope.compiled.vectors import (
     FLOAT,
-    FUSED,
     INT,
     VECTOR,
     Loop,
     in_row,
     load,
+    multiply_add,
+    of_either_width,
     pointer,
     prefetch,
     store,
@@ -58,8 +59,7 @@ def _slide(builder: Any, arguments: Any, vectors: int, taps: int) -> None:
         for tap in range(max(0, p - ROWS + 1), min(taps, p + 1)):
             for j in range(vectors):
                 k = (p - tap) * vectors + j
-                product = builder.fmul(values[j], kernel[tap * vectors + j], flags=FUSED)
-                sums[k] = builder.fadd(sums[k], product, flags=FUSED)
+                sums[k] = multiply_add(builder, values[j], kernel[tap * vectors + j], sums[k])
     right = builder.gep(right, [INT(taps * vectors)])
     loop.close([builder.gep(row, [line]), right, *sums])
     begun = [load(builder, one) for one in in_row(builder, first, vectors)]
@@ -88,11 +88,7 @@ def _sliding(taps: int) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             wide, *given = arguments
-            with builder.if_else(wide) as (is_wide, is_narrow):
-                with is_wide:
-                    _slide(builder, given, VECTORS, taps)
-                with is_narrow:
-                    _slide(builder, given, 1, taps)
+            of_either_width(builder, wide, lambda vectors: _slide(builder, given, vectors, taps))
             return context.get_dummy_value()
 
         return types.void(types.boolean, *(types.int64,) * 10), generate
@@ -132,8 +128,7 @@ def _add_up(builder: Any, arguments: Any, vectors: int, taps: int) -> None:
             for tap in range(max(0, p - together + 1), min(taps, p + 1)):
                 for j in range(vectors):
                     k = tap * vectors + j
-                    product = builder.fmul(seen[j], met[p - tap][j], flags=FUSED)
-                    sums[k] = builder.fadd(sums[k], product, flags=FUSED)
+                    sums[k] = multiply_add(builder, seen[j], met[p - tap][j], sums[k])
         passed = [builder.sub(one, INT(together)) for one in (begin, end)]
         moved = [builder.gep(one, [step]) for one in (x, values)]
         loop.close([*moved, *passed, *sums])
@@ -161,11 +156,7 @@ def _adding_up(taps: int) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             wide, *given = arguments
-            with builder.if_else(wide) as (is_wide, is_narrow):
-                with is_wide:
-                    _add_up(builder, given, VECTORS, taps)
-                with is_narrow:
-                    _add_up(builder, given, 1, taps)
+            of_either_width(builder, wide, lambda vectors: _add_up(builder, given, vectors, taps))
             return context.get_dummy_value()
 
         return types.void(types.boolean, *(types.int64,) * 8), generate

@@ -27,6 +27,11 @@ def tasks_of(entries: int) -> int:
     return min(_EVEN * math.ceil(entries / (_EVEN * _TASK)), _MOST)
 
 
+def evenly(parts: int) -> int:
+    """Return how many parts to make of a sum: at least one, and equally many for two threads."""
+    return parts - parts % 2 if parts > 1 else 1
+
+
 def in_parts(x: Any, parts: int) -> list[Any]:
     """Return an array's rows in so many parts, each as long as the task that gets it."""
     return [x[len(x) * k // parts : len(x) * (k + 1) // parts] for k in range(parts)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 
-from layerscope.compiled.registers import NARROW
+from layerscope.compiled.registers import NARROW, VECTORS
 
 INT, FLOAT = ir.IntType(64), ir.FloatType()
 VECTOR = ir.VectorType(FLOAT, NARROW)
@@ -15,8 +16,8 @@ _PLACE = ir.IntType(32)
 _PLACES = ir.VectorType(_PLACE, NARROW)
 #: Bytes of a number, which vectors in memory are aligned to.
 SIZE = 4
-#: Flags of a product and a sum: one instruction where the processor has it, two where it has not.
-FUSED = ("contract",)
+#: Flags of a product and a sum that may become one instruction.
+_FUSED = ("contract",)
 
 
 class Loop:
@@ -72,6 +73,20 @@ def store(builder: Any, value: Any, at: Any, mask: Any = None) -> None:
         builder.store(value, at, align=SIZE)
     else:
         _masked(builder, "store", ir.VoidType(), [value, at, _PLACE(SIZE), mask])
+
+
+def multiply_add(builder: Any, a: Any, b: Any, total: Any) -> Any:
+    """Return ``a * b + total``: one instruction where the processor has it, two where not."""
+    return builder.fadd(total, builder.fmul(a, b, flags=_FUSED), flags=_FUSED)
+
+
+def of_either_width(builder: Any, wide: Any, write: Callable[[int], None]) -> None:
+    """Write instructions for as many vectors a row as a whole panel has, and for one."""
+    with builder.if_else(wide) as (is_wide, is_narrow):
+        with is_wide:
+            write(VECTORS)
+        with is_narrow:
+            write(1)
 
 
 def prefetch(builder: Any, at: Any) -> None:

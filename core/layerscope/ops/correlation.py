@@ -19,7 +19,7 @@ import numpy as np
 from layerscope.compiled import correlation as loops
 from layerscope.compiled import jit, reductions, registers, room
 from layerscope.compiled import products as compiled_products
-from layerscope.compiled.tasks import tasks_of
+from layerscope.compiled.tasks import evenly, tasks_of
 from layerscope.ops import sliding, winograd
 from layerscope.ops.windows import Windows
 
@@ -445,9 +445,8 @@ class _Product(NamedTuple):
     ) -> tuple[Any, ...]:
         """Return what `correlate` takes."""
         slots = found.orders[0].shape[1]
-        first = np.zeros(out.shape[-1] * slots + registers.WIDE, np.float32)
-        if bias is not None:
-            first[: -registers.WIDE] = np.tile(bias, slots) if slots > 1 else bias
+        bias = np.tile(bias, slots) if bias is not None and slots > 1 else bias
+        first = compiled_products.beginning(out.shape[-1] * slots, bias)
         return (
             np.ascontiguousarray(x).reshape(len(x), *found.image),
             found.lines,
@@ -515,11 +514,9 @@ def _kernel_gradient(
     found = plan(windows, batch, channels, filters, groups, False, each=each)
     rows, runs, steps, stride = _gradient_tables(windows, batch, channels, groups, each)
     columns, inputs = filters // groups, 1 if each else channels // groups
-    parts = min(batch * found.multiplications // _PART, batch * found.lines[1], 16)
-    # Two threads are to have equally many.
-    parts -= parts % 2 if parts > 1 else 0
+    parts = evenly(min(batch * found.multiplications // _PART, batch * found.lines[1], 16))
     sums = np.empty(
-        (max(parts, 1), groups, len(rows), compiled_products.panel_columns(columns)), np.float32
+        (parts, groups, len(rows), compiled_products.panel_columns(columns)), np.float32
     )
     _, (first, *_) = _axes(windows, False)
     loops.correlate_kernel_gradient(

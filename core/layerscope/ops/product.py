@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from layerscope.compiled import jit, registers, room
+from layerscope.compiled import jit, products, room
 from layerscope.compiled import matrix_product as loops
 from layerscope.tape import is_recording
 
@@ -36,12 +36,7 @@ def shared_product(a: Array, b: Array, bias: Array | None = None) -> Array:
 
     Shapes: a (m, k), b (k, n), bias (n,).
     """
-    first = np.zeros(b.shape[1] + registers.WIDE, np.float32)
-    if bias is not None:
-        first[: bias.size] = bias
-    out = room.empty((a.shape[0], b.shape[1]))
-    loops.multiply(loops.parts_of(*out.shape), a, b, first, out, False)
-    return out
+    return _multiplied(a, b, bias, turned=False)
 
 
 def transposed_product(a: Array, b: Array) -> Array:
@@ -51,10 +46,14 @@ def transposed_product(a: Array, b: Array) -> Array:
     """
     if not jit.ENABLED or a.size * b.shape[1] < _GREAT or not a.dtype == b.dtype == _SINGLE:
         return a.T @ b
-    out = room.empty((a.shape[1], b.shape[1]))
-    first = np.zeros(b.shape[1] + registers.WIDE, np.float32)
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    loops.multiply(loops.parts_of(*out.shape), a, b, first, out, True)
+    return _multiplied(np.ascontiguousarray(a), np.ascontiguousarray(b), None, turned=True)
+
+
+def _multiplied(a: Array, b: Array, bias: Array | None, turned: bool) -> Array:
+    columns = b.shape[1]
+    out = room.empty((a.shape[1 if turned else 0], columns))
+    first = products.beginning(columns, bias)
+    loops.multiply(loops.parts_of(*out.shape), a, b, first, out, turned)
     return out
 
 

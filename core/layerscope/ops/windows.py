@@ -28,6 +28,11 @@ def volume(x: Array, data_format: str | None) -> Array:
     return x.reshape(len(x), *(1,) * (5 - x.ndim), *x.shape[1:])
 
 
+def plane(x: Array) -> Array:
+    """Return a volume of one plane, C-contiguous, without that axis."""
+    return np.ascontiguousarray(x).reshape(len(x), *x.shape[2:])
+
+
 def restore(x: Array, rank: int, data_format: str | None) -> Array:
     """Return a volume with its first `rank` spatial axes only, in the layout asked for."""
     return layout.restore_format(x.reshape(len(x), *x.shape[-rank - 1 :]), data_format)

@@ -13,7 +13,8 @@ import numpy as np
 
 from layerscope.compiled import products, registers, room
 from layerscope.compiled import winograd as loops
-from layerscope.ops.windows import Windows
+from layerscope.compiled.tasks import evenly
+from layerscope.ops.windows import Windows, plane
 
 Array = Any
 
@@ -69,22 +70,15 @@ def kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows
     if image.shape[-1] != channels or not fits(windows, len(image), channels, filters):
         return None
     at_once, pieces = _batches(len(image), channels, windows.out, _GRADIENT_BATCH_BYTES)
-    parts = max(min(pieces, len(image) * math.prod(windows.out) // _PART, _PARTS), 1)
-    # Two threads are to have equally many.
-    parts -= parts % 2 if parts > 1 else 0
+    parts = evenly(min(pieces, len(image) * math.prod(windows.out) // _PART, _PARTS))
     rows = products.whole_rows(channels)
     sums = room.empty((parts, loops.PLACES, rows, filters))
     low = windows.pads[1][0], windows.pads[2][0]
-    loops.add_up(parts, _flat(image), *low, _flat(values), at_once, sums)
+    loops.add_up(parts, plane(image), *low, plane(values), at_once, sums)
     grad = np.empty(kernel.shape[1:], np.float32)
     seen = np.zeros((min(channels, _PARTS), registers.NARROW), np.float32)
     loops.kernel_gradient(len(seen), sums, grad, seen)
     return None if np.isnan(seen).any() else grad.reshape(kernel.shape)
-
-
-def _flat(image: Array) -> Array:
-    """Return an image of one plane without that axis."""
-    return np.ascontiguousarray(image).reshape(len(image), *image.shape[2:])
 
 
 def _batches(
@@ -109,10 +103,8 @@ def _convolve(
     at_once, tasks = _batches(len(image), channels, out)
     panels = room.empty((loops.PLACES * channels * filters,))
     loops.lay_out_kernel(min(channels, _PARTS), np.ascontiguousarray(kernel), panels)
-    first = np.zeros(filters + registers.WIDE, np.float32)
-    if bias is not None:
-        first[:filters] = bias
+    first = products.beginning(filters, bias)
     result = room.empty((len(image), *out[1:], filters))
     seen = np.zeros((tasks, registers.NARROW), np.float32)
-    loops.convolve(tasks, _flat(image), *low, panels, first, result, at_once, seen)
+    loops.convolve(tasks, plane(image), *low, panels, first, result, at_once, seen)
     return None if np.isnan(seen).any() else result.reshape(len(image), *out, filters)

@@ -42,23 +42,12 @@ class SGD(Optimizer):
         if self.momentum:
             self._momentums = self.add_optimizer_variables(variables, "momentum")
 
-    def _update_all(
-        self, arrays: list[np.ndarray], variables: Sequence[Variable], rate: float
-    ) -> None:
-        if self._momentums or type(self).update_step is not SGD.update_step:
-            super()._update_all(arrays, variables, rate)
-            return
-        step: np.ndarray | None = None
-        for gradient, variable in zip(arrays, variables, strict=True):
-            value = variable.value
-            if step is None or value.dtype is not step.dtype:
-                step = np.asarray(rate, value.dtype)
-            # Among arrays of one type NumPy has nothing to convert, which takes longer than this.
-            np.subtract(value, np.multiply(gradient, step), value)
-
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         if not self._momentums:
-            variable.value -= gradient * float(learning_rate)
+            value = variable.value
+            # Among arrays of one type NumPy has nothing to convert, which takes longer than this.
+            step = np.asarray(learning_rate, value.dtype)
+            np.subtract(value, np.multiply(gradient, step), value)
             return
         updates.momentum_update(
             variable.value.ravel(),
