@@ -24,7 +24,8 @@ def started(code: str, place: Path | None = None, **environment: str) -> subproc
 
 def ended(process: subprocess.Popen[str]) -> list[str]:
     """Wait for a process; return the words it printed."""
-    printed, complaints = process.communicate(timeout=120)
+    # Compiling everything takes minutes where others are at work.
+    printed, complaints = process.communicate(timeout=600)
     assert process.returncode == 0, complaints
     assert not complaints, complaints
     return printed.split()

@@ -17,8 +17,10 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from functools import partial
+from multiprocessing import get_context
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -240,14 +242,16 @@ def compile_everything(dtypes: Sequence[str] = ("float32",)) -> list[str]:
 
 def _compile_all(wanted: Wanted) -> list[str]:
     failures = []
-    count = len(wanted)
-    bar = ProgressBar(count, 1 if sys.stdout.isatty() else 2)
-    while request := wanted.next():
-        if sys.stdout.isatty():
-            bar.update(count - len(wanted) - 1, {"": request.code.rpartition("-")[0]})
-        if failure := compile_one(request):
-            failures.append(failure)
-    bar.update(count, {}, final=True)
+    requests = list(iter(wanted.next, None))
+    bar = ProgressBar(len(requests), 1 if sys.stdout.isatty() else 2)
+    # Numba holds the interpreter while it compiles: only processes do so side by side.
+    with ProcessPoolExecutor(config.num_threads(), get_context("spawn")) as processes:
+        answers = processes.map(compile_one, requests)
+        for number, (request, failure) in enumerate(zip(requests, answers, strict=True), 1):
+            if failure:
+                failures.append(failure)
+            bar.update(number, {"": request.code.rpartition("-")[0]})
+    bar.update(len(requests), {}, final=True)
     return failures
 
 

@@ -121,7 +121,8 @@ def test_a_gru_copies_what_it_saw(seed: int) -> None:
     )
     y = np.concatenate([blank, symbols], 1)
     model.compile(ls.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
-    model.fit(x[:1000], y[:1000], batch_size=50, epochs=30, verbose=0)
+    # Learnt by epoch 35 whatever the seed: rounding alone moves that by a few.
+    model.fit(x[:1000], y[:1000], batch_size=50, epochs=50, verbose=0)
     said = model.predict(x[1000:], verbose=0)[:, 4:].argmax(-1)
     assert (said == symbols[1000:]).mean() > 0.98
 
