@@ -16,13 +16,13 @@ from layerscope.structure import leaves, map_structure
 from layerscope.tensor import OPERATIONS, KerasTensor, Operators
 
 #: Masks of plain arrays, which cannot carry attributes: by identity, dropped with the array.
-_OF_ARRAYS: dict[int, tuple[weakref.ref[np.ndarray], Any]] = {}
+MASKS_OF_ARRAYS: dict[int, tuple[weakref.ref[np.ndarray], Any]] = {}
 
 
 def get_keras_mask(value: Any) -> Any:
     """Return the mask that travels with `value`, None if there is none."""
     if isinstance(value, np.ndarray):
-        entry = _OF_ARRAYS.get(id(value)) if _OF_ARRAYS else None
+        entry = MASKS_OF_ARRAYS.get(id(value)) if MASKS_OF_ARRAYS else None
         return entry[1] if entry is not None and entry[0]() is value else None
     return getattr(value, "_keras_mask", None)
 
@@ -35,9 +35,9 @@ def set_keras_mask(value: Any, mask: Any) -> None:
         return
     key = id(value)
     if mask is None:
-        _OF_ARRAYS.pop(key, None)
+        MASKS_OF_ARRAYS.pop(key, None)
     else:
-        _OF_ARRAYS[key] = weakref.ref(value, lambda _: _OF_ARRAYS.pop(key, None)), mask
+        MASKS_OF_ARRAYS[key] = weakref.ref(value, lambda _: MASKS_OF_ARRAYS.pop(key, None)), mask
 
 
 def with_masks(values: Any, masks: Any) -> Any:

@@ -49,7 +49,13 @@ def backward(
             continue
         # What has a single input depends on it, or it would not be on the path.
         needs = [id(value) in needed for value in inputs] if len(inputs) > 1 else _ALL
-        for place, grad in enumerate(_pull(record, incoming, needs, nested)):
+        rule = record.operation.only_rule
+        if rule is None or nested or len(outputs) > 1:
+            pulled = _pull(record, incoming, needs, nested)
+        else:
+            # What most operations are: a function of one array.
+            pulled = (rule(incoming, outputs[0].value, *record.values, **record.options),)
+        for place, grad in enumerate(pulled):
             if grad is not None and needs[place]:
                 shape = record.values[place].shape
                 if grad.shape != shape:
@@ -114,9 +120,6 @@ def _as_result(grad: Any, source: Any) -> Any:
 def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Sequence[Any]:
     """Gradients of one record's inputs, of those at least that are needed."""
     operation, out, options = record.operation, record.outputs, record.options
-    if operation.only_rule is not None and len(out) == 1 and not nested:
-        # What most operations are: a function of one array.
-        return (operation.only_rule(incoming, out[0].value, *record.values, **options),)
     if nested:
         if operation.first_order_only:
             raise NotImplementedError(

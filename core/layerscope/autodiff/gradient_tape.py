@@ -72,12 +72,15 @@ class GradientTape:
 
         A trainable variable is returned itself.
         """
-        if isinstance(value, Variable) and value.trainable:
+        if type(value) is np.ndarray:
+            watched = Tensor(value)
+        elif isinstance(value, Variable) and value.trainable:
             self._watched.append(value)
             return value
-        if isinstance(value, Tensor):
+        elif isinstance(value, Tensor):
             return value
-        watched = Tensor(convert_to_tensor(value))
+        else:
+            watched = Tensor(convert_to_tensor(value))
         if (mask := get_keras_mask(value)) is not None:
             set_keras_mask(watched, mask)
         return watched

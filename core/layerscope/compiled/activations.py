@@ -303,18 +303,13 @@ _DENSITY_AT_ZERO = _F(math.sqrt(0.5 / math.pi))
 
 
 @of_one_number
-def _bell(x: Any) -> Any:
-    return vm.exp(_F(-0.5) * (x * x))
-
-
-@of_one_number
 def _gelu(x: Any) -> Any:
     return vm.gelu(x)
 
 
 @of_one_number
 def _gelu_gradient(g: Any, x: Any) -> Any:
-    bell = _bell(x)
+    bell = vm.bell(x)
     return g * (vm.normal_cdf(x, bell) + _clipped(x, -_FAR, _FAR) * (bell * _DENSITY_AT_ZERO))
 
 

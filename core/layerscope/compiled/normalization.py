@@ -231,9 +231,9 @@ def _standardize_rows_reference(
     epsilon: float,
     centered: bool,
     out: np.ndarray,
-    mean: np.ndarray,
-    inverse: np.ndarray,
+    moments: np.ndarray,
 ) -> None:
+    mean, inverse = moments
     mean[:] = x.mean(1) if centered else 0
     distance = x - mean[:, None]
     inverse[:] = 1 / np.sqrt(np.square(distance).mean(1) + x.dtype.type(epsilon))
@@ -252,16 +252,16 @@ def standardize_rows(
     epsilon: float,
     centered: bool,
     out: np.ndarray,
-    mean: np.ndarray,
-    inverse: np.ndarray,
+    moments: np.ndarray,
 ) -> None:
     """Divide each row by its standard deviation, then scale and shift its entries.
 
     The mean is subtracted before, or taken to be zero if not `centered`.
 
-    Shapes: x and out (n, c); scale and offset (c,); mean and inverse, one over the deviation,
-    (n,). The last three are written.
+    Shapes: x and out (n, c); scale and offset (c,); moments (2, n), means and one over the
+    deviations. The last two are written.
     """
+    mean, inverse = moments[0], moments[1]
     task = claim(board, -1, tasks)
     while task >= 0:
         for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
@@ -288,11 +288,11 @@ def _standardize_rows_gradient_reference(
     x: np.ndarray,
     scale: np.ndarray,
     centered: bool,
-    mean: np.ndarray,
-    inverse: np.ndarray,
+    moments: np.ndarray,
     grad_x: np.ndarray,
     partial: np.ndarray,
 ) -> None:
+    mean, inverse = moments
     unit = (x - mean[:, None]) * inverse[:, None]
     for k, rows in enumerate(_parts(x, len(partial))):
         products = np.multiply(grad[rows], unit[rows], dtype=np.float64)
@@ -312,16 +312,16 @@ def standardize_rows_gradient(
     x: np.ndarray,
     scale: np.ndarray,
     centered: bool,
-    mean: np.ndarray,
-    inverse: np.ndarray,
+    moments: np.ndarray,
     grad_x: np.ndarray,
     partial: np.ndarray,
 ) -> None:
     """Gradients of `standardize_rows`; of the offset and the scale as sums of parts of the rows.
 
-    Shapes: grad, x and grad_x (n, c); scale (c,); mean and inverse (n,); partial (parts, 2, c). Of
-    these grad_x and partial are written.
+    Shapes: grad, x and grad_x (n, c); scale (c,); moments (2, n); partial (parts, 2, c). Of these
+    grad_x and partial are written.
     """
+    mean, inverse = moments[0], moments[1]
     sums, products = np.empty_like(scale), np.empty_like(scale)
     # A plain 0 would make sums of doubles.
     nothing = inverse.dtype.type(0)

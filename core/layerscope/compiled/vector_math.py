@@ -58,10 +58,15 @@ def erf(x: Any) -> Any:
     return math.erf(x)
 
 
+def bell(x: Any) -> Any:
+    """``exp(-x**2 / 2)``."""
+    return np.exp(-0.5 * (x * x))
+
+
 def normal_cdf(x: Any, density: Any) -> Any:
     """Probability that a standard normal value is below `x`, exact in both tails.
 
-    `density` is ``exp(-x**2 / 2)``, which who needs the one often needs as well.
+    `density` is the `bell` of x, which who needs the one often needs as well.
     """
     return 0.5 * math.erfc(-x * math.sqrt(0.5))
 
@@ -110,12 +115,11 @@ def _reduced(x: Any) -> Any:
     n = whole - large
     # The logarithm of two in two parts, the first of so few bits that its product is exact.
     r = x - n * _F(0.693359375) + n * _F(2.12194440e-4)
-    p = _F(1.39464509e-3)
-    p = p * r + _F(8.36658404e-3)
-    p = p * r + _F(0.041666282)
-    p = p * r + _F(0.16666543)
-    p = p * r + _F(0.5)
-    return p * (r * r) + r, whole.view(np.int32)
+    # Halves of a polynomial do not wait for each other.
+    square = r * r
+    p = _F(1.39464509e-3) * square + (_F(8.36658404e-3) * r + _F(0.041666282))
+    p = p * square + (_F(0.16666543) * r + _F(0.5))
+    return p * square + r, whole.view(np.int32)
 
 
 @native(fastmath=CONTRACTED)
@@ -127,16 +131,6 @@ def _power(whole: Any) -> Any:
 @native(fastmath=CONTRACTED)
 def _power_of_two(n: Any) -> Any:
     return _I((n + _I(127)) << _I(23)).view(np.float32)
-
-
-@native(fastmath=CONTRACTED)
-def _scaled(x: Any, whole: Any) -> Any:
-    """Return ``2**n * x`` where neither is too small to have all its bits, or too large.
-
-    The exponent is added to: what is left of n's bits once they are shifted there is n.
-    """
-    x = _F(x)
-    return _I(x.view(np.int32) + _I(whole << _I(23))).view(np.float32)
 
 
 @_in_single_precision(exp)
@@ -179,9 +173,9 @@ def _erf(x: Any) -> Any:
     p = p * z + _F(-0.376123262)
     p = p * z + _F(1.12837912)
     # From one on what is missing to one is small, and so are its errors.
-    missing = _F(2.0) * normal_cdf(abs(x) * _F(-1.41421356), exp(-z))
-    far = _F(math.copysign(_F(1.0) - missing, x))
-    return x * p if z < _F(1.0) else far
+    far = abs(x) * _F(-1.41421356)
+    missing = _F(2.0) * normal_cdf(far, bell(far))
+    return x * p if z < _F(1.0) else _F(math.copysign(_F(1.0) - missing, x))
 
 
 @_in_single_precision(softplus)
@@ -198,19 +192,32 @@ def _softplus(x: Any) -> Any:
     return e * p / q + (_F(0.0) if x < _F(0.0) else x)
 
 
+@_in_single_precision(bell)
+def _bell(x: Any) -> Any:
+    # What this product loses grows with the square, as does what rounding the square costs.
+    power = _F(-0.72134752) * (x * x)
+    power = _F(-127.0) if power < _F(-127.0) else power
+    large = _F(12582912.0)
+    whole = _F(power + large)
+    r = power - (whole - large)
+    square = r * r
+    p = _F(1.32646654e-3) * r + _F(9.6715126e-3)
+    p = p * square + (_F(0.0555073389) * r + _F(0.240222421))
+    p = p * square + (_F(0.693146978) * r + _F(1.0))
+    return p * _power_of_two(_power(whole.view(np.int32)))
+
+
 @native(fastmath=CONTRACTED)
 def _beyond(t: Any) -> Any:
-    """Return p, q: a standard normal value lies beyond `t` >= 0 by ``exp(-t**2 / 2) * p / q``."""
-    p = _F(4.11630478e-3)
-    p = p * t + _F(0.0406332043)
-    p = p * t + _F(0.183235083)
-    p = p * t + _F(0.438294893)
+    """Return p, q: a standard normal value lies beyond `t` >= 0 by ``bell(t) * p / q``."""
+    p = _F(0.0148974138)
+    p = p * t + _F(0.110573901)
+    p = p * t + _F(0.346611114)
     p = p * t + _F(0.5)
-    q = _F(0.0103179262)
-    q = q * t + _F(0.101858786)
-    q = q * t + _F(0.469470482)
-    q = q * t + _F(1.20250294)
-    q = q * t + _F(1.67447477)
+    q = _F(0.0373507966)
+    q = q * t + _F(0.276851362)
+    q = q * t + _F(0.910913957)
+    q = q * t + _F(1.49110373)
     q = q * t + _F(1.0)
     return p, q
 
@@ -218,7 +225,8 @@ def _beyond(t: Any) -> Any:
 @_in_single_precision(normal_cdf)
 def _normal_cdf(x: Any, density: Any) -> Any:
     p, q = _beyond(_limited(abs(x), _F(0.0), _F(15.0)))
-    beyond = density * p / q
+    # The quotient does not wait for the density.
+    beyond = p / q * density
     return _F(1.0) - beyond if x > _F(0.0) else beyond
 
 
@@ -227,6 +235,6 @@ def _gelu(x: Any) -> Any:
     # Past this point what is taken off would have fewer bits, and is nothing.
     t = abs(x)
     t = t if t < _F(13.1) else _F(0.0)
-    q, whole = _reduced(_F(-0.5) * (t * t))
     above, below = _beyond(t)
-    return (_F(0.0) if x < _F(0.0) else x) - t * _scaled(q + _F(1.0), whole) * above / below
+    # The quotient does not wait for the bell.
+    return (_F(0.0) if x < _F(0.0) else x) - t * above / below * bell(t)

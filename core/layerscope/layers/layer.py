@@ -22,7 +22,7 @@ from layerscope.layers.input_spec import check_inputs
 from layerscope.layers.masked import Masked, keeping_mask, masks_of
 from layerscope.layers.signature import build_arguments, call_signature
 from layerscope.layers.weight_owner import SCOPE, WeightOwner, inside, is_plain
-from layerscope.masks import get_keras_mask, set_keras_mask
+from layerscope.masks import MASKS_OF_ARRAYS, get_keras_mask, set_keras_mask
 from layerscope.ops import cast, convert_to_numpy
 from layerscope.ops.shapes import ShapeError
 from layerscope.plain_data import serialize_value
@@ -324,14 +324,14 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
         if len(args) != len(kinds):
             return None
         for place, value in enumerate(args):
-            array = value.value if type(value) is Tensor else value
-            dtype, shape = kinds[place]
-            if (
-                type(array) is not np.ndarray
-                or array.shape != shape
-                or array.dtype != dtype
-                or get_keras_mask(value) is not None
-            ):
+            if type(value) is Tensor:
+                array, masked = value.value, value._keras_mask is not None
+            elif type(value) is np.ndarray:
+                # To ask about each would take longer than the rest.
+                array, masked = value, MASKS_OF_ARRAYS and get_keras_mask(value) is not None
+            else:
+                return None
+            if masked or (array.dtype, array.shape) != kinds[place]:
                 return None
         return known
 
@@ -384,7 +384,8 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
     def _computed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return what `call` gives, and add the penalty on it."""
         try:
-            outputs = self.call(*args, **kwargs)
+            # To unpack no arguments would take longer than many a call.
+            outputs = self.call(*args, **kwargs) if kwargs else self.call(*args)
             if self.activity_regularizer is not None:
                 self._penalize(outputs)
         except ShapeError as error:

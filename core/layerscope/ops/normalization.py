@@ -270,23 +270,33 @@ def _trailing(x: Array, axis: Axes) -> int | None:
     return math.prod(lengths)
 
 
+def _as_loops_take(x: Array, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return `x` in a type and shape, C-contiguous."""
+    if x.shape == shape and x.dtype == dtype and x.flags.c_contiguous:
+        # To make sure of it by making one takes several times as long.
+        return x
+    return np.ascontiguousarray(x, dtype).reshape(shape)
+
+
 def _normalized_rows(
     x: Array, scale: Array, offset: Array, centered: bool = True, epsilon: float = 1e-7
-) -> tuple[Array, tuple[Array, Array]]:
+) -> tuple[Array, Array]:
     dtype = x.dtype if x.dtype == scale.dtype else np.result_type(x, scale)
-    rows = np.ascontiguousarray(x, dtype).reshape(-1, scale.size)
-    out = room.empty(rows.shape, dtype)
-    mean, inverse = np.empty(len(rows), dtype), np.empty(len(rows), dtype)
+    shape = _in_rows(x, scale)
+    rows, vector = _as_loops_take(x, dtype, shape), shape[1:]
+    out, moments = room.empty(shape, dtype), np.empty((2, shape[0]), dtype)
     loops.standardize_rows(
-        tasks_of(rows.size), rows, *_vectors(dtype, scale, offset), float(epsilon), centered,
-        out, mean, inverse,
+        tasks_of(rows.size), rows, _as_loops_take(scale, dtype, vector),
+        _as_loops_take(offset, dtype, vector), float(epsilon), centered, out, moments,
     )  # fmt: skip
-    return out.reshape(x.shape), (mean, inverse)
+    return out if shape == x.shape else out.reshape(x.shape), moments
 
 
-def _vectors(dtype: Any, *values: Array) -> list[Array]:
-    flat = [np.ascontiguousarray(value, dtype) for value in values]
-    return [value if value.ndim == 1 else value.reshape(-1) for value in flat]
+def _in_rows(x: Array, scale: Array) -> tuple[int, ...]:
+    """Return the shape of `x` as rows with as many entries as `scale` has."""
+    if x.ndim == 2 and scale.ndim == 1:
+        return x.shape
+    return x.size // max(scale.size, 1), scale.size
 
 
 @operation(inputs=3)
@@ -312,21 +322,24 @@ def _normalize_rows_gradient(
     x: Array,
     scale: Array,
     offset: Array,
-    saved: tuple[Array, Array],
+    saved: Array,
     centered: bool = True,
     epsilon: float = 1e-7,
 ) -> tuple[Array, Array, Array]:
     if type(grad) is not np.ndarray or type(out) is not np.ndarray:
         return _recorded_rows_gradient(grad, x, scale, centered, epsilon)
-    mean, inverse = saved
-    dtype = out.dtype
-    rows = np.ascontiguousarray(x, dtype).reshape(-1, scale.size)
-    grads = np.ascontiguousarray(grad, dtype).reshape(rows.shape)
+    dtype, shape = out.dtype, _in_rows(x, scale)
+    rows, grads = _as_loops_take(x, dtype, shape), _as_loops_take(grad, dtype, shape)
     grad_x, partial = room.empty_like(rows), _partial_sums(rows)
     loops.standardize_rows_gradient(
-        len(partial), grads, rows, *_vectors(dtype, scale), centered, mean, inverse, grad_x, partial
-    )
-    total, products = partial.sum(0).astype(scale.dtype)
+        len(partial), grads, rows, _as_loops_take(scale, dtype, shape[1:]), centered, saved,
+        grad_x, partial,
+    )  # fmt: skip
+    # Most rows are of a single part, which NumPy would take long to add to nothing.
+    sums = (partial[0] if len(partial) == 1 else partial.sum(0)).astype(scale.dtype)
+    total, products = sums[0], sums[1]
+    if shape == x.shape:
+        return grad_x, products, total
     return grad_x.reshape(x.shape), products.reshape(scale.shape), total.reshape(scale.shape)
 
 

@@ -264,9 +264,9 @@ def test_a_mask_belongs_to_one_object() -> None:
 
 def test_masks_of_arrays_are_forgotten_with_them() -> None:
     gc.collect()
-    before = len(masks._OF_ARRAYS)
+    before = len(masks.MASKS_OF_ARRAYS)
     kept = [layers.Masking()(X) for _ in range(50)]
-    assert len(masks._OF_ARRAYS) == before + 50
+    assert len(masks.MASKS_OF_ARRAYS) == before + 50
     model = ls.Sequential([layers.Masking(), layers.Dense(2), layers.Dropout(0.1)])
     model.build((None, 2, 2))
     for _ in range(20):
@@ -274,7 +274,7 @@ def test_masks_of_arrays_are_forgotten_with_them() -> None:
         layers.Add()([kept[0], kept[1]])
     del kept
     gc.collect()
-    assert len(masks._OF_ARRAYS) <= before
+    assert len(masks.MASKS_OF_ARRAYS) <= before
 
 
 def test_an_array_at_the_same_address_has_no_mask() -> None:
