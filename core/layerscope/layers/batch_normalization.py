@@ -27,6 +27,12 @@ def _root_of(initializer: Any, shape: Sequence[int], dtype: str | None = None) -
     return ops.sqrt(initializer(shape, dtype=dtype))
 
 
+@functools.lru_cache(maxsize=64)
+def _shares(momentum: float, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Return what an average keeps and what it takes; NumPy multiplies sooner by arrays."""
+    return np.array(momentum, dtype), np.array(1 - momentum, dtype)
+
+
 class BatchNormalization(Layer):
     """Brings every channel to mean zero and variance one, then scales and shifts it.
 
@@ -226,8 +232,9 @@ class BatchNormalization(Layer):
         # Of arrays: no tape has to know how an average came about.
         new = value.value if isinstance(value, Tensor) else value
         kept = average.value
-        kept *= momentum
-        kept += new * (1 - momentum)
+        old_share, new_share = _shares(momentum, kept.dtype)
+        kept *= old_share
+        kept += new * new_share
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         affine.check_axes([self.axis], input_shape)

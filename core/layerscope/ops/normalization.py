@@ -122,10 +122,15 @@ def _normalize_batch_shape(
     return [x, channels, channels]
 
 
+def _in_order(x: Array, dtype: Any) -> np.ndarray:
+    """Return `x` in a type and C-contiguous; to look whether it is saves most of the time."""
+    return x if x.dtype == dtype and x.flags.c_contiguous else np.ascontiguousarray(x, dtype)
+
+
 def _rows(x: Array, axis: int, dtype: Any) -> Array:
     """`x` as a matrix with `axis` along its rows."""
     last = axis in (-1, x.ndim - 1)
-    moved = np.ascontiguousarray(x if last else np.moveaxis(x, axis, -1), dtype)
+    moved = _in_order(x if last else np.moveaxis(x, axis, -1), dtype)
     return moved if moved.ndim == 2 else moved.reshape(-1, moved.shape[-1])
 
 
@@ -171,7 +176,7 @@ def normalize_batch(
 
 def _pair(rows: np.ndarray, first: Array, second: Array) -> tuple[np.ndarray, np.ndarray]:
     """Return two vectors as loops take them beside `rows`."""
-    return np.ascontiguousarray(first, rows.dtype), np.ascontiguousarray(second, rows.dtype)
+    return _in_order(first, rows.dtype), _in_order(second, rows.dtype)
 
 
 def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -205,7 +210,7 @@ def _normalize_batch_gradient(
         found = np.empty_like(rows), np.empty_like(mean), np.empty_like(mean)
         small.standardize_columns_gradient(
             _rows(grad, axis, scale.dtype), *_pair(rows, grad_mean, grad_variance), rows,
-            np.ascontiguousarray(scale), float(epsilon), mean, variance, *found,
+            _in_order(scale, scale.dtype), float(epsilon), mean, variance, *found,
         )  # fmt: skip
         return _unrows(found[0], x.shape, axis), found[1], found[2]
     wide, middle = _wide(rows, mean)
@@ -270,33 +275,24 @@ def _trailing(x: Array, axis: Axes) -> int | None:
     return math.prod(lengths)
 
 
-def _as_loops_take(x: Array, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return `x` in a type and shape, C-contiguous."""
-    if x.shape == shape and x.dtype == dtype and x.flags.c_contiguous:
-        # To make sure of it by making one takes several times as long.
-        return x
-    return np.ascontiguousarray(x, dtype).reshape(shape)
-
-
 def _normalized_rows(
     x: Array, scale: Array, offset: Array, centered: bool = True, epsilon: float = 1e-7
 ) -> tuple[Array, Array]:
     dtype = x.dtype if x.dtype == scale.dtype else np.result_type(x, scale)
-    shape = _in_rows(x, scale)
-    rows, vector = _as_loops_take(x, dtype, shape), shape[1:]
-    out, moments = room.empty(shape, dtype), np.empty((2, shape[0]), dtype)
+    rows, scale, offset = _in_order(x, dtype), _in_order(scale, dtype), _in_order(offset, dtype)
+    many = not x.ndim == 2 == scale.ndim + 1
+    if many:
+        rows, scale, offset = _as_rows(rows, scale), scale.reshape(-1), offset.reshape(-1)
+    out, moments = room.empty(rows.shape, dtype), np.empty((2, len(rows)), dtype)
     loops.standardize_rows(
-        tasks_of(rows.size), rows, _as_loops_take(scale, dtype, vector),
-        _as_loops_take(offset, dtype, vector), float(epsilon), centered, out, moments,
-    )  # fmt: skip
-    return out if shape == x.shape else out.reshape(x.shape), moments
+        tasks_of(rows.size), rows, scale, offset, float(epsilon), centered, out, moments
+    )
+    return out.reshape(x.shape) if many else out, moments
 
 
-def _in_rows(x: Array, scale: Array) -> tuple[int, ...]:
-    """Return the shape of `x` as rows with as many entries as `scale` has."""
-    if x.ndim == 2 and scale.ndim == 1:
-        return x.shape
-    return x.size // max(scale.size, 1), scale.size
+def _as_rows(x: Array, scale: Array) -> Array:
+    """Return `x` as rows with as many entries as `scale` has."""
+    return x.reshape(x.size // max(scale.size, 1), scale.size)
 
 
 @operation(inputs=3)
@@ -328,19 +324,20 @@ def _normalize_rows_gradient(
 ) -> tuple[Array, Array, Array]:
     if type(grad) is not np.ndarray or type(out) is not np.ndarray:
         return _recorded_rows_gradient(grad, x, scale, centered, epsilon)
-    dtype, shape = out.dtype, _in_rows(x, scale)
-    rows, grads = _as_loops_take(x, dtype, shape), _as_loops_take(grad, dtype, shape)
+    rows, grads, factors = (_in_order(one, out.dtype) for one in (x, grad, scale))
+    many = not x.ndim == 2 == scale.ndim + 1
+    if many:
+        rows, grads, factors = _as_rows(rows, scale), _as_rows(grads, scale), factors.reshape(-1)
     grad_x, partial = room.empty_like(rows), _partial_sums(rows)
     loops.standardize_rows_gradient(
-        len(partial), grads, rows, _as_loops_take(scale, dtype, shape[1:]), centered, saved,
-        grad_x, partial,
-    )  # fmt: skip
+        len(partial), grads, rows, factors, centered, saved, grad_x, partial
+    )
     # Most rows are of a single part, which NumPy would take long to add to nothing.
     sums = (partial[0] if len(partial) == 1 else partial.sum(0)).astype(scale.dtype)
     total, products = sums[0], sums[1]
-    if shape == x.shape:
-        return grad_x, products, total
-    return grad_x.reshape(x.shape), products.reshape(scale.shape), total.reshape(scale.shape)
+    if many:
+        return grad_x.reshape(x.shape), products.reshape(scale.shape), total.reshape(scale.shape)
+    return grad_x, products, total
 
 
 # Written with operations where it is recorded.
