@@ -40,7 +40,8 @@ def backward(
     # Inside this loop a call that is saved counts: networks of next to nothing consist of them.
     for record in reversed(path):
         outputs, inputs = record.outputs, record.inputs
-        if len(outputs) == 1:
+        single = len(outputs) == 1
+        if single:
             key = id(outputs[0])
             incoming = grads.get(key) if key in wanted else grads.pop(key, None)
         else:
@@ -50,11 +51,11 @@ def backward(
         # What has a single input depends on it, or it would not be on the path.
         needs = [id(value) in needed for value in inputs] if len(inputs) > 1 else _ALL
         rule = record.operation.only_rule
-        if rule is None or nested or len(outputs) > 1:
-            pulled = _pull(record, incoming, needs, nested)
-        else:
+        if single and rule is not None and not nested:
             # What most operations are: a function of one array.
             pulled = (rule(incoming, outputs[0].value, *record.values, **record.options),)
+        else:
+            pulled = _pull(record, incoming, needs, nested)
         for place, grad in enumerate(pulled):
             if grad is not None and needs[place]:
                 shape = record.values[place].shape

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 #: With so many entries a loop is worth calling where NumPy does the same.
 LARGE = 1 << 16
 #: Fewer entries hardly take longer alone, and leave the other cores to others.
@@ -46,3 +48,12 @@ def repeats(rows: int, columns: int) -> int:
     while rows * columns > _SHORT and columns * times < 64 and not rows % (2 * times):
         times *= 2
     return times
+
+
+def tiled(vector: np.ndarray, times: int) -> np.ndarray:
+    """Return a vector so many times in a row; `numpy.tile` takes several times as long."""
+    if times == 1:
+        return np.ascontiguousarray(vector)
+    rows = np.empty((times, vector.size), vector.dtype)
+    rows[:] = vector
+    return rows.reshape(-1)

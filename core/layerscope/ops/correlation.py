@@ -19,7 +19,7 @@ import numpy as np
 from layerscope.compiled import correlation as loops
 from layerscope.compiled import jit, reductions, registers, room
 from layerscope.compiled import products as compiled_products
-from layerscope.compiled.tasks import evenly, tasks_of
+from layerscope.compiled.tasks import evenly, tasks_of, tiled
 from layerscope.ops import sliding, winograd
 from layerscope.ops.windows import Windows
 
@@ -445,7 +445,7 @@ class _Product(NamedTuple):
     ) -> tuple[Any, ...]:
         """Return what `correlate` takes."""
         slots = found.orders[0].shape[1]
-        bias = np.tile(bias, slots) if bias is not None and slots > 1 else bias
+        bias = tiled(bias, slots) if bias is not None and slots > 1 else bias
         first = compiled_products.beginning(out.shape[-1] * slots, bias)
         return (
             np.ascontiguousarray(x).reshape(len(x), *found.image),

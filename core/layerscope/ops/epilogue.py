@@ -12,7 +12,7 @@ import numpy as np
 
 from layerscope.compiled import epilogue as loops
 from layerscope.compiled import room
-from layerscope.compiled.tasks import repeats, tasks_of
+from layerscope.compiled.tasks import repeats, tasks_of, tiled
 
 Array = Any
 
@@ -31,9 +31,8 @@ def finish(out: Array, bias: Array, activation: str | None = None) -> Array:
     """
     if not out.size:
         return out
-    times = repeats(out.size // bias.size, bias.size)
-    rows = out.reshape(-1, bias.size * times)
-    repeated = np.tile(bias, times) if times > 1 else np.ascontiguousarray(bias)
+    repeated = tiled(bias, repeats(out.size // bias.size, bias.size))
+    rows = out.reshape(-1, repeated.size)
     loops.EPILOGUES[activation or "linear"].finish(tasks_of(out.size), rows, repeated)
     return out
 

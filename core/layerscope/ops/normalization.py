@@ -11,7 +11,7 @@ import numpy as np
 from layerscope.compiled import normalization as loops
 from layerscope.compiled import room
 from layerscope.compiled import standardizing as small
-from layerscope.compiled.tasks import LARGE, repeats, tasks_of
+from layerscope.compiled.tasks import LARGE, repeats, tasks_of, tiled
 from layerscope.config import float_type_for
 from layerscope.ops import shapes
 from layerscope.ops.elementwise import rsqrt, square
@@ -39,10 +39,8 @@ def _along(value: Array, x: Array, axis: Axes) -> Array:
 def _wide(rows: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:
     """Put short rows side by side, and repeat what there is per column as often."""
     times = repeats(*rows.shape)
-    if times == 1:
-        return (rows, *map(np.ascontiguousarray, values))
-    wide = rows.reshape(len(rows) // times, -1)
-    return (wide, *(np.tile(value, times) for value in values))
+    wide = rows if times == 1 else rows.reshape(len(rows) // times, -1)
+    return (wide, *(tiled(value, times) for value in values))
 
 
 def _partial_sums(rows: np.ndarray) -> np.ndarray:
