@@ -476,8 +476,8 @@ MUTATIONS = [
         NORMALIZATION,
         (
             "layers/batch_normalization.py",
-            "kept *= momentum\n        kept += new * (1 - momentum)",
-            "kept *= 1 - momentum\n        kept += new * momentum",
+            "np.array(momentum, dtype), np.array(1 - momentum, dtype)",
+            "np.array(1 - momentum, dtype), np.array(momentum, dtype)",
         ),
     ),
     mutation(

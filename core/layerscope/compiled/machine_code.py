@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
+import itertools
 import os
 import pickle
 import shutil
@@ -24,11 +25,27 @@ from typing import Any
 
 import numba
 from numba.core import caching, compiler, config
+from numba.core.bytecode import FunctionIdentity
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
 _settings: Any = config
 _MONTH = 30 * 24 * 3600
+
+
+def _number_apart() -> None:
+    """Number the functions compiled from now on as no other process does.
+
+    Numba counts from 1 in every process, and makes the number the only difference between functions
+    of one name, such as those a function makes: of two from different processes that happen to have
+    the same one, its linker takes whichever is loaded first.
+    """
+    FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(6), "big"))
+
+
+_number_apart()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_number_apart)
 
 
 @functools.cache

@@ -196,6 +196,7 @@ def _softplus(x: Any) -> Any:
 def _bell(x: Any) -> Any:
     # What this product loses grows with the square, as does what rounding the square costs.
     power = _F(-0.72134752) * (x * x)
+    # So small a power of two is none: there is no exponent for it.
     power = _F(-127.0) if power < _F(-127.0) else power
     large = _F(12582912.0)
     whole = _F(power + large)

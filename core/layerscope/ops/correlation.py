@@ -468,6 +468,7 @@ class _Product(NamedTuple):
             kernel.size == found.panels < _FEW
             and columns in (registers.NARROW, registers.WIDE)
             and found.in_order
+            and self.groups == 1
             and not (self.transposed or self.each)
         ):
             return np.ascontiguousarray(kernel).reshape(-1)

@@ -121,7 +121,7 @@ def _normalize_batch_shape(
 
 
 def _in_order(x: Array, dtype: Any) -> np.ndarray:
-    """Return `x` in a type and C-contiguous; to look whether it is saves most of the time."""
+    """Return `x` in a type and C-contiguous, which NumPy takes long to find that it is already."""
     return x if x.dtype == dtype and x.flags.c_contiguous else np.ascontiguousarray(x, dtype)
 
 
@@ -278,14 +278,14 @@ def _normalized_rows(
 ) -> tuple[Array, Array]:
     dtype = x.dtype if x.dtype == scale.dtype else np.result_type(x, scale)
     rows, scale, offset = _in_order(x, dtype), _in_order(scale, dtype), _in_order(offset, dtype)
-    many = not x.ndim == 2 == scale.ndim + 1
-    if many:
+    are_rows = x.ndim == 2 and scale.ndim == 1
+    if not are_rows:
         rows, scale, offset = _as_rows(rows, scale), scale.reshape(-1), offset.reshape(-1)
     out, moments = room.empty(rows.shape, dtype), np.empty((2, len(rows)), dtype)
     loops.standardize_rows(
         tasks_of(rows.size), rows, scale, offset, float(epsilon), centered, out, moments
     )
-    return out.reshape(x.shape) if many else out, moments
+    return out if are_rows else out.reshape(x.shape), moments
 
 
 def _as_rows(x: Array, scale: Array) -> Array:
@@ -323,8 +323,8 @@ def _normalize_rows_gradient(
     if type(grad) is not np.ndarray or type(out) is not np.ndarray:
         return _recorded_rows_gradient(grad, x, scale, centered, epsilon)
     rows, grads, factors = (_in_order(one, out.dtype) for one in (x, grad, scale))
-    many = not x.ndim == 2 == scale.ndim + 1
-    if many:
+    are_rows = x.ndim == 2 and scale.ndim == 1
+    if not are_rows:
         rows, grads, factors = _as_rows(rows, scale), _as_rows(grads, scale), factors.reshape(-1)
     grad_x, partial = room.empty_like(rows), _partial_sums(rows)
     loops.standardize_rows_gradient(
@@ -333,9 +333,9 @@ def _normalize_rows_gradient(
     # Most rows are of a single part, which NumPy would take long to add to nothing.
     sums = (partial[0] if len(partial) == 1 else partial.sum(0)).astype(scale.dtype)
     total, products = sums[0], sums[1]
-    if many:
-        return grad_x.reshape(x.shape), products.reshape(scale.shape), total.reshape(scale.shape)
-    return grad_x, products, total
+    if are_rows:
+        return grad_x, products, total
+    return grad_x.reshape(x.shape), products.reshape(scale.shape), total.reshape(scale.shape)
 
 
 # Written with operations where it is recorded.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -55,6 +56,19 @@ def test_processes_that_start_at_once_compile_once(tmp_path: Path) -> None:
     found = sorted(ended(process) for process in processes)
     assert found == [COMPILED_NOW, FOUND, FOUND, FOUND]
     assert [file.suffix for file in files(tmp_path)] == [".bin"]
+
+
+def test_functions_are_numbered_as_in_no_other_process(tmp_path: Path) -> None:
+    """Numba's linker knows what functions make by name and number: sums became maxima."""
+    code = """
+import os
+from layerscope.compiled import machine_code
+if hasattr(os, "fork") and os.fork():
+    os.wait()
+print(next(machine_code.FunctionIdentity._unique_ids))
+"""
+    numbers = [run(code, tmp_path) for _ in range(3)]
+    assert len({*itertools.chain(*numbers)}) == sum(map(len, numbers)) >= 3
 
 
 def test_another_processor_gets_machine_code_of_its_own(tmp_path: Path) -> None:
