@@ -211,14 +211,16 @@ def _bell(x: Any) -> Any:
 @native(fastmath=CONTRACTED)
 def _beyond(t: Any) -> Any:
     """Return p, q: a standard normal value lies beyond `t` >= 0 by ``bell(t) * p / q``."""
-    p = _F(0.0148974138)
-    p = p * t + _F(0.110573901)
-    p = p * t + _F(0.346611114)
+    p = _F(4.11630478e-3)
+    p = p * t + _F(0.0406332043)
+    p = p * t + _F(0.183235083)
+    p = p * t + _F(0.438294893)
     p = p * t + _F(0.5)
-    q = _F(0.0373507966)
-    q = q * t + _F(0.276851362)
-    q = q * t + _F(0.910913957)
-    q = q * t + _F(1.49110373)
+    q = _F(0.0103179262)
+    q = q * t + _F(0.101858786)
+    q = q * t + _F(0.469470482)
+    q = q * t + _F(1.20250294)
+    q = q * t + _F(1.67447477)
     q = q * t + _F(1.0)
     return p, q
 
