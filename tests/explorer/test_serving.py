@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -21,6 +22,7 @@ import pytest
 
 from class_client import Visit, run
 from layerscope_explorer.serving import renewal
+from layerscope_explorer.visitors import visitors
 from served_explorer import ROOT, free_port
 
 TOKEN = "for-the-teacher"
@@ -255,15 +257,18 @@ def test_a_server_that_has_grown_begins_anew_once_nobody_is_there() -> None:
     grown = "from layerscope_explorer.serving import renewal\nrenewal._GROWN = 0.5"
     server = Served("--renew", "2", "--forget", "0.5", before=grown).wait()
 
-    async def visit() -> None:
-        page = await Visit.open(server.port)
-        await page.edit("units", 17)
-
     async def stay() -> dict[str, float]:
         page = await Visit.open(server.port)
         await page.sleep(4)
         await page.edit("units", 18)
         return server.metrics()
+
+    async def stay_until_the_end() -> dict[str, float]:
+        page = await Visit.open(server.port)
+        await page.edit("units", 17)
+        numbers = server.metrics()
+        server.process.send_signal(signal.SIGTERM)
+        return numbers
 
     # Nobody has been there: nothing can have grown.
     time.sleep(3)
@@ -272,13 +277,37 @@ def test_a_server_that_has_grown_begins_anew_once_nobody_is_there() -> None:
     assert run(stay())["uptime_seconds"] > first["uptime_seconds"] + 4
     _wait_for(lambda: server.metrics()["sessions_served_total"] == 0, 30)
     # Who comes then is served as before, by the same process at the same address.
-    run(visit())
-    assert server.metrics()["edits_total"] == 1
-    status, log = server.end()
-    assert status == 0
+    assert run(stay_until_the_end())["edits_total"] == 1
+    _, log = server.process.communicate(timeout=20)
+    assert server.process.returncode == 0
     events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")]
     assert sum(event.startswith("beginning anew") for event in events) == 1
     assert not [line for line in log.splitlines() if '"error"' in line]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_server_that_ends_does_not_begin_anew(
+    monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(renewal, "_GROWN", 0)
+    monkeypatch.setattr(renewal, "_LOOK", 1)
+    monkeypatch.setattr(renewal, "_in_use", lambda _: False)
+    monkeypatch.setattr(renewal, "_begin_anew", begun.append)
+    monkeypatch.setattr(visitors(), "served", 1)
+
+    async def look() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as one:
+            if ends:
+                one.close()
+            renewal.renew_while_empty(None, [one], 0)
+            until = time.monotonic() + 1
+            while not begun and time.monotonic() < until:
+                await asyncio.sleep(0.01)
+            one.close()
+
+    asyncio.run(look())
+    assert bool(begun) != ends
 
 
 def test_a_server_that_cannot_begin_anew_goes_on(

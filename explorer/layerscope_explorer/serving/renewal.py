@@ -73,21 +73,22 @@ def renew_while_empty(server: Any, sockets: Sequence[socket.socket], seconds: fl
     """
     small = memory()
     left_at = time.monotonic()
+    served = 0
 
     def look() -> None:
-        nonlocal left_at
-        if _in_use(server):
-            left_at = time.monotonic()
-        elif (
-            visitors().served
-            and time.monotonic() - left_at >= seconds
-            and memory() > _GROWN * small
-        ):
+        nonlocal left_at, served
+        if sockets[0].fileno() < 0:
+            # The server is ending.
+            looking.stop()
+        elif _in_use(server) or served != visitors().served:
+            left_at, served = time.monotonic(), visitors().served
+        elif served and time.monotonic() - left_at >= seconds and memory() > _GROWN * small:
             _LOG.info("beginning anew at %d MB", memory() // 2**20)
             left_at = time.monotonic()
             _begin_anew(sockets)
 
-    PeriodicCallback(look, _LOOK).start()
+    looking = PeriodicCallback(look, _LOOK)
+    looking.start()
 
 
 def _in_use(server: Any) -> bool:
