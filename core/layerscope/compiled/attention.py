@@ -98,7 +98,8 @@ def attend(
     for_scores, for_means = aligned(features * wide), aligned(keys * wide_out)
     scores, means = aligned(len(places) * wide), aligned(len(places) * wide_out)
     bits, given = scores.view(np.int32), query.reshape(-1)
-    pieces = len(query) * heads
+    pieces, known = len(query) * heads, 0
+    of_queries, of_scores = places, places
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
@@ -108,10 +109,14 @@ def attend(
             for first in range(0, queries, together):
                 count = min(together, queries - first)
                 begin = ((b * queries + first) * heads + h) * features
-                rows = beginnings(count, heads * features)
+                if count != known:
+                    # As many as before, but for the last of many: no memory is asked for again.
+                    of_queries = beginnings(count, heads * features)
+                    of_scores, known = beginnings(count, wide), count
                 multiply_rows(
-                    given, begin, rows, count, features, for_scores, 0, keys, scores, 0, places
-                )
+                    given, begin, of_queries, count, features, for_scores, 0, keys, scores, 0,
+                    places,
+                )  # fmt: skip
                 for i in range(count):
                     row = scores[i * wide : i * wide + keys]
                     largest = largest_of(bits[i * wide : i * wide + keys])
@@ -127,9 +132,8 @@ def attend(
                         share = weights[b, h, first + i]
                         for j in range(keys):
                             share[j] = row[j]
-                rows = beginnings(count, wide)
                 multiply_rows(
-                    scores, 0, rows, count, keys, for_means, 0, values, means, 0, places_out
+                    scores, 0, of_scores, count, keys, for_means, 0, values, means, 0, places_out
                 )
                 _put_rows(means, out[b, first : first + count, h], False)
         task = claim(board, task, tasks)
@@ -184,7 +188,8 @@ def attend_gradient(
     panels, sums = aligned(together * widest), aligned(count_all * widest)
     slopes = aligned(whole_rows(together) * wide)
     given, shares = grad.reshape(-1), weights.reshape(-1)
-    pieces = len(query) * heads
+    pieces, known = len(query) * heads, 0
+    of_grads, of_slopes = places, places
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
@@ -202,9 +207,11 @@ def attend_gradient(
                 )  # fmt: skip
                 _put_rows(sums, grad_value[b, :, h], later)
                 begin = ((b * queries + first) * heads + h) * values
-                rows = beginnings(count, heads * values)
+                if count != known:
+                    of_grads = beginnings(count, heads * values)
+                    of_slopes, known = beginnings(count, wide), count
                 multiply_rows(
-                    given, begin, rows, count, values, by_value, 0, keys, slopes, 0, places
+                    given, begin, of_grads, count, values, by_value, 0, keys, slopes, 0, places
                 )
                 for i in range(count):
                     row, share = slopes[i * wide : i * wide + keys], weights[b, h, first + i]
@@ -213,9 +220,8 @@ def attend_gradient(
                         total += row[j] * share[j]
                     for j in range(keys):
                         row[j] = scale * (share[j] * (row[j] - total))
-                rows = beginnings(count, wide)
                 multiply_rows(
-                    slopes, 0, rows, count, keys, by_feature, 0, features, sums, 0, places_in
+                    slopes, 0, of_slopes, count, keys, by_feature, 0, features, sums, 0, places_in
                 )
                 _put_rows(sums, grad_query[b, first:end, h], False)
                 _pack(panels, query[b, first:end, h], _F(1))

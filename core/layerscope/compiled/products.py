@@ -19,6 +19,9 @@ TOGETHER = 2 * ROWS
 #: Rows of a panel that are worked through at a time: they are to stay in the first cache.
 DEPTH = 256
 
+#: What a product of whole rows hands to blocks: to make them would take as long as a small product.
+_ONE_RUN, _ZEROS = np.zeros(1, np.int64), np.zeros(WIDE, np.float32)
+
 
 @callable_from_loops()
 def panel_width(columns: int) -> int:
@@ -70,17 +73,27 @@ def beginning(columns: int, bias: np.ndarray | None = None) -> np.ndarray:
 
 
 def panels_of(*matrices: np.ndarray) -> np.ndarray:
-    """Return the panels of matrices (depth, columns), one after the other."""
-    parts = []
-    for matrix in matrices:
-        depth, columns = matrix.shape
-        filled = np.zeros((depth, panel_columns(columns)), matrix.dtype)
-        filled[:, :columns] = matrix
-        wide = filled.shape[1] // WIDE * WIDE
-        parts.append(filled[:, :wide].reshape(depth, -1, WIDE).swapaxes(0, 1).ravel())
-        parts.append(filled[:, wide:].ravel())
-    panels = room.empty((sum(part.size for part in parts),), matrices[0].dtype)
-    return np.concatenate(parts, out=panels)
+    """Return the panels of matrices, (depth, columns) or several of a shape, one by one."""
+    stacks = [matrix.reshape(-1, *matrix.shape[-2:]) for matrix in matrices]
+    sizes = [
+        (count * depth * panel_columns(columns), depth, columns)
+        for count, depth, columns in (stack.shape for stack in stacks)
+    ]
+    panels, begin = room.empty((sum(size for size, _, _ in sizes),), matrices[0].dtype), 0
+    for stack, (size, depth, columns) in zip(stacks, sizes, strict=True):
+        found = panels[begin : begin + size].reshape(len(stack), -1)
+        begin += size
+        whole = columns - columns % WIDE
+        if whole:
+            blocks = stack[:, :, :whole].reshape(-1, depth, whole // WIDE, WIDE)
+            found[:, : depth * whole].reshape(-1, whole // WIDE, depth, WIDE)[...] = (
+                blocks.swapaxes(1, 2)
+            )
+        if rest := columns - whole:
+            last = found[:, depth * whole :].reshape(len(stack), depth, -1)
+            last[:, :, :rest] = stack[:, :, whole:]
+            last[:, :, rest:] = 0
+    return panels
 
 
 def matrices_of(panels: np.ndarray, *shapes: tuple[int, int]) -> list[np.ndarray]:
@@ -147,7 +160,7 @@ def multiply_rows(
     in `out` at ``out_start + places[m]``. There must be room for a multiple of `ROWS` rows, and
     for whole panels. Arrays are flat.
     """
-    whole, zeros = np.zeros(1, np.int64), np.zeros(WIDE, np.float32)
+    whole, zeros = _ONE_RUN, _ZEROS
     blocks = whole_rows(count) // ROWS
     for column in range(0, columns, WIDE):
         width = panel_width(columns - column)

@@ -62,7 +62,7 @@ def _tiles(x: np.ndarray, low: tuple[int, int], out: tuple[int, ...], size: int)
 
 def _lay_out_reference(kernel: np.ndarray, panels: np.ndarray) -> None:
     mapped = _mapped(_KERNEL, kernel.reshape(3, 3, -1)).astype(kernel.dtype)
-    panels[...] = panels_of(*mapped.reshape(PLACES, *kernel.shape[2:]))
+    panels[...] = panels_of(mapped.reshape(PLACES, *kernel.shape[2:]))
 
 
 @shared(_lay_out_reference)

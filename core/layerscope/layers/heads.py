@@ -266,8 +266,9 @@ class _Heads(_Arguments, Layer):
         """
         rank = len(query_shape) + 1
         found = [
-            None if mask is None else self._of_one_side(mask, rank, keys)
+            self._of_one_side(mask, rank, keys)
             for mask, keys in ((query_mask, False), (value_mask, True), (key_mask, True))
+            if mask is not None
         ]
         if use_causal_mask:
             found.append(self._of_places("use_causal_mask", query_shape, value_shape, causal_mask))
@@ -276,7 +277,7 @@ class _Heads(_Arguments, Layer):
             found.append(self._of_places("sliding_window", query_shape, value_shape, near))
         if attention_mask is not None:
             found.append(self._for_heads(attention_mask, rank))
-        return functools.reduce(_all_of, found, None)
+        return functools.reduce(_all_of, found) if found else None
 
     def _of_one_side(self, mask: Any, rank: int, keys: bool) -> Any:
         """Return a mask of queries or of keys so that it broadcasts against the scores.

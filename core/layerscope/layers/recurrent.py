@@ -11,7 +11,7 @@ from layerscope.configurable import field, fields_of
 from layerscope.layers.input_spec import InputSpec
 from layerscope.layers.layer import Example, Layer
 from layerscope.layers.masked import follows
-from layerscope.layers.recurrent_cell import MissingError, _GatedArguments, all_steps, fresh_masks
+from layerscope.layers.recurrent_cell import FreshMasks, MissingError, _GatedArguments, all_steps
 from layerscope.layers.stacked_rnn_cells import StackedRNNCells
 from layerscope.ops.shapes import ShapeError
 from layerscope.plain_data import serialize_keras_object
@@ -219,7 +219,7 @@ class RNN(Layer):
             )
         states = self._first_states(initial_state, sequences)
         kept = None if mask is None else self._kept_steps(mask, sequences)
-        with fresh_masks():
+        with FreshMasks():
             outputs, states = self._process(sequences, states, kept, training)
         if self.stateful:
             for variable, state in zip(leaves(self.states), leaves(states), strict=True):

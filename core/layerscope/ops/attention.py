@@ -24,6 +24,8 @@ Array = Any
 _SHARED = 2**19
 #: Score of a key that must not be seen: vanishes beside any other, and stays finite.
 _UNSEEN = -1e30
+#: No room for weights that nobody wants.
+_NOT_KEPT = np.empty((0, 0, 0, 0), np.float32)
 
 
 def causal_mask(queries: int, keys: int) -> np.ndarray:
@@ -52,7 +54,7 @@ def _shape(query: Shape, key: Shape, value: Shape, **_: Any) -> Shape:
 def attend(query: Array, key: Array, value: Array, scale: float, mask: Any = None) -> Array:
     """``softmax(scale * q @ k.T) @ v`` for each head, at once; `mask` as the scores."""
     if mask is None and _head_by_head(query, key, value):
-        return _attended(query, key, value, scale, np.empty((0, 0, 0, 0), np.float32))
+        return _attended(query, key, value, scale, _NOT_KEPT)
     return _means(_weights(query, key, scale, mask), value)
 
 
@@ -243,13 +245,14 @@ def _refuse_hardware(flash_attention: bool | None, soft_cap: float | None) -> No
 
 def _queries_per_key(query: Array, key: Array, value: Array) -> int:
     """Return how many heads of queries share each head of keys."""
-    given = f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}"
+    problem = None
     if not len(query.shape) == len(key.shape) == len(value.shape) == 4:
-        raise ValueError(f"`dot_product_attention` only supports 4D inputs. Received: {given}")
-    heads, shared = query.shape[2], key.shape[2]
-    if shared != value.shape[2] or heads % shared:
+        problem = "`dot_product_attention` only supports 4D inputs."
+    elif key.shape[2] != value.shape[2] or query.shape[2] % key.shape[2]:
+        problem = "The number of heads of `query` must be a multiple of that of `key` and `value`."
+    if problem is not None:
         raise ValueError(
-            "The number of heads of `query` must be a multiple of that of `key` and `value`. "
-            f"Received: {given}"
+            f"{problem} Received: query.shape={query.shape}, key.shape={key.shape}, "
+            f"value.shape={value.shape}"
         )
-    return heads // shared
+    return query.shape[2] // key.shape[2]

@@ -22,8 +22,8 @@ from layerscope.tensor import Shape
 
 Array = Any
 
-#: Multiplications of a step's rows that threads do not share: they are done sooner.
-_WORTH_SHARING = 1 << 19
+#: Multiplications from which on threads share them: fewer are done sooner by one.
+_WORTH_SHARING = 1 << 18
 
 
 class _Saved(NamedTuple):
@@ -89,6 +89,11 @@ def _stacked(recurrent_kernel: Array, bias: Array, kernel: Array) -> Array:
     return np.concatenate([recurrent_kernel, bias[None], kernel])
 
 
+def _gates(matrix: Array, units: int) -> Array:
+    """Return the columns of each gate as a matrix of its own."""
+    return matrix.reshape(len(matrix), -1, units).swapaxes(0, 1)
+
+
 def _counts(mask: Array | None, x: Array) -> Array:
     """Whether each step counts."""
     if mask is None:
@@ -100,13 +105,17 @@ def _owned(x: Array, dtype: Any) -> Array:
     return np.array(x, dtype, order="C")
 
 
-def _run(loop: Any, rows: Array, *arguments: Any) -> None:
-    """Run a loop over all steps; its reference, where the loop has no single precision."""
+def _run(loop: Any, entries: int, rows: Array, *arguments: Any) -> None:
+    """Run a loop over all steps; its reference, where the loop has no single precision.
+
+    At each step a row of every sample is multiplied with panels of so many entries.
+    """
     if rows.dtype != np.float32 and hasattr(loop, "reference"):
         loop.reference(rows, *arguments)
         return
-    shared = rows.size * rows.shape[-1] >= _WORTH_SHARING
-    loop(recurrent_loops.parts_of(len(rows)) if shared else 1, rows, *arguments)
+    samples, steps, _ = rows.shape
+    shared = entries * samples * steps >= _WORTH_SHARING
+    loop(recurrent_loops.parts_of(samples) if shared else 1, rows, *arguments)
 
 
 def _kernel_gradients(rows: Array, grad_sums: Array) -> Array:
@@ -168,7 +177,8 @@ def _simple_rnn(
     panels = products.panels_of(_stacked(recurrent_kernel, bias, kernel))
     outputs = room.empty((*x.shape[:2], len(recurrent_kernel)), kernel.dtype)
     first = _owned(state, kernel.dtype)
-    _run(simple_rnn_loops.simple_rnn, rows, first, panels, counts, go_backwards, outputs)
+    loop = simple_rnn_loops.simple_rnn
+    _run(loop, panels.size, rows, first, panels, counts, go_backwards, outputs)
     return (outputs, outputs[:, -1].copy()), _Saved(rows, counts, outputs)
 
 
@@ -192,6 +202,7 @@ def _simple_rnn_gradient(
     panels = products.panels_of(recurrent_kernel.T, kernel.T)
     _run(
         simple_rnn_loops.simple_rnn_gradient,
+        panels.size,
         grad_outputs,
         grad_state,
         saved.gates,
@@ -266,7 +277,7 @@ def _lstm(
     _lstm_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape, carry.shape)
     (batch, steps, _), units, dtype = x.shape, len(recurrent_kernel), kernel.dtype
     rows, counts = _rows(x, units, dtype), _counts(mask, x)
-    panels = products.panels_of(*np.split(_stacked(recurrent_kernel, bias, kernel), 4, 1))
+    panels = products.panels_of(_gates(_stacked(recurrent_kernel, bias, kernel), units))
     kept = steps if recorded else min(steps, 1)
     gates = room.empty((batch, kept, 4, units), dtype)
     carries, shown = np.empty((2, batch, kept, units), dtype)
@@ -274,6 +285,7 @@ def _lstm(
     first, carry = _owned(state, dtype), _owned(carry, dtype)
     _run(
         lstm_loops.lstm,
+        panels.size,
         rows,
         first,
         carry,
@@ -307,16 +319,18 @@ def _lstm_gradient(
     grad_outputs, grad_state, grad_carry = (_owned(grad, kernel.dtype) for grad in grads)
     grad_sums = room.empty_like(saved.gates)
     grad_x = room.empty(x.shape, kernel.dtype)
+    panels = products.panels_of(recurrent_kernel.T, kernel.T)
     carries, shown = saved.further
     _run(
         lstm_loops.lstm_gradient,
+        panels.size,
         grad_outputs,
         grad_state,
         grad_carry,
         saved.gates,
         carries,
         shown,
-        products.panels_of(recurrent_kernel.T, kernel.T),
+        panels,
         saved.counts,
         go_backwards,
         grad_sums,
@@ -388,11 +402,13 @@ def _gru(
     # Where a step does not count, a gradient of 0 is multiplied with it.
     hidden = np.zeros((batch, kept, units), dtype)
     outputs = room.empty((batch, steps, units), dtype)
+    panels = _gru_panels(kernel, recurrent_kernel, bias, reset_after)
     _run(
         gru_loops.gru,
+        panels.size,
         rows,
         _owned(state, dtype),
-        _gru_panels(kernel, recurrent_kernel, bias, reset_after),
+        panels,
         counts,
         go_backwards,
         reset_after,
@@ -412,7 +428,7 @@ def _gru_panels(kernel: Array, recurrent_kernel: Array, bias: Array, reset_after
     hidden = recurrent_kernel[:, both:]
     if reset_after:
         hidden = np.concatenate([hidden, of_state[None, both:]])
-    return products.panels_of(*np.split(gates, 2, 1), candidate, hidden)
+    return products.panels_of(_gates(gates, len(recurrent_kernel)), candidate, hidden)
 
 
 @gru.joint_gradient
@@ -434,14 +450,16 @@ def _gru_gradient(
     grad_outputs, grad_state = (_owned(grad, kernel.dtype) for grad in grads)
     grad_sums = room.empty((*x.shape[:2], 4, units), kernel.dtype)
     grad_x = room.empty(x.shape, kernel.dtype)
+    panels = _transposed_gru_panels(kernel, recurrent_kernel, reset_after)
     _run(
         gru_loops.gru_gradient,
+        panels.size,
         grad_outputs,
         grad_state,
         saved.rows,
         saved.gates,
         saved.further,
-        _transposed_gru_panels(kernel, recurrent_kernel, reset_after),
+        panels,
         saved.counts,
         go_backwards,
         reset_after,
