@@ -559,16 +559,15 @@ def _give_constructor(cls: type[Configurable]) -> None:
             if name in values:
                 raise TypeError(f"{type(self).__name__} got two values for argument `{name}`.")
             values[name] = value
-        unknown = {name: values[name] for name in values.keys() - merged.keys()}
-        if unknown:
-            unknown = self._accept_legacy_arguments(unknown)
-        if unknown:
-            raise _unknown_arguments(
-                type(self), unknown, [*names, *(value.name for value in keyword)]
-            )
-        missing = [name for name in required if name not in values]
-        if missing:
-            raise TypeError(f"{type(self).__name__} is missing required argument `{missing[0]}`.")
+        if values.keys() - merged.keys():
+            unknown = {name: values[name] for name in values.keys() - merged.keys()}
+            if unknown := self._accept_legacy_arguments(unknown):
+                raise _unknown_arguments(
+                    type(self), unknown, [*names, *(value.name for value in keyword)]
+                )
+        for name in required:
+            if name not in values:
+                raise TypeError(f"{type(self).__name__} is missing required argument `{name}`.")
         arguments = {}
         for declared, attribute, is_shared, value in _arguments_of(cls, type(self)):
             if declared.name in values:

@@ -122,9 +122,9 @@ class WeightOwner:
             layer.trainable = value
 
     def _track_variable(self, variable: Variable) -> None:
-        own = (*self._trainable_variables, *self._non_trainable_variables)
-        if any(known is variable for known in own):
-            return
+        for known in (*self._trainable_variables, *self._non_trainable_variables):
+            if known is variable:
+                return
         self._refuse_new_state()
         target = self._trainable_variables if variable.trainable else self._non_trainable_variables
         target.append(variable)
@@ -236,8 +236,9 @@ class WeightOwner:
             If more than three arguments are given by position.
         """
         self._refuse_new_state()
-        named = {"shape": shape, "initializer": initializer, "dtype": dtype}
-        shape, initializer, dtype = _in_order("add_weight", args, named)
+        if args:
+            named = {"shape": shape, "initializer": initializer, "dtype": dtype}
+            shape, initializer, dtype = _in_order("add_weight", args, named)
         dtype = standardize_dtype(dtype or self.dtype)
         lengths = _weight_shape(shape, self.name)
         account_for(lengths, dtype)
@@ -442,12 +443,13 @@ def _weight_shape(shape: Any, layer_name: str) -> tuple[int, ...]:
         return ()
     if not isinstance(shape, (tuple, list)):
         raise ValueError(f"Cannot convert '{shape}' to a shape.")
-    if any(not isinstance(length, (int, np.integer)) or length < 0 for length in shape):
-        raise ShapeError(
-            f"Layer '{layer_name}' cannot create a weight of shape {tuple(shape)}: the lengths it "
-            "depends on must be known."
-        )
-    return tuple(int(length) for length in shape)
+    for length in shape:
+        if not isinstance(length, (int, np.integer)) or length < 0:
+            raise ShapeError(
+                f"Layer '{layer_name}' cannot create a weight of shape {tuple(shape)}: the lengths "
+                "it depends on must be known."
+            )
+    return tuple(map(int, shape))
 
 
 def _unique(values: Iterable[T]) -> list[T]:
