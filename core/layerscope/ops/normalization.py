@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from layerscope.compiled import room
 from layerscope.compiled import standardizing as small
 from layerscope.compiled.tasks import LARGE, repeats, tasks_of, tiled
 from layerscope.config import float_type_for
-from layerscope.ops import shapes
+from layerscope.ops import layout, shapes
 from layerscope.ops.elementwise import rsqrt, square
 from layerscope.ops.manipulation import reshape
 from layerscope.ops.operation import operation
@@ -261,16 +261,19 @@ def _standardize_gradient(
 standardize.gradients(_standardize_gradient)
 
 
-def _trailing(x: Array, axis: Axes) -> int | None:
-    """Return how many entries `axis` holds if it is the last axes in order, else None."""
-    ndim = len(x.shape)
-    if axis == -1 and ndim:
-        return x.shape[-1]
+def _are_last(x: Array, axis: Axes) -> bool:
+    """Tell whether `axis` is the last axes in order, along all of which there are entries."""
+    shape = x.shape
+    first = _first_of_last(layout.hashable(axis), len(shape))
+    return first is not None and 0 not in shape[first:] and None not in shape[first:]
+
+
+@lru_cache(maxsize=256)
+def _first_of_last(axis: int | tuple[int, ...] | None, ndim: int) -> int | None:
+    """Return the first of some axes if they are the last in order, else None."""
     axes = shapes.normalize_axes(axis, ndim)
-    lengths = x.shape[ndim - len(axes) :]
-    if list(axes) != list(range(ndim - len(axes), ndim)) or None in lengths:
-        return None
-    return math.prod(lengths)
+    first = ndim - len(axes)
+    return first if axes == tuple(range(first, ndim)) else None
 
 
 def _normalized_rows(
@@ -373,7 +376,7 @@ def layer_normalization(
     """
     if rms_scaling:
         out = x * rsqrt(variance_over(x, axis=axis, keepdims=True) + epsilon)
-    elif _trailing(x, axis):
+    elif _are_last(x, axis):
         return normalize_rows(x, *_affine(x, axis, gamma, beta), epsilon=epsilon)
     else:
         out = standardize(x, axis=axis, epsilon=epsilon)
@@ -398,7 +401,7 @@ def rms_normalization(
     x: Array, scale: Array | None = None, axis: Axes = -1, epsilon: float = 1e-7
 ) -> Array:
     """Divide each sample by its root mean square over `axis`, then multiply by `scale`."""
-    if _trailing(x, axis):
+    if _are_last(x, axis):
         return normalize_rows(x, *_affine(x, axis, scale, None), centered=False, epsilon=epsilon)
     out = x * rsqrt(mean_over(square(x), axis=axis, keepdims=True) + epsilon)
     return out if scale is None else out * _along(scale, x, axis)
