@@ -74,25 +74,26 @@ def beginning(columns: int, bias: np.ndarray | None = None) -> np.ndarray:
 
 def panels_of(*matrices: np.ndarray) -> np.ndarray:
     """Return the panels of matrices, (depth, columns) or several of a shape, one by one."""
-    stacks = [matrix.reshape(-1, *matrix.shape[-2:]) for matrix in matrices]
-    sizes = [
-        (count * depth * panel_columns(columns), depth, columns)
-        for count, depth, columns in (stack.shape for stack in stacks)
+    stacks = [matrix if matrix.ndim == 3 else matrix[None] for matrix in matrices]
+    widths = [panel_columns(stack.shape[2]) for stack in stacks]
+    entries = [
+        len(stack) * stack.shape[1] * width for stack, width in zip(stacks, widths, strict=True)
     ]
-    panels, begin = room.empty((sum(size for size, _, _ in sizes),), matrices[0].dtype), 0
-    for stack, (size, depth, columns) in zip(stacks, sizes, strict=True):
-        found = panels[begin : begin + size].reshape(len(stack), -1)
-        begin += size
-        whole = columns - columns % WIDE
+    panels, begin = room.empty((sum(entries),), matrices[0].dtype), 0
+    for stack, width, size in zip(stacks, widths, entries, strict=True):
+        count, depth, columns = stack.shape
+        found = panels[begin : begin + size].reshape(count, depth * width)
+        whole, rest = columns // WIDE, columns % WIDE
+        middle = whole * WIDE
         if whole:
-            blocks = stack[:, :, :whole].reshape(-1, depth, whole // WIDE, WIDE)
-            found[:, : depth * whole].reshape(-1, whole // WIDE, depth, WIDE)[...] = (
-                blocks.swapaxes(1, 2)
-            )
-        if rest := columns - whole:
-            last = found[:, depth * whole :].reshape(len(stack), depth, -1)
-            last[:, :, :rest] = stack[:, :, whole:]
+            blocks = stack[:, :, :middle].reshape(count, depth, whole, WIDE)
+            wide = found[:, : depth * middle].reshape(count, whole, depth, WIDE)
+            wide[...] = blocks.swapaxes(1, 2)
+        if rest:
+            last = found[:, depth * middle :].reshape(count, depth, width - middle)
+            last[:, :, :rest] = stack[:, :, middle:]
             last[:, :, rest:] = 0
+        begin += size
     return panels
 
 

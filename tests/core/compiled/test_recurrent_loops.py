@@ -150,6 +150,12 @@ def test_panels_hold_matrices(seed: int) -> None:
         np.testing.assert_array_equal(one, expected)
 
 
+@pytest.mark.parametrize("shape", [(4, 5, 3), (3, 7, 16), (2, 3, 70), (2, 4, 0)])
+def test_several_matrices_of_a_shape_are_laid_out_one_by_one(shape: tuple[int, ...]) -> None:
+    several = np.random.default_rng(0).normal(size=shape)
+    np.testing.assert_array_equal(panels_of(several), panels_of(*several))
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
 def test_single_precision_is_near_double(kind: str, seed: int) -> None:
