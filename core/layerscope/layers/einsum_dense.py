@@ -212,7 +212,6 @@ class EinsumDense(_LowRankAdapted):
         return self._output_shape
 
     def build(self, input_shape: Shape) -> None:
-        self._check_rank(input_shape)
         terms, lengths = _parsed(self.equation), self._lengths(input_shape)
         self._kernel = self.add_weight(
             name="kernel",
@@ -287,6 +286,7 @@ class EinsumDense(_LowRankAdapted):
         return self._effective()
 
     def call(self, inputs: Any) -> Any:
+        self._check_rank(inputs.shape)
         summed, kernel, bias = _summed(self.equation), self.kernel, self.bias
         whole_bias = bias is None or bias.shape == kernel.shape[summed:]
         if summed and whole_bias and not isinstance(inputs, KerasTensor):
