@@ -559,9 +559,9 @@ def _give_constructor(cls: type[Configurable]) -> None:
             if name in values:
                 raise TypeError(f"{type(self).__name__} got two values for argument `{name}`.")
             values[name] = value
-        if values.keys() - merged.keys():
-            unknown = {name: values[name] for name in values.keys() - merged.keys()}
-            if unknown := self._accept_legacy_arguments(unknown):
+        if strange := values.keys() - merged.keys():
+            unknown = self._accept_legacy_arguments({name: values[name] for name in strange})
+            if unknown:
                 raise _unknown_arguments(
                     type(self), unknown, [*names, *(value.name for value in keyword)]
                 )

@@ -98,8 +98,8 @@ def attend(
     for_scores, for_means = aligned(features * wide), aligned(keys * wide_out)
     scores, means = aligned(len(places) * wide), aligned(len(places) * wide_out)
     bits, given = scores.view(np.int32), query.reshape(-1)
-    pieces, known = len(query) * heads, 0
-    of_queries, of_scores = places, places
+    # Made once: only the last of many queries are fewer.
+    pieces, of_queries = len(query) * heads, beginnings(together, heads * features)
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
@@ -109,14 +109,10 @@ def attend(
             for first in range(0, queries, together):
                 count = min(together, queries - first)
                 begin = ((b * queries + first) * heads + h) * features
-                if count != known:
-                    # As many as before, but for the last of many: no memory is asked for again.
-                    of_queries = beginnings(count, heads * features)
-                    of_scores, known = beginnings(count, wide), count
+                rows = of_queries if count == together else beginnings(count, heads * features)
                 multiply_rows(
-                    given, begin, of_queries, count, features, for_scores, 0, keys, scores, 0,
-                    places,
-                )  # fmt: skip
+                    given, begin, rows, count, features, for_scores, 0, keys, scores, 0, places
+                )
                 for i in range(count):
                     row = scores[i * wide : i * wide + keys]
                     largest = largest_of(bits[i * wide : i * wide + keys])
@@ -133,7 +129,7 @@ def attend(
                         for j in range(keys):
                             share[j] = row[j]
                 multiply_rows(
-                    scores, 0, of_scores, count, keys, for_means, 0, values, means, 0, places_out
+                    scores, 0, places, count, keys, for_means, 0, values, means, 0, places_out
                 )
                 _put_rows(means, out[b, first : first + count, h], False)
         task = claim(board, task, tasks)
@@ -188,8 +184,7 @@ def attend_gradient(
     panels, sums = aligned(together * widest), aligned(count_all * widest)
     slopes = aligned(whole_rows(together) * wide)
     given, shares = grad.reshape(-1), weights.reshape(-1)
-    pieces, known = len(query) * heads, 0
-    of_grads, of_slopes = places, places
+    pieces, of_grads = len(query) * heads, beginnings(together, heads * values)
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
@@ -207,11 +202,9 @@ def attend_gradient(
                 )  # fmt: skip
                 _put_rows(sums, grad_value[b, :, h], later)
                 begin = ((b * queries + first) * heads + h) * values
-                if count != known:
-                    of_grads = beginnings(count, heads * values)
-                    of_slopes, known = beginnings(count, wide), count
+                rows = of_grads if count == together else beginnings(count, heads * values)
                 multiply_rows(
-                    given, begin, of_grads, count, values, by_value, 0, keys, slopes, 0, places
+                    given, begin, rows, count, values, by_value, 0, keys, slopes, 0, places
                 )
                 for i in range(count):
                     row, share = slopes[i * wide : i * wide + keys], weights[b, h, first + i]
@@ -221,7 +214,7 @@ def attend_gradient(
                     for j in range(keys):
                         row[j] = scale * (share[j] * (row[j] - total))
                 multiply_rows(
-                    slopes, 0, of_slopes, count, keys, by_feature, 0, features, sums, 0, places_in
+                    slopes, 0, places, count, keys, by_feature, 0, features, sums, 0, places_in
                 )
                 _put_rows(sums, grad_query[b, first:end, h], False)
                 _pack(panels, query[b, first:end, h], _F(1))

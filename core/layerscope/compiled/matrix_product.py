@@ -11,7 +11,7 @@ import numpy as np
 from layerscope.compiled.jit import callable_from_loops
 from layerscope.compiled.mapping import start
 from layerscope.compiled.microkernel import multiply_blocks
-from layerscope.compiled.products import DEPTH, aligned, lay_out, panel_width, repeat_last
+from layerscope.compiled.products import DEPTH, WHOLE, aligned, lay_out, panel_width, repeat_last
 from layerscope.compiled.registers import ROWS, WIDE
 from layerscope.compiled.team import claim, shared
 
@@ -66,7 +66,6 @@ def multiply(
     begins, places = row * np.arange(rows), columns * np.arange(rows)
     panel = aligned(depth * WIDE)
     given, matrix, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
-    whole = np.zeros(1, np.int64)
     last = np.empty((2, ROWS), np.int64)
     last_begins, last_places = last
     laid_out = -1
@@ -86,13 +85,13 @@ def multiply(
             for done in range(0, depth, DEPTH):
                 steps = min(DEPTH, depth - done)
                 multiply_blocks(
-                    given, done * step, begins, low, (end - low) // ROWS, whole, 0, 1, steps, step,
+                    given, done * step, begins, low, (end - low) // ROWS, WHOLE, 0, 1, steps, step,
                     panel, done * width, width, first, column, flat, column, places,
                     done > 0, False, shown, True,
                 )  # fmt: skip
                 if end < high:
                     multiply_blocks(
-                        given, done * step, last_begins, 0, 1, whole, 0, 1, steps, step,
+                        given, done * step, last_begins, 0, 1, WHOLE, 0, 1, steps, step,
                         panel, done * width, width, first, column, flat, column, last_places,
                         done > 0, False, shown, False,
                     )  # fmt: skip

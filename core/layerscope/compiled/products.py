@@ -19,8 +19,9 @@ TOGETHER = 2 * ROWS
 #: Rows of a panel that are worked through at a time: they are to stay in the first cache.
 DEPTH = 256
 
-#: What a product of whole rows hands to blocks: to make them would take as long as a small product.
-_ONE_RUN, _ZEROS = np.zeros(1, np.int64), np.zeros(WIDE, np.float32)
+#: Where the run of a product of whole rows begins, and what is under a product that is added to
+#: nothing: to make them in every call would take as long as a small product.
+WHOLE, _ZEROS = np.zeros(1, np.int64), np.zeros(WIDE, np.float32)
 
 
 @callable_from_loops()
@@ -161,16 +162,15 @@ def multiply_rows(
     in `out` at ``out_start + places[m]``. There must be room for a multiple of `ROWS` rows, and
     for whole panels. Arrays are flat.
     """
-    whole, zeros = _ONE_RUN, _ZEROS
     blocks = whole_rows(count) // ROWS
     for column in range(0, columns, WIDE):
         width = panel_width(columns - column)
         for done in range(0, depth, DEPTH):
             steps = min(DEPTH, depth - done)
             multiply_blocks(
-                x, start + done * step, rows, 0, blocks, whole, 0, 1, steps, step,
+                x, start + done * step, rows, 0, blocks, WHOLE, 0, 1, steps, step,
                 panels, panel + done * width, width,
-                zeros, 0, out, out_start + column, places, done > 0, False, width, True,
+                _ZEROS, 0, out, out_start + column, places, done > 0, False, width, True,
             )  # fmt: skip
         panel += depth * width
     return panel

@@ -17,6 +17,7 @@ from layerscope.compiled.mapping import start
 from layerscope.compiled.microkernel import multiply_blocks
 from layerscope.compiled.products import (
     DEPTH,
+    WHOLE,
     aligned,
     beginnings,
     matrices_of,
@@ -192,7 +193,6 @@ def convolve(
     turned[:] = 0
     around = aligned(PLACES * channels)
     begins, places = beginnings(at_once, channels), beginnings(at_once, WIDE)
-    whole = np.zeros(1, np.int64)
     task = claim(board, -1, tasks)
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
@@ -210,7 +210,7 @@ def convolve(
                         panel = (p * filters + n) * channels + done * width
                         multiply_blocks(
                             turned, p * at_once * channels + done, begins, 0,
-                            whole_rows(count) // ROWS, whole, 0, 1, min(DEPTH, channels - done), 1,
+                            whole_rows(count) // ROWS, WHOLE, 0, 1, min(DEPTH, channels - done), 1,
                             panels, panel, width, first, column, sums, p * at_once * WIDE, places,
                             done > 0, False, width, True,
                         )  # fmt: skip
@@ -274,7 +274,6 @@ def add_up(
     turned[:] = 0
     blocks = whole_rows(channels)
     rows, places = np.arange(blocks), filters * np.arange(blocks)
-    whole = np.zeros(1, np.int64)
     task = claim(board, -1, tasks)
     while task >= 0:
         sums[task] = 0
@@ -305,7 +304,7 @@ def add_up(
                     width = panel_width(filters - n)
                     multiply_blocks(
                         turned, p * at_once * channels, rows, 0, blocks // ROWS,
-                        whole, 0, 1, count, channels,
+                        WHOLE, 0, 1, count, channels,
                         upstream, (p * filters + n) * at_once, width,
                         unseen, 0, totals, (task * PLACES + p) * blocks * filters + n,
                         places, True, False, width, True,

@@ -277,7 +277,7 @@ class _Heads(_Arguments, Layer):
             found.append(self._of_places("sliding_window", query_shape, value_shape, near))
         if attention_mask is not None:
             found.append(self._for_heads(attention_mask, rank))
-        return functools.reduce(_all_of, found) if found else None
+        return functools.reduce(_all_of, found, None)
 
     def _of_one_side(self, mask: Any, rank: int, keys: bool) -> Any:
         """Return a mask of queries or of keys so that it broadcasts against the scores.
