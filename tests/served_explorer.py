@@ -150,7 +150,8 @@ def watch(page: Any) -> Visit:
 
 def open_explorer(page: Any, url: str) -> None:
     """Go to the explorer and wait until it can be used and its pictures are drawn."""
-    page.goto(url)
+    # A server that has just started may share two cores with another that compiles.
+    page.goto(url, timeout=60_000)
     page.wait_for_selector(".ls-input", timeout=60_000)
     page.wait_for_selector(".ls-field", timeout=60_000)
     page.wait_for_function(

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 import panel as pn
 import param
 from bokeh.document import Document
+from panel.io.resources import get_dist_path
 from panel.theme import Design
 
 from layerscope_explorer.address import Opening, read_query
@@ -369,6 +370,9 @@ def open_page(
     What is to be called when the page is gone.
     """
     doc = doc or Document()
+    # Panel says so only where it writes the page: one that connects late, or to a server that has
+    # begun anew, is given a new document, whose style sheets would come from a CDN.
+    doc.template_variables["dist_url"] = get_dist_path(cdn=False)
     query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
     wanted = query.get("lang", "")
     spoken = wanted if wanted in LANGUAGES else preferred(str(headers.get("Accept-Language", "")))

@@ -17,6 +17,8 @@ import pytest
 from bokeh.document import Document as BokehDocument
 from bokeh.io import doc
 from bokeh.io.state import curstate
+from bokeh.models import ImportedStyleSheet
+from panel.io.resources import LOCAL_DIST
 
 from layerscope.saving.model_files import write_file
 from layerscope_explorer import faults, page
@@ -157,6 +159,16 @@ def test_there_is_room_for_so_many_pages(monkeypatch: pytest.MonkeyPatch) -> Non
     close(None)
     page.open_page(third, {}, {})(None)
     assert third.roots
+
+
+def test_a_page_that_connects_late_needs_nothing_from_elsewhere() -> None:
+    # Its first document is forgotten by then; nobody writes a page for the second.
+    document = BokehDocument()
+    close = page.open_page(document, {}, {})
+    sheets = {s.url for root in document.roots for s in root.select({"type": ImportedStyleSheet})}
+    close(None)
+    assert any("katex" in url for url in sheets)
+    assert [url for url in sheets if not url.startswith(LOCAL_DIST)] == []
 
 
 def test_a_page_that_is_gone_is_nobodys_current_document(monkeypatch: pytest.MonkeyPatch) -> None:
