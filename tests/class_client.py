@@ -99,7 +99,7 @@ class Visit:
         """Send a message of a component, by the name of its class."""
         await self._event(self._model(component)["id"], data)
 
-    async def edit(self, argument: str, value: Any, timeout: float = 20.0) -> float:
+    async def edit(self, argument: str, value: Any, timeout: float = 60.0) -> float:
         """Set an argument of the selected layer; wait for its picture, return the seconds."""
         while not self._heard.empty():
             self._heard.get_nowait()
@@ -122,7 +122,7 @@ class Visit:
             {"kind": "ModelChanged", "model": {"id": data["id"]}, "attr": name, "new": value}
         )
 
-    async def heard(self, words: str, timeout: float = 20.0) -> str:
+    async def heard(self, words: str, timeout: float = 60.0) -> str:
         """Wait for a message of the server that has some words in it, and return it."""
 
         async def wait() -> str:

@@ -119,7 +119,7 @@ def served(timeout: float = 120, **environment: str) -> Iterator[Server]:
         yield server
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @dataclass
@@ -150,7 +150,6 @@ def watch(page: Any) -> Visit:
 
 def open_explorer(page: Any, url: str) -> None:
     """Go to the explorer and wait until it can be used and its pictures are drawn."""
-    # A server that has just started may share two cores with another that compiles.
     page.goto(url, timeout=60_000)
     page.wait_for_selector(".ls-input", timeout=60_000)
     page.wait_for_selector(".ls-field", timeout=60_000)

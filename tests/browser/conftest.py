@@ -79,7 +79,8 @@ def visiting(chromium: Any, profiles: list[Any]) -> Visiting:
             else chromium.new_context(viewport={"width": 1440, "height": 900})
         )
         page = profile.new_page()
-        page.set_default_timeout(20_000)
+        # Two cores may be shared with other browsers, servers and what they compile.
+        page.set_default_timeout(60_000)
         visit = watch(page)
         yield visit
         # The next person is another one.

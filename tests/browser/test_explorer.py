@@ -16,7 +16,7 @@ from served_explorer import Server, Visit, open_explorer, watch
 pytestmark = pytest.mark.browser
 
 
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def eventually(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait until something holds."""
     until = time.monotonic() + seconds
     while not holds():
@@ -230,7 +230,7 @@ def test_training_moves_the_pictures_pauses_and_goes_on(visit: Visit) -> None:
 def test_training_ends_with_a_lower_loss(visit: Visit) -> None:
     page = on_digits(visit)
     progress = train(page, 30)
-    eventually(lambda: "inished" in progress.inner_text(), "the end", 60)
+    eventually(lambda: "inished" in progress.inner_text(), "the end", 180)
     losses = re.compile(r"loss went from ([\d.]+) to ([\d.]+)")
     eventually(lambda: losses.search(words(page, "Train")) is not None, "what training did")
     first, last = map(float, losses.findall(words(page, "Train"))[0])

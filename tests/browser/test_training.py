@@ -81,7 +81,7 @@ def test_another_task_is_chosen_and_drawn(visit: Visit) -> None:
     eventually(lambda: any("pair of inputs" in one for one in pictures(page)), "a map")
     eventually(lambda: chips(page)[-1] == "2", "two classes")
     page.locator(".ls-train").click()
-    eventually(lambda: "nished" in page.locator(".ls-transport .ls-words").inner_text(), "end", 60)
+    eventually(lambda: "nished" in page.locator(".ls-transport .ls-words").inner_text(), "end", 180)
     eventually(lambda: "Of 250 samples kept for judging" in said(page), "how good it is")
     choose(page, "data", "ripple")
     eventually(lambda: any("over true" in one for one in pictures(page)), "predictions")
@@ -122,7 +122,7 @@ def test_a_file_is_shown_before_it_is_used(visit: Visit) -> None:
     eventually(lambda: "flowers.csv" in page.locator(".ls-input").inner_text(), "the card")
     eventually(lambda: chips(page)[-1] == "3", "three classes")
     page.locator(".ls-train").click()
-    eventually(lambda: "nished" in page.locator(".ls-transport .ls-words").inner_text(), "end", 60)
+    eventually(lambda: "nished" in page.locator(".ls-transport .ls-words").inner_text(), "end", 180)
     eventually(lambda: "True" in said(page) or "Of 18 samples" in said(page), "how good it is")
 
 

@@ -77,7 +77,7 @@ class Served:
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; return the exit status and the log."""
         self.process.send_signal(number)
-        _, log = self.process.communicate(timeout=20)
+        _, log = self.process.communicate(timeout=60)
         return self.process.returncode, log
 
 
@@ -226,7 +226,7 @@ def test_the_end_is_told_and_the_log_names_nothing_that_was_typed(server: Served
         return said
 
     assert run(until_the_end())
-    _, log = server.process.communicate(timeout=20)
+    _, log = server.process.communicate(timeout=60)
     assert server.process.returncode == 0
     assert "SECRET-NAME" not in log
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
@@ -278,7 +278,7 @@ def test_a_server_that_has_grown_begins_anew_once_nobody_is_there() -> None:
     _wait_for(lambda: server.metrics()["sessions_served_total"] == 0, 30)
     # Who comes then is served as before, by the same process at the same address.
     assert run(stay_until_the_end())["edits_total"] == 1
-    _, log = server.process.communicate(timeout=20)
+    _, log = server.process.communicate(timeout=60)
     assert server.process.returncode == 0
     events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")]
     assert sum(event.startswith("beginning anew") for event in events) == 1
@@ -301,7 +301,7 @@ def test_a_server_that_ends_does_not_begin_anew(
             if ends:
                 one.close()
             renewal.renew_while_empty(None, [one], 0)
-            until = time.monotonic() + 1
+            until = time.monotonic() + (1 if ends else 60)
             while not begun and time.monotonic() < until:
                 await asyncio.sleep(0.01)
             one.close()

@@ -140,10 +140,9 @@ def test_pause_holds_and_resume_goes_on() -> None:
     session = digits_session()
     session.set_training("epochs", 30)
     session.train()
-    time.sleep(0.3)
+    eventually(lambda: taken(session) > 0)
     session.pause()
-    time.sleep(0.2)
-    session.tick()
+    settled(session)
     held = session.training
     assert held.status == "paused"
     assert held.step > 0
@@ -151,10 +150,21 @@ def test_pause_holds_and_resume_goes_on() -> None:
     session.tick()
     assert (session.training.epoch, session.training.step) == (held.epoch, held.step)
     session.resume()
-    time.sleep(0.3)
-    session.tick()
+    eventually(lambda: taken(session) > held.at)
     assert session.training.status in ("running", "finished")
-    assert (session.training.epoch, session.training.step) != (held.epoch, held.step)
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def taken(session: Session) -> int:
+    """Show how far training is, and return the number of steps."""
+    session.tick()
+    return session.training.at
 
 
 def settled(session: Session) -> None:
@@ -186,10 +196,8 @@ def test_an_edit_that_keeps_shapes_keeps_what_was_learned_and_training_goes_on()
     session.set_training("epochs", 300)
     session.train()
     session.set_argument("layer4", "activation", "relu")
-    time.sleep(0.2)
-    session.tick()
+    eventually(lambda: taken(session) > 20)
     assert session.training.status == "running"
-    assert session.training.at > 20
     session.pause()
 
 
@@ -353,17 +361,15 @@ def test_a_job_that_is_woken_while_it_ends_looks_once_more() -> None:
     def look() -> bool:
         looked.append(1)
         started.set()
-        go_on.wait(5)
+        go_on.wait(60)
         return False
 
     job = SlicedJob(look)
     job.wake()
-    started.wait(5)
+    started.wait(60)
     job.wake()
     go_on.set()
-    until = time.monotonic() + 5
-    while job.busy and time.monotonic() < until:
-        time.sleep(0.005)
+    eventually(lambda: not job.busy)
     assert len(looked) == 2
 
 
