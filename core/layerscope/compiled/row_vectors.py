@@ -153,34 +153,54 @@ def added(plain: Callable[..., None]) -> Callable[..., Any]:
     return compile_it
 
 
-def _folding_squares(step: Step) -> Any:
-    """Make what folds the four vectors of windows in two lines, called with addresses and bytes."""
+def _folding_squares(step: Step, count: int) -> Any:
+    """Make what folds windows of 2 x 2, some times so many vectors each.
+
+    It is called with the addresses of both lines, how far apart windows lie and how long an entry
+    is in bytes, how many windows there are, how many times, and where they are written.
+    """
 
     @intrinsic
-    def fold(context: Any, first: Any, second: Any, stride: Any, number: Any, out: Any) -> Any:
+    def fold(
+        context: Any,
+        first: Any,
+        second: Any,
+        stride: Any,
+        entry: Any,
+        number: Any,
+        times: Any,
+        out: Any,
+    ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            *lines, stride, number, out = arguments
-            loop = Loop(builder, number, [*lines, out])
-            *lines, to = loop.carried
+            first, second, stride, entry, number, times, out = arguments
+            part = INT(SIZE * NARROW * count)
+            windows = Loop(builder, number, [first, second, out])
+            parts = Loop(builder, times, windows.carried)
+            *lines, to = parts.carried
             a, b, c, d = (
-                load(builder, place)
+                [load(builder, place) for place in in_row(builder, corner, count)]
                 for line in lines
-                for place in in_row(builder, pointer(builder, line, FLOAT), 2)
+                for corner in (
+                    pointer(builder, at, FLOAT) for at in (line, builder.add(line, entry))
+                )
             )
-            folded = step(builder, step(builder, a, b), step(builder, c, d))
-            store(builder, folded, pointer(builder, to, VECTOR))
-            following = [builder.add(line, stride) for line in lines]
-            loop.close([*following, builder.add(to, INT(SIZE * NARROW))])
+            targets = in_row(builder, pointer(builder, to, FLOAT), count)
+            for *corners, target in zip(a, b, c, d, targets, strict=True):
+                left, right = (step(builder, *corners[side : side + 2]) for side in (0, 2))
+                store(builder, step(builder, left, right), target)
+            parts.close([builder.add(at, part) for at in parts.carried])
+            following = [builder.add(line, stride) for line in windows.carried[:2]]
+            windows.close([*following, parts.carried[2]])
             return context.get_dummy_value()
 
-        return types.void(*(types.int64,) * 5), generate
+        return types.void(*(types.int64,) * 7), generate
 
     return fold
 
 
 def folded_squares(step: Step, plain: Callable[..., None]) -> Callable[..., Any]:
-    """Compile a fold of windows of 2 x 2: with vectors where an entry is one."""
-    squares = _folding_squares(step)
+    """Compile a fold of windows of 2 x 2: with vectors where entries consist of them."""
+    one, two = (_folding_squares(step, count) for count in (1, 2))
     plain = native(inline="never")(plain)
 
     def compile_it(lines: Any, step: Any, out: Any) -> Any:
@@ -188,11 +208,15 @@ def folded_squares(step: Step, plain: Callable[..., None]) -> Callable[..., Any]
             return lambda lines, step, out: plain(lines, step, out)
 
         def fold(lines, step, out):
-            if out.shape[1] != NARROW:
+            number, channels = out.shape
+            first, to = lines.ctypes.data, out.ctypes.data
+            second, stride, entry = first + SIZE * lines[0].size, SIZE * step, SIZE * channels
+            if channels % NARROW:
                 plain(lines, step, out)
-                return
-            begin, line = lines.ctypes.data, SIZE * lines[0].size
-            squares(begin, begin + line, SIZE * step, len(out), out.ctypes.data)
+            elif channels % (2 * NARROW):
+                one(first, second, stride, entry, number, channels // NARROW, to)
+            else:
+                two(first, second, stride, entry, number, channels // (2 * NARROW), to)
 
         return fold
 

@@ -69,7 +69,7 @@ def test_what_lies_beside_a_row_is_left_alone(loops) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("channels", [1, NARROW - 1, NARROW, 2 * NARROW])
+@pytest.mark.parametrize("channels", [1, NARROW - 1, NARROW, 2 * NARROW, 3 * NARROW])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_the_largest_of_squares(loops, stride: int, channels: int, dtype: str) -> None:
     generator = np.random.default_rng(channels)
