@@ -83,6 +83,18 @@ def largest_of_squares(lines: np.ndarray, step: int, best: np.ndarray) -> None:
             out[k] = larger(larger(a[k], b[k]), larger(c[k], d[k]))
 
 
+def means_of_squares(lines: np.ndarray, step: int, mean: np.ndarray) -> None:
+    """Write to `mean` the means of windows of 2 x 2, of the shapes of `largest_of_squares`."""
+    first, second = lines[0].reshape(-1), lines[1].reshape(-1)
+    channels, quarter = mean.shape[1], lines.dtype.type(0.25)
+    for j in range(len(mean)):
+        out, left, right = mean[j], j * step, j * step + channels
+        a, b = first[left:right], first[right : right + channels]
+        c, d = second[left:right], second[right : right + channels]
+        for k in range(out.size):
+            out[k] = ((a[k] + b[k]) + (c[k] + d[k])) * quarter
+
+
 def combine_rows(x: np.ndarray, out: np.ndarray, taps: Taps, position: int) -> None:
     """Combine rows of `x` to those of `out`, which stand at positions from one on.
 
@@ -122,7 +134,10 @@ if ENABLED:
         row_vectors.folded(row_vectors.largest, -math.inf, TOGETHER, take_largest)
     )
     overload(largest_of_squares, strict=False)(
-        row_vectors.folded_squares(row_vectors.largest, largest_of_squares)
+        row_vectors.folded_squares(row_vectors.largest_of_four, largest_of_squares)
+    )
+    overload(means_of_squares, strict=False)(
+        row_vectors.folded_squares(row_vectors.mean_of_four, means_of_squares)
     )
     overload(combine_rows, strict=False)(row_vectors.combined(combine_rows))
     overload(pick_rows, strict=False)(row_vectors.picked(pick_rows))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.folding import largest_of_squares
+from layerscope.compiled.folding import largest_of_squares, means_of_squares
 from layerscope.compiled.jit import native
 from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
@@ -197,19 +197,6 @@ def max_pool_gradient(
         task = claim(board, task, tasks)
 
 
-@native(inline="never")
-def _means_of_squares(lines: np.ndarray, step: int, mean: np.ndarray) -> None:
-    """Write the means of windows that lie `step` entries apart in two lines."""
-    first, second = lines[0].reshape(-1), lines[1].reshape(-1)
-    channels, quarter = mean.shape[1], lines.dtype.type(0.25)
-    for j in range(len(mean)):
-        out, left, right = mean[j], j * step, j * step + channels
-        a, b = first[left:right], first[right : right + channels]
-        c, d = second[left:right], second[right : right + channels]
-        for k in range(out.size):
-            out[k] = ((a[k] + b[k]) + (c[k] + d[k])) * quarter
-
-
 def _average_pool_reference(
     x: np.ndarray, out: np.ndarray, size: Triple, stride: Triple, low: Triple
 ) -> None:
@@ -241,7 +228,7 @@ def average_pool(
             if _are_squares(i, columns, x, size, stride, low):
                 top = i * stride[1] - low[1]
                 lines = x[b, h * stride[0] - low[0], top : top + 2]
-                _means_of_squares(lines, stride[2] * channels, out[b, h, i])
+                means_of_squares(lines, stride[2] * channels, out[b, h, i])
                 continue
             for j in range(columns):
                 plane, end_plane, row, end_row, column, end_column = _reach(

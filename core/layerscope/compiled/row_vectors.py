@@ -28,6 +28,8 @@ from layerscope.compiled.vectors import (
 )
 
 Step = Callable[[Any, Any, Any], Any]
+#: Makes one vector of the four in a window of 2 x 2.
+Square = Callable[[Any, Any, Any, Any, Any], Any]
 
 #: Vectors that are folded together, and columns up to which that is quicker: of longer rows too
 #: little lies side by side.
@@ -44,6 +46,17 @@ def largest(builder: Any, best: Any, row: Any) -> Any:
     """Take the larger numbers, NaN where there is one."""
     larger = builder.select(builder.fcmp_ordered(">", best, row), best, row)
     return builder.select(builder.fcmp_unordered("uno", best, best), best, larger)
+
+
+def largest_of_four(builder: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Take the largest numbers, NaN where there is one."""
+    return largest(builder, largest(builder, a, b), largest(builder, c, d))
+
+
+def mean_of_four(builder: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Return the means."""
+    total = summed(builder, summed(builder, a, b), summed(builder, c, d))
+    return builder.fmul(total, ir.Constant(VECTOR, [0.25] * NARROW))
 
 
 def _folding(step: Step, nothing: float, count: int) -> Any:
@@ -153,7 +166,7 @@ def added(plain: Callable[..., None]) -> Callable[..., Any]:
     return compile_it
 
 
-def _folding_squares(step: Step, count: int) -> Any:
+def _folding_squares(square: Square, count: int) -> Any:
     """Make what folds windows of 2 x 2, some times so many vectors each.
 
     It is called with the addresses of both lines, how far apart windows lie and how long an entry
@@ -186,8 +199,7 @@ def _folding_squares(step: Step, count: int) -> Any:
             )
             targets = in_row(builder, pointer(builder, to, FLOAT), count)
             for *corners, target in zip(a, b, c, d, targets, strict=True):
-                left, right = (step(builder, *corners[side : side + 2]) for side in (0, 2))
-                store(builder, step(builder, left, right), target)
+                store(builder, square(builder, *corners), target)
             parts.close([builder.add(at, part) for at in parts.carried])
             following = [builder.add(line, stride) for line in windows.carried[:2]]
             windows.close([*following, parts.carried[2]])
@@ -198,9 +210,9 @@ def _folding_squares(step: Step, count: int) -> Any:
     return fold
 
 
-def folded_squares(step: Step, plain: Callable[..., None]) -> Callable[..., Any]:
+def folded_squares(square: Square, plain: Callable[..., None]) -> Callable[..., Any]:
     """Compile a fold of windows of 2 x 2: with vectors where entries consist of them."""
-    one, two = (_folding_squares(step, count) for count in (1, 2))
+    one, two = (_folding_squares(square, count) for count in (1, 2))
     plain = native(inline="never")(plain)
 
     def compile_it(lines: Any, step: Any, out: Any) -> Any:

@@ -26,12 +26,15 @@ def loops() -> dict[str, Callable[..., None]]:
     def largest_of_squares(lines: Any, step: Any, best: Any) -> None:
         folding.largest_of_squares(lines, step, best)
 
+    def means_of_squares(lines: Any, step: Any, mean: Any) -> None:
+        folding.means_of_squares(lines, step, mean)
+
     def combine_rows(x: Any, out: Any, taps: Any, position: Any) -> None:
         folding.combine_rows(x, out, taps, position)
 
     return {
         loop.__name__: jit.native()(loop)
-        for loop in (add_rows, take_largest, largest_of_squares, combine_rows)
+        for loop in (add_rows, take_largest, largest_of_squares, means_of_squares, combine_rows)
     }
 
 
@@ -79,6 +82,17 @@ def test_the_largest_of_squares(loops, stride: int, channels: int, dtype: str) -
     loops["largest_of_squares"](lines, stride * channels, found)
     windows = np.lib.stride_tricks.sliding_window_view(lines, 2, 1)[:, ::stride]
     np.testing.assert_array_equal(found, windows.max((0, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [1, NARROW - 1, NARROW, 2 * NARROW, 3 * NARROW])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_the_means_of_squares(loops, stride: int, channels: int, dtype: str) -> None:
+    lines = np.random.default_rng(channels).normal(size=(2, 11, channels)).astype(dtype)
+    found = np.empty(((11 - 2) // stride + 1, channels), dtype)
+    loops["means_of_squares"](lines, stride * channels, found)
+    windows = np.lib.stride_tricks.sliding_window_view(lines, 2, 1)[:, ::stride]
+    np.testing.assert_allclose(found, windows.mean((0, 3)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
