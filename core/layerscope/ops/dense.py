@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,18 +139,16 @@ def projection(x: Array, kernel: Array, bias: Array, summed: int = 1) -> Array:
     kernel, bias : (*old, *new) and new.
     summed : number of old axes.
     """
-    rows, matrix = _as_matrices(x, kernel, summed)
+    rows, matrix = _as_matrices(x, kernel, summed, np.ndarray.reshape)
     out = dense.forward(rows, matrix, bias.reshape(-1))
-    return out.reshape(*x.shape[: x.ndim - summed], *kernel.shape[summed:])
+    return out.reshape(x.shape[: x.ndim - summed] + kernel.shape[summed:])
 
 
-def _as_matrices(x: Array, kernel: Array, summed: int) -> tuple[Array, Array]:
-    length = math.prod(kernel.shape[:summed])
-    return _reshaped(x, (-1, length)), _reshaped(kernel, (length, -1))
-
-
-def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
-    return x.reshape(shape) if type(x) is np.ndarray else reshape(x, shape)
+def _as_matrices(
+    x: Array, kernel: Array, summed: int, reshaped: Callable[..., Array]
+) -> tuple[Array, Array]:
+    length = kernel.shape[0] if summed == 1 else math.prod(kernel.shape[:summed])
+    return reshaped(x, (-1, length)), reshaped(kernel, (length, -1))
 
 
 @projection.joint_gradient
@@ -164,14 +162,16 @@ def _projection_gradient(
     *,
     wanted: Sequence[bool],
 ) -> list[Array | None]:
-    rows, matrix = _as_matrices(x, kernel, summed)
+    plain = type(g) is type(out) is type(x) is type(kernel) is np.ndarray
+    reshaped = np.ndarray.reshape if plain else reshape
+    rows, matrix = _as_matrices(x, kernel, summed, reshaped)
     units = (-1, matrix.shape[1])
-    found = _gradients(_reshaped(g, units), _reshaped(out, units), rows, matrix, None, wanted)
+    found = _gradients(reshaped(g, units), reshaped(out, units), rows, matrix, None, wanted)
     for_x, for_kernel, for_bias = found
     if for_bias is not None and len(for_bias.shape) > 1:
         for_bias = sum_over(for_bias, axis=0)
     return [
-        None if one is None else _reshaped(one, value.shape)
+        None if one is None else reshaped(one, value.shape)
         for one, value in ((for_x, x), (for_kernel, kernel), (for_bias, bias))
     ]
 
