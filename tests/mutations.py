@@ -597,7 +597,7 @@ MUTATIONS = [
     mutation(
         "projection: gradient of the bias not summed over samples",
         OPERATIONS,
-        ("ops/dense.py", "grad_bias = np.add.reduce(rows, 0)", "grad_bias = rows[0]"),
+        ("ops/dense.py", "grad_bias = sum_of_rows(rows)", "grad_bias = rows[0]"),
     ),
     mutation(
         "large mean: divided by the wrong number",

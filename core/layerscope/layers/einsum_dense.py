@@ -296,6 +296,21 @@ class EinsumDense(_LowRankAdapted):
         x = ops.einsum(self.equation, inputs, kernel)
         return self._activated(x if bias is None else x + bias)
 
+    def _projection(self, summed: int) -> tuple[Any, Any] | None:
+        """Return kernel and bias if a call does `ops.projection` and nothing else."""
+        kernel, bias = self._kernel, self.bias
+        if (
+            type(self) is not EinsumDense
+            or _summed(self.equation) != summed
+            or bias is None
+            or bias.shape != kernel.shape[summed:]
+            or self.lora_enabled
+            or self.activity_regularizer is not None
+            or self.activation not in (None, activations.linear)
+        ):
+            return None
+        return kernel, bias
+
     def _activated(self, x: Any) -> Any:
         # Some take the activation away from a finished layer.
         return x if self.activation is None else self.activation(x)

@@ -11,16 +11,18 @@ import math
 import string
 from typing import Any, ClassVar
 
+import numpy as np
+
 from layerscope import config, constraints, initializers, ops, regularizers
 from layerscope.configurable import field
 from layerscope.layers.dropout import Dropout
 from layerscope.layers.einsum_dense import EinsumDense
 from layerscope.layers.layer import Layer
 from layerscope.layers.softmax import masked_softmax
-from layerscope.ops.attention import causal_mask
+from layerscope.ops.attention import causal_mask, projected_attention
 from layerscope.ops.shapes import ShapeError
 from layerscope.random import Seed, check_seed
-from layerscope.tensor import KerasTensor, Shape
+from layerscope.tensor import KerasTensor, Shape, Tensor
 
 DROPOUT: Any = field(
     default=0.0,
@@ -181,6 +183,10 @@ class _Heads(_Arguments, Layer):
         attention_mask = self._compute_attention_mask(
             *shapes, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
         )
+        if attention_mask is None and not return_attention_scores:
+            weights = self._plain_weights(query, key, value)
+            if weights is not None:
+                return projected_attention(query, key, value, *weights, scale=self._scale)
         # A subclass need not know of what it is not asked for.
         options = {"return_attention_scores": True} if return_attention_scores else {}
         outputs, scores = self._compute_attention(
@@ -195,6 +201,39 @@ class _Heads(_Arguments, Layer):
             outputs = outputs * self._gate_dense(query)
         outputs = self._output_dense(outputs)
         return (outputs, scores) if return_attention_scores else outputs
+
+    def _plain_weights(self, *inputs: Any) -> list[Any] | None:
+        """Return the projections' kernels and biases if a call does `projected_attention` of them.
+
+        `inputs` are query, key and value.
+        """
+        kind = type(self)
+        if (
+            kind._compute_attention is not _Heads._compute_attention
+            or kind._per_query_head is not _Heads._per_query_head
+            or self.dropout > 0
+            or self.use_gate
+            or self._flash_attention
+        ):
+            return None
+        weights: list[Any] = []
+        denses = self._query_dense, self._key_dense, self._value_dense, self._output_dense
+        for dense, summed in zip(denses, (1, 1, 1, 2), strict=True):
+            found = dense._projection(summed) if isinstance(dense, EinsumDense) else None
+            if found is None:
+                return None
+            weights += found
+        batch = inputs[0].shape[0]
+        for x, variable in zip(inputs, weights[::2], strict=False):
+            array, kernel = x.value if type(x) is Tensor else x, variable.value
+            if (
+                type(array) is not np.ndarray
+                or array.dtype != kernel.dtype
+                or array.ndim != 3
+                or array.shape[::2] != (batch, len(kernel))
+            ):
+                return None
+        return weights
 
     def _per_query_head(self, projected: Any) -> Any:
         """Return keys or values with as many heads as the queries have."""

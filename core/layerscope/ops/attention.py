@@ -11,6 +11,7 @@ import numpy as np
 from layerscope.compiled import attention as loops
 from layerscope.compiled import jit, room
 from layerscope.ops import shapes
+from layerscope.ops.dense import projection
 from layerscope.ops.elementwise import where
 from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import cast, repeat, transpose
@@ -136,7 +137,7 @@ def _attend_gradient(
     scale: float,
     mask: Any = None,
     *,
-    saved: np.ndarray,
+    saved: Any,
     wanted: Sequence[bool],
 ) -> tuple[Array | None, ...]:
     plain = type(out) is np.ndarray
@@ -167,6 +168,72 @@ attend.first_order_only = False
 
 def _means_of_tensors(weights: Array, value: Array) -> Array:
     return transpose(matmul(weights, transpose(value, (0, 2, 1, 3))), (0, 2, 1, 3))
+
+
+def _heads_shape(query: Shape, key: Shape, value: Shape, *weights: Shape, **_: Any) -> Shape:
+    return (*query[:2], *weights[-1])
+
+
+@operation(_heads_shape, inputs=None)
+def projected_attention(
+    query: Array, key: Array, value: Array, *weights: Array, scale: float
+) -> Array:
+    """`projection` of all three, `attend`, and `projection` of what the heads give, as one step.
+
+    Parameters
+    ----------
+    query, key, value : (batch, places, features).
+    weights : kernel and bias for query, key, value and result.
+    scale : factor on the scores.
+    """
+    pairs = zip((query, key, value), weights[::2], weights[1::2], strict=False)
+    means = attend.forward(*[projection.forward(*pair) for pair in pairs], scale)
+    return projection.forward(means, *weights[6:], summed=2)
+
+
+@projected_attention.saving
+def _projected_attention_saving(
+    query: Array, key: Array, value: Array, *weights: Array, scale: float
+) -> tuple[Array, tuple[Array, ...]]:
+    pairs = zip((query, key, value), weights[::2], weights[1::2], strict=False)
+    projected = [projection.forward(*pair) for pair in pairs]
+    means, shares = _attend_saving(*projected, scale)
+    return projection.forward(means, *weights[6:], summed=2), (*projected, means, shares)
+
+
+@projected_attention.joint_gradient
+def _projected_attention_gradient(
+    g: Array,
+    out: Array,
+    *inputs: Array,
+    scale: float,
+    saved: tuple[Array, ...],
+    wanted: Sequence[bool],
+) -> list[Array | None]:
+    given, weights = inputs[:3], inputs[3:]
+    if type(out) is np.ndarray:
+        *projected, means, shares = saved
+    else:
+        # What was kept does not know where it came from, which a second derivative needs.
+        pairs = zip(given, weights[::2], weights[1::2], strict=False)
+        projected = [projection(*pair) for pair in pairs]
+        means, shares = attend(*projected, scale=scale), None
+    back = projection.joint_vjp
+    assert back is not None
+    g, *for_result = back(g, out, means, *weights[6:], 2, wanted=(True, *wanted[9:]))
+    slopes = _attend_gradient(g, means, *projected, scale, saved=shares, wanted=(True,) * 3)
+    for_given: list[Array | None] = []
+    for_weights: list[Array | None] = []
+    for k, (x, result, slope) in enumerate(zip(given, projected, slopes, strict=True)):
+        own = slice(2 * k, 2 * k + 2)
+        wants = (wanted[k], *wanted[3:][own])
+        for_x, *found = back(slope, result, x, *weights[own], wanted=wants)
+        for_given.append(for_x)
+        for_weights += found
+    return [*for_given, *for_weights, *for_result]
+
+
+projected_attention.first_order_only = False
 
 
 def dot_product_attention(

@@ -55,7 +55,14 @@ def _bias_gradient(
     **options: Any,
 ) -> Array:
     g = layout.channels_last(g, data_format)
-    rows = np.ascontiguousarray(g).reshape(-1, g.shape[-1])
-    sums = np.empty((min(max(rows.size // _PART, 1), 16), rows.shape[1]), rows.dtype)
-    loops.sum_columns(len(sums), rows, sums)
-    return np.add.reduce(sums, 0)
+    return sum_of_rows(g.reshape(-1, g.shape[-1]))
+
+
+def sum_of_rows(rows: Array) -> Array:
+    """Return the sum (columns,) of the rows (n, columns) of a plain matrix of floats."""
+    if rows.dtype.itemsize < 4:
+        return np.add.reduce(rows, 0)
+    parts = min(max(rows.size // _PART, 1), 16)
+    sums = np.empty((parts, rows.shape[1]), rows.dtype)
+    loops.sum_columns(parts, np.ascontiguousarray(rows), sums)
+    return sums[0] if parts == 1 else np.add.reduce(sums, 0)

@@ -10,12 +10,13 @@ import numpy as np
 
 from layerscope.compiled.tasks import LARGE
 from layerscope.ops import epilogue, shapes, small_dense
+from layerscope.ops.biased import sum_of_rows
 from layerscope.ops.elementwise import tanh
 from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import reshape
 from layerscope.ops.nn import relu, sigmoid, softmax
 from layerscope.ops.operation import Operation, operation
-from layerscope.ops.product import is_shared, shared_product
+from layerscope.ops.product import blas_product, is_shared, shared_product
 from layerscope.ops.reductions import sum as sum_over
 from layerscope.tensor import Shape
 
@@ -47,7 +48,7 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     # One large product instead of a batch of small ones.
     rows = x.reshape(-1, x.shape[-1]) if flat else x
     if not is_shared(rows, kernel, bias):
-        out = _finished(np.matmul(rows, kernel), bias, activation)
+        out = _finished(blas_product(rows, kernel), bias, activation)
     elif activation is None:
         out = shared_product(rows, kernel, bias)
     else:
@@ -113,10 +114,10 @@ def _gradients(
         rows, entries = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
     for_x, for_kernel, for_bias = wanted
     if for_bias and grad_bias is None:
-        grad_bias = np.add.reduce(rows, 0)
+        grad_bias = sum_of_rows(rows)
     return (
-        np.matmul(rows, kernel.T).reshape(x.shape) if for_x else None,
-        np.matmul(entries.T, rows) if for_kernel else None,
+        blas_product(rows, kernel.T).reshape(x.shape) if for_x else None,
+        blas_product(entries.T, rows) if for_kernel else None,
         grad_bias,
     )
 

@@ -71,6 +71,55 @@ def test_projected_heads(make: Any, shared: int, gated: bool, scores: bool) -> N
     np.testing.assert_allclose(outputs, expected, rtol=1e-10)
 
 
+class StepByStep(layers.MultiHeadAttention):
+    """Attends as it would anyway, but says so."""
+
+    def _compute_attention(self, *args: Any, **kwargs: Any) -> Any:
+        return super()._compute_attention(*args, **kwargs)
+
+
+CHANGES: dict[str, Any] = {
+    "nothing": lambda layer: None,
+    "adapted": lambda layer: layer.query_dense.enable_lora(1),
+    "activation": lambda layer: setattr(layer.value_dense, "activation", ls.activations.tanh),
+    "no bias": lambda layer: setattr(layer.key_dense, "bias", None),
+    "frozen": lambda layer: setattr(layer.output_dense, "trainable", False),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_heads_at_once_and_step_by_step_are_the_same(change: str, dtype: str) -> None:
+    found = []
+    for kind in (layers.MultiHeadAttention, StepByStep):
+        ls.utils.set_random_seed(0)
+        layer = filled(kind(2, 3, dtype=dtype), QUERY.shape, VALUE.shape, KEY.shape)
+        CHANGES[change](layer)
+        with ls.GradientTape() as tape:
+            inputs = [tape.watch(x.astype(dtype)) for x in (QUERY, VALUE, KEY)]
+            outputs = layer(*inputs)
+        gradients = tape.gradient(outputs, [*inputs, *layer.trainable_variables])
+        plain = layer(*(x.astype(dtype) for x in (QUERY, VALUE, KEY)))
+        known = [one for one in gradients if one is not None]
+        found.append([np.asarray(one) for one in (plain, outputs, *known)])
+    for at_once, stepwise in zip(*found, strict=True):
+        assert at_once.dtype == dtype
+        np.testing.assert_allclose(at_once, stepwise, rtol=1e-5, atol=1e-5)
+
+
+def test_a_penalty_on_what_a_projection_gives_is_heeded() -> None:
+    layer = multi_head(activity_regularizer="l2")
+    layer(QUERY, VALUE, KEY)
+    assert len(layer.losses) == 4
+
+
+def test_what_heads_are_not_built_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="incompatible with the layer"):
+        multi_head()(np.zeros((2, 4, 6)), VALUE, KEY)
+    with pytest.raises(ValueError, match="incompatible with the layer"):
+        multi_head()(QUERY, np.zeros((2, 5, 6)), KEY)
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_products_and_sums_without_projections(scaled: bool) -> None:
     pairs = QUERY[:, :, None] + KEY[:, None]

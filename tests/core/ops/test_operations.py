@@ -13,7 +13,7 @@ import pytest
 
 import layerscope as ls
 from layerscope import ops
-from layerscope.ops.attention import without_future
+from layerscope.ops.attention import projected_attention, without_future
 from layerscope.ops.image import _unresize
 from layerscope.ops.nn import drop
 from layerscope.ops.normalization import normalize_rows, scale_and_shift
@@ -547,6 +547,9 @@ for options in ({}, {"scale": 2.0}, {"is_causal": True}, {"mask": SEEN}, {"bias"
     # Heads of keys are shared.
     case("repeat", (2, 3, 4, 2), (2, 3, 2, 2), (2, 3, 2, 5),
          call=attend, batched=(0, 1, 2), label=label)  # fmt: skip
+case("projected_attention", (2, 3, 4), (2, 5, 3), (2, 5, 2), (4, 2, 3), (2, 3), (3, 2, 3), (2, 3),
+     (2, 2, 4), (2, 4), (2, 4, 5), (5,), call=functools.partial(projected_attention, scale=0.5),
+     batched=(0, 1, 2))  # fmt: skip
 case("without_future", (2, 3, 4), call=lambda x: ops.softmax(without_future(x)))
 
 DIFFERENTIABLE = [one for one in CASES if one.values[0].derivatives]
