@@ -202,11 +202,8 @@ class _Heads(_Arguments, Layer):
         outputs = self._output_dense(outputs)
         return (outputs, scores) if return_attention_scores else outputs
 
-    def _plain_weights(self, *inputs: Any) -> list[Any] | None:
-        """Return the projections' kernels and biases if a call does `projected_attention` of them.
-
-        `inputs` are query, key and value.
-        """
+    def _plain_weights(self, query: Any, key: Any, value: Any) -> list[Any] | None:
+        """Return what `projected_attention` is given if that is all a call does."""
         kind = type(self)
         if (
             kind._compute_attention is not _Heads._compute_attention
@@ -214,6 +211,7 @@ class _Heads(_Arguments, Layer):
             or self.dropout > 0
             or self.use_gate
             or self._flash_attention
+            or key.shape[:-1] != value.shape[:-1]
         ):
             return None
         weights: list[Any] = []
@@ -223,8 +221,8 @@ class _Heads(_Arguments, Layer):
             if found is None:
                 return None
             weights += found
-        batch = inputs[0].shape[0]
-        for x, variable in zip(inputs, weights[::2], strict=False):
+        batch = query.shape[0]
+        for x, variable in zip((query, key, value), weights[::2], strict=False):
             array, kernel = x.value if type(x) is Tensor else x, variable.value
             if (
                 type(array) is not np.ndarray

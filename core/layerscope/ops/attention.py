@@ -17,6 +17,7 @@ from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import cast, repeat, transpose
 from layerscope.ops.nn import softmax
 from layerscope.ops.operation import operation
+from layerscope.ops.shapes import ShapeError
 from layerscope.tensor import Shape
 
 Array = Any
@@ -270,9 +271,11 @@ def dot_product_attention(
 
     Raises
     ------
+    ShapeError
+        If an input does not have four axes, the heads do not share the key heads evenly, or lengths
+        that must be the same are not.
     ValueError
-        If an input does not have four axes, the heads do not share the key heads evenly, or
-        `attn_logits_soft_cap` is given.
+        If `attn_logits_soft_cap` is given.
     RuntimeError
         If `flash_attention` is True.
 
@@ -317,9 +320,18 @@ def _queries_per_key(query: Array, key: Array, value: Array) -> int:
         problem = "`dot_product_attention` only supports 4D inputs."
     elif key.shape[2] != value.shape[2] or query.shape[2] % key.shape[2]:
         problem = "The number of heads of `query` must be a multiple of that of `key` and `value`."
+    elif _differ(key.shape[1], value.shape[1]):
+        problem = "There must be as many places in `key` as in `value`."
+    elif _differ(query.shape[3], key.shape[3]):
+        problem = "There must be as many features in `query` as in `key`."
     if problem is not None:
-        raise ValueError(
+        raise ShapeError(
             f"{problem} Received: query.shape={query.shape}, key.shape={key.shape}, "
             f"value.shape={value.shape}"
         )
     return query.shape[2] // key.shape[2]
+
+
+def _differ(one: int | None, other: int | None) -> bool:
+    """Tell whether two lengths are known to be different."""
+    return one != other and None not in (one, other)

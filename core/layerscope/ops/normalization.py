@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -20,6 +21,7 @@ from layerscope.ops.operation import operation
 from layerscope.ops.reductions import mean as mean_over
 from layerscope.ops.reductions import sum as sum_over
 from layerscope.ops.reductions import var as variance_over
+from layerscope.ops.shapes import ShapeError
 from layerscope.tensor import Shape
 
 Array = Any
@@ -34,6 +36,24 @@ def _along(value: Array, x: Array, axis: Axes) -> Array:
         return value
     lengths = (length if index in axes else 1 for index, length in enumerate(x.shape))
     return reshape(value, tuple(lengths))
+
+
+def _fitted(name: str, value: Array, lengths: Any) -> Array:
+    """Return what an argument holds for each entry of some axes, in the shape of these.
+
+    Raises
+    ------
+    ShapeError
+        If there is more or less of it.
+    """
+    if value.shape == lengths or None in lengths:
+        return value
+    if math.prod(value.shape) != math.prod(lengths):
+        raise ShapeError(
+            f"Argument `{name}` must have the shape {lengths} of the axes that it is for. "
+            f"Received: {name} of shape {tuple(value.shape)}"
+        )
+    return reshape(value, lengths)
 
 
 def _wide(rows: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -104,12 +124,21 @@ def batch_normalization(
     ----------
     mean, variance, offset, scale : one value per entry of `axis`, for instance moving averages;
         `normalize_batch` takes the statistics from `x` itself.
+
+    Raises
+    ------
+    ShapeError
+        If one of them has more or fewer.
     """
+    lengths = (x.shape[axis],)
+    mean, variance = _fitted("mean", mean, lengths), _fitted("variance", variance, lengths)
     factor = rsqrt(variance + epsilon)
     if scale is not None:
-        factor = factor * scale
+        factor = factor * _fitted("scale", scale, lengths)
     if offset is None:
         offset = np.zeros(mean.shape, str(mean.dtype))
+    else:
+        offset = _fitted("offset", offset, lengths)
     return scale_and_shift(x, mean, factor, offset, axis=axis)
 
 
@@ -373,6 +402,11 @@ def layer_normalization(
     ----------
     gamma, beta : the lengths of `axis`, in the order of the axes.
     rms_scaling : whether to divide by the standard deviation without subtracting the mean.
+
+    Raises
+    ------
+    ShapeError
+        If there is more or less of `gamma` or `beta`.
     """
     if rms_scaling:
         out = x * rsqrt(variance_over(x, axis=axis, keepdims=True) + epsilon)
@@ -385,24 +419,34 @@ def layer_normalization(
     return out if beta is None else out + _along(beta, x, axis)
 
 
+def _last_lengths(x: Array, axis: Axes) -> Any:
+    return tuple(x.shape[_first_of_last(layout.hashable(axis), len(x.shape)) :])
+
+
 def _affine(x: Array, axis: Axes, gamma: Array | None, beta: Array | None) -> tuple[Array, Array]:
     """Return a scale and an offset for the last axes, ones and zeros where there is none."""
-    if gamma is not None and beta is not None:
-        return gamma, beta
-    lengths = tuple(x.shape)[len(x.shape) - len(shapes.normalize_axes(axis, len(x.shape))) :]
+    lengths = _last_lengths(x, axis)
     dtype = float_type_for(x.dtype)
     return (
-        np.ones(lengths, dtype) if gamma is None else gamma,
-        np.zeros(lengths, dtype) if beta is None else beta,
+        np.ones(lengths, dtype) if gamma is None else _fitted("gamma", gamma, lengths),
+        np.zeros(lengths, dtype) if beta is None else _fitted("beta", beta, lengths),
     )
 
 
 def rms_normalization(
     x: Array, scale: Array | None = None, axis: Axes = -1, epsilon: float = 1e-7
 ) -> Array:
-    """Divide each sample by its root mean square over `axis`, then multiply by `scale`."""
+    """Divide each sample by its root mean square over `axis`, then multiply by `scale`.
+
+    Parameters
+    ----------
+    scale : the lengths of `axis`, or what broadcasts against `x`.
+    """
     if _are_last(x, axis):
-        return normalize_rows(x, *_affine(x, axis, scale, None), centered=False, epsilon=epsilon)
+        whole = scale is None or getattr(scale, "shape", ()) == _last_lengths(x, axis)
+        factors, zeros = _affine(x, axis, scale if whole else None, None)
+        out = normalize_rows(x, factors, zeros, centered=False, epsilon=epsilon)
+        return out if whole else out * scale
     out = x * rsqrt(mean_over(square(x), axis=axis, keepdims=True) + epsilon)
     return out if scale is None else out * _along(scale, x, axis)
 

@@ -120,6 +120,16 @@ def test_what_heads_are_not_built_for_is_refused() -> None:
         multi_head()(QUERY, np.zeros((2, 5, 6)), KEY)
 
 
+@pytest.mark.parametrize("make", [multi_head, grouped])
+@pytest.mark.parametrize("places", [4, 6])
+def test_there_are_as_many_keys_as_values(make: Any, places: int) -> None:
+    layer, value = make(), np.zeros((2, places, 3))
+    with pytest.raises(ValueError, match="as many places in `key` as in `value`"):
+        layer(QUERY, value, KEY)
+    with pytest.raises(ValueError, match="as many features in `query` as in `key`"):
+        ls.ops.dot_product_attention(*(np.zeros((1, 2, 1, n), "float32") for n in (3, 4, 4)))
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_products_and_sums_without_projections(scaled: bool) -> None:
     pairs = QUERY[:, :, None] + KEY[:, None]

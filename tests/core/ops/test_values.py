@@ -360,3 +360,29 @@ def test_a_number_is_no_matrix() -> None:
     for pair in ((2.0, np.ones((2, 2))), (np.ones((2, 2)), 2.0)):
         with pytest.raises(ValueError, match="matmul"):
             ops.matmul(*pair)
+
+
+@pytest.mark.parametrize("length", [1, 3, 5])
+def test_what_is_normalized_has_a_factor_for_each_entry(length: int) -> None:
+    x, values = np.ones((2, 4), np.float32), np.ones(length, np.float32)
+    four = np.ones(4, np.float32)
+    for name, call in {
+        "gamma": lambda: ops.layer_normalization(x, values, four),
+        "beta": lambda: ops.layer_normalization(x, four, values),
+        "mean": lambda: ops.batch_normalization(x, values, four, -1),
+        "variance": lambda: ops.batch_normalization(x, four, values, -1),
+        "offset": lambda: ops.batch_normalization(x, four, four, -1, offset=values),
+        "scale": lambda: ops.batch_normalization(x, four, four, -1, scale=values),
+    }.items():
+        with pytest.raises(ShapeError, match=rf"`{name}` must have the shape \(4,\)"):
+            call()
+
+
+def test_a_factor_of_the_root_mean_square_may_be_one_for_all() -> None:
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    plain = ops.rms_normalization(x)
+    np.testing.assert_allclose(ops.rms_normalization(x, np.float32(2)), 2 * plain)
+    rows = np.array([[1.0], [3.0]], np.float32)
+    np.testing.assert_allclose(ops.rms_normalization(x, rows), plain * rows)
+    with pytest.raises(ValueError, match="broadcast"):
+        ops.rms_normalization(x, np.ones(5, np.float32))
