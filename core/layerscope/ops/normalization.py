@@ -290,11 +290,14 @@ def _standardize_gradient(
 standardize.gradients(_standardize_gradient)
 
 
-def _are_last(x: Array, axis: Axes) -> bool:
-    """Tell whether `axis` is the last axes in order, along all of which there are entries."""
+def _last_lengths(x: Array, axis: Axes) -> Any:
+    """Return the lengths of `axis` if it is the last axes in order, with entries; else None."""
     shape = x.shape
     first = _first_of_last(layout.hashable(axis), len(shape))
-    return first is not None and 0 not in shape[first:] and None not in shape[first:]
+    if first is None:
+        return None
+    lengths = shape[first:]
+    return None if 0 in lengths or None in lengths else lengths
 
 
 @lru_cache(maxsize=256)
@@ -410,8 +413,8 @@ def layer_normalization(
     """
     if rms_scaling:
         out = x * rsqrt(variance_over(x, axis=axis, keepdims=True) + epsilon)
-    elif _are_last(x, axis):
-        return normalize_rows(x, *_affine(x, axis, gamma, beta), epsilon=epsilon)
+    elif (lengths := _last_lengths(x, axis)) is not None:
+        return normalize_rows(x, *_affine(x, lengths, gamma, beta), epsilon=epsilon)
     else:
         out = standardize(x, axis=axis, epsilon=epsilon)
     if gamma is not None:
@@ -419,18 +422,13 @@ def layer_normalization(
     return out if beta is None else out + _along(beta, x, axis)
 
 
-def _last_lengths(x: Array, axis: Axes) -> Any:
-    return tuple(x.shape[_first_of_last(layout.hashable(axis), len(x.shape)) :])
-
-
-def _affine(x: Array, axis: Axes, gamma: Array | None, beta: Array | None) -> tuple[Array, Array]:
+def _affine(x: Array, lengths: Any, gamma: Any, beta: Any) -> tuple[Array, Array]:
     """Return a scale and an offset for the last axes, ones and zeros where there is none."""
-    lengths = _last_lengths(x, axis)
-    dtype = float_type_for(x.dtype)
-    return (
-        np.ones(lengths, dtype) if gamma is None else _fitted("gamma", gamma, lengths),
-        np.zeros(lengths, dtype) if beta is None else _fitted("beta", beta, lengths),
-    )
+    if gamma is None or beta is None:
+        dtype = float_type_for(x.dtype)
+        gamma = np.ones(lengths, dtype) if gamma is None else gamma
+        beta = np.zeros(lengths, dtype) if beta is None else beta
+    return _fitted("gamma", gamma, lengths), _fitted("beta", beta, lengths)
 
 
 def rms_normalization(
@@ -442,9 +440,10 @@ def rms_normalization(
     ----------
     scale : the lengths of `axis`, or what broadcasts against `x`.
     """
-    if _are_last(x, axis):
-        whole = scale is None or getattr(scale, "shape", ()) == _last_lengths(x, axis)
-        factors, zeros = _affine(x, axis, scale if whole else None, None)
+    lengths = _last_lengths(x, axis)
+    if lengths is not None:
+        whole = scale is None or getattr(scale, "shape", ()) == lengths
+        factors, zeros = _affine(x, lengths, scale if whole else None, None)
         out = normalize_rows(x, factors, zeros, centered=False, epsilon=epsilon)
         return out if whole else out * scale
     out = x * rsqrt(mean_over(square(x), axis=axis, keepdims=True) + epsilon)
