@@ -428,6 +428,8 @@ def _affine(x: Array, lengths: Any, gamma: Any, beta: Any) -> tuple[Array, Array
         dtype = float_type_for(x.dtype)
         gamma = np.ones(lengths, dtype) if gamma is None else gamma
         beta = np.zeros(lengths, dtype) if beta is None else beta
+    if gamma.shape == lengths == beta.shape:
+        return gamma, beta
     return _fitted("gamma", gamma, lengths), _fitted("beta", beta, lengths)
 
 
