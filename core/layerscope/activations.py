@@ -154,8 +154,7 @@ def soft_shrink(x: Array, threshold: float = 0.5) -> Array:
 
 def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """Exponentials that sum to one over `axis`."""
-    # An option would take as long as a few rows.
-    return ops.softmax(x) if axis == -1 else ops.softmax(x, axis=axis)
+    return ops.softmax(x, axis=axis)
 
 
 def softplus(x: Array) -> Array:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 import panel as pn
 import param
 from bokeh.document import Document
+from panel.io.document import init_doc
 from panel.io.resources import get_dist_path
 from panel.theme import Design
 
@@ -317,12 +318,15 @@ class Page:
         workbench, session = self.workbench, self.workbench.session
         with speaking(session.language):
             words = section("page")
+        doc = init_doc(doc)
+        variables = doc.template_variables
+        # Panel says so only where it writes the page: one that connects late, or to a server that
+        # has begun anew, is given a new document, whose style sheets would come from a CDN.
+        variables["dist_url"] = get_dist_path(cdn=False)
         for part in (workbench.top_bar, workbench.sharing, workbench.body):
-            doc = part.server_doc(doc, words["title"], location=False)
-        assert doc is not None
+            part.server_doc(doc, words["title"], location=False)
         # Bokeh extends its own page by the blocks of a text; its types speak of templates only.
         doc.template = cast(Any, _TEMPLATE)
-        variables = doc.template_variables
         variables.update(words=words, style=_page_style(), script=_SCRIPT)
         # Also what speaks where an event begins at a view instead of the session.
         variables["language"] = session.language
@@ -370,9 +374,6 @@ def open_page(
     What is to be called when the page is gone.
     """
     doc = doc or Document()
-    # Panel says so only where it writes the page: one that connects late, or to a server that has
-    # begun anew, is given a new document, whose style sheets would come from a CDN.
-    doc.template_variables["dist_url"] = get_dist_path(cdn=False)
     query = {name: values[0].decode(errors="replace") for name, values in arguments.items()}
     wanted = query.get("lang", "")
     spoken = wanted if wanted in LANGUAGES else preferred(str(headers.get("Accept-Language", "")))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from browser.test_explorer import eventually, set_number
+from browser.test_explorer import set_number
 from served_explorer import Visit, open_explorer
+from waiting import eventually
 
 pytestmark = pytest.mark.browser
 

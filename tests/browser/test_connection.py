@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from browser.test_explorer import card, eventually
+from browser.test_explorer import card
 from layerscope_explorer.strings import text
 from served_explorer import Server, open_explorer
+from waiting import eventually
 
 pytestmark = pytest.mark.browser
 

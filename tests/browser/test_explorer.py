@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,17 +11,9 @@ import pytest
 from layerscope_explorer.presets import why_did_it_die
 from layerscope_explorer.view_state import ViewState, to_address
 from served_explorer import Server, Visit, open_explorer, watch
+from waiting import eventually
 
 pytestmark = pytest.mark.browser
-
-
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait until something holds."""
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            raise AssertionError(f"Not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def card(page: Any, position: int) -> Any:

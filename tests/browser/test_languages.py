@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from browser.test_explorer import eventually
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.strings import speaking, text
 from served_explorer import Server, Visit, open_explorer, watch
+from waiting import eventually
 
 pytestmark = pytest.mark.browser
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from browser.test_explorer import add_layer, card, eventually, open_lens, pick, set_number
+from browser.test_explorer import add_layer, card, open_lens, pick, set_number
 from browser.test_sharing import base
 from layerscope_explorer.lesson import LANGUAGES
 from layerscope_explorer.lessons import LESSONS, lesson
 from layerscope_explorer.strings import speaking, text
 from seldom import once
 from served_explorer import Visit, open_explorer
+from waiting import eventually
 
 pytestmark = pytest.mark.browser
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from browser.test_explorer import card, eventually, open_lens, pick
+from browser.test_explorer import card, open_lens, pick
 from browser.test_sharing import base, notice, word
 from served_explorer import Visit, open_explorer, served
+from waiting import eventually
 
 pytestmark = pytest.mark.browser
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from browser.test_accessibility import violations
-from browser.test_explorer import card, chips, eventually, status
+from browser.test_explorer import card, chips, status
 from browser.test_sharing import base
 from served_explorer import Visit, open_explorer
+from waiting import eventually
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser.test_explorer import card, chips, eventually
+from browser.test_explorer import card, chips
 from served_explorer import Visit, open_explorer
+from waiting import eventually
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -24,6 +23,7 @@ from class_client import Visit, run
 from layerscope_explorer.serving import renewal
 from layerscope_explorer.visitors import visitors
 from served_explorer import ROOT, free_port
+from waiting import eventually
 
 TOKEN = "for-the-teacher"
 
@@ -94,7 +94,7 @@ def _nobody_here(request: pytest.FixtureRequest) -> None:
     """Begin when those of the test before are gone."""
     if "server" in request.fixturenames:
         served = request.getfixturevalue("server")
-        _wait_for(lambda: served.metrics()["sessions"] == 0, 20)
+        eventually(lambda: served.metrics()["sessions"] == 0, "nobody there")
 
 
 def test_only_who_has_the_token_sees_the_numbers(server: Served) -> None:
@@ -141,9 +141,9 @@ def test_pages_that_are_closed_are_gone(server: Served) -> None:
             page.close()
 
     run(come_and_go())
-    _wait_for(lambda: server.metrics()["sessions"] == 0, 20)
+    eventually(lambda: server.metrics()["sessions"] == 0, "nobody there")
     # Nothing of them is kept alive by anything.
-    _wait_for(lambda: server.metrics()["sessions_in_memory"] == 0, 20)
+    eventually(lambda: server.metrics()["sessions_in_memory"] == 0, "nobody remembered")
 
 
 def test_a_full_server_says_so_and_goes_on(server: Served) -> None:
@@ -190,10 +190,10 @@ def test_a_page_that_disappears_in_training_stops_it(server: Served) -> None:
 
     run(leave())
     # A connection whose end was not heard is found dead by a ping, after half a minute.
-    _wait_for(lambda: server.metrics()["sessions"] == 0, 60)
+    eventually(lambda: server.metrics()["sessions"] == 0, "nobody there")
     # The slice under way is taken to its end.
     for number in ("sessions_training", "queue_training"):
-        _wait_for(lambda number=number: server.metrics()[number] == 0, 20)
+        eventually(lambda number=number: server.metrics()[number] == 0, number)
 
 
 def test_a_taken_port_is_said_in_a_sentence(server: Served) -> None:
@@ -275,7 +275,7 @@ def test_a_server_that_has_grown_begins_anew_once_nobody_is_there() -> None:
     first = server.metrics()
     assert first["uptime_seconds"] >= 3
     assert run(stay())["uptime_seconds"] > first["uptime_seconds"] + 4
-    _wait_for(lambda: server.metrics()["sessions_served_total"] == 0, 30)
+    eventually(lambda: server.metrics()["sessions_served_total"] == 0, "a new beginning")
     # Who comes then is served as before, by the same process at the same address.
     assert run(stay_until_the_end())["edits_total"] == 1
     _, log = server.process.communicate(timeout=60)
@@ -377,7 +377,7 @@ def test_two_processes_behind_nginx_keep_each_page_at_its_own(tmp_path: Path) ->
             page.close()
 
     try:
-        _wait_for(lambda: _answers(front), 10)
+        eventually(lambda: _answers(front), "an answer")
         run(crowd())
     finally:
         proxy.terminate()
@@ -392,10 +392,3 @@ def _answers(port: int) -> bool:
             return got.status == 200
     except OSError:
         return False
-
-
-def _wait_for(what: Any, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.2)

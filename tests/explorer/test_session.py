@@ -13,6 +13,7 @@ import pytest
 from layerscope_explorer.presets import digits_stack, shape_bug, why_did_it_die
 from layerscope_explorer.session import NOTHING, Session
 from layerscope_explorer.workers import ANSWER, MOST_WAIT, Courtesy, InlineScheduler, SlicedJob
+from waiting import eventually
 
 
 class SlowScheduler(InlineScheduler):
@@ -140,7 +141,7 @@ def test_pause_holds_and_resume_goes_on() -> None:
     session = digits_session()
     session.set_training("epochs", 30)
     session.train()
-    eventually(lambda: taken(session) > 0)
+    eventually(lambda: taken(session) > 0, "the first step")
     session.pause()
     settled(session)
     held = session.training
@@ -150,15 +151,9 @@ def test_pause_holds_and_resume_goes_on() -> None:
     session.tick()
     assert (session.training.epoch, session.training.step) == (held.epoch, held.step)
     session.resume()
-    eventually(lambda: taken(session) > held.at)
+    eventually(lambda: taken(session) > held.at, "another step")
     assert session.training.status in ("running", "finished")
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.005)
+    assert (session.training.epoch, session.training.step) != (held.epoch, held.step)
 
 
 def taken(session: Session) -> int:
@@ -196,8 +191,9 @@ def test_an_edit_that_keeps_shapes_keeps_what_was_learned_and_training_goes_on()
     session.set_training("epochs", 300)
     session.train()
     session.set_argument("layer4", "activation", "relu")
-    eventually(lambda: taken(session) > 20)
+    eventually(lambda: taken(session) > 20, "another step")
     assert session.training.status == "running"
+    assert session.training.at > 20
     session.pause()
 
 
@@ -369,7 +365,7 @@ def test_a_job_that_is_woken_while_it_ends_looks_once_more() -> None:
     started.wait(60)
     job.wake()
     go_on.set()
-    eventually(lambda: not job.busy)
+    eventually(lambda: not job.busy, "the end of the job")
     assert len(looked) == 2
 
 

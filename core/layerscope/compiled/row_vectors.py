@@ -190,12 +190,13 @@ def _folding_squares(square: Square, count: int) -> Any:
             windows = Loop(builder, number, [first, second, out])
             parts = Loop(builder, times, windows.carried)
             *lines, to = parts.carried
-            a, b, c, d = (
-                [load(builder, place) for place in in_row(builder, corner, count)]
+            places = [
+                pointer(builder, at, FLOAT)
                 for line in lines
-                for corner in (
-                    pointer(builder, at, FLOAT) for at in (line, builder.add(line, entry))
-                )
+                for at in (line, builder.add(line, entry))
+            ]
+            a, b, c, d = (
+                [load(builder, at) for at in in_row(builder, place, count)] for place in places
             )
             targets = in_row(builder, pointer(builder, to, FLOAT), count)
             for *corners, target in zip(a, b, c, d, targets, strict=True):

@@ -92,9 +92,7 @@ def _summed(equation: str) -> int:
 def _product(x: Any, kernel: Any, bias: Any, summed: int) -> Any:
     """Multiply the last axes of an input by the first of a kernel, and add a bias to the others."""
     if bias is not None:
-        # An option takes as long as a few rows.
-        options = {} if summed == 1 else {"summed": summed}
-        return ops.projection(x, kernel, bias, **options)
+        return ops.projection(x, kernel, bias, summed=summed)
     rows = ops.reshape(x, (-1, math.prod(kernel.shape[:summed])))
     out = ops.matmul(rows, ops.reshape(kernel, (rows.shape[-1], -1)))
     return ops.reshape(out, (*x.shape[: len(x.shape) - summed], *kernel.shape[summed:]))

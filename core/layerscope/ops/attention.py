@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -187,17 +187,22 @@ def projected_attention(
     weights : kernel and bias for query, key, value and result.
     scale : factor on the scores.
     """
-    pairs = zip((query, key, value), weights[::2], weights[1::2], strict=False)
-    means = attend.forward(*[projection.forward(*pair) for pair in pairs], scale)
+    means = attend.forward(*_projected(projection.forward, (query, key, value), weights), scale)
     return projection.forward(means, *weights[6:], summed=2)
+
+
+def _projected(
+    project: Callable[..., Array], inputs: Sequence[Array], weights: Sequence[Array]
+) -> list[Array]:
+    """Return query, key and value, each by its kernel and bias."""
+    return [project(x, *weights[2 * k : 2 * k + 2]) for k, x in enumerate(inputs)]
 
 
 @projected_attention.saving
 def _projected_attention_saving(
     query: Array, key: Array, value: Array, *weights: Array, scale: float
 ) -> tuple[Array, tuple[Array, ...]]:
-    pairs = zip((query, key, value), weights[::2], weights[1::2], strict=False)
-    projected = [projection.forward(*pair) for pair in pairs]
+    projected = _projected(projection.forward, (query, key, value), weights)
     means, shares = _attend_saving(*projected, scale)
     return projection.forward(means, *weights[6:], summed=2), (*projected, means, shares)
 
@@ -216,8 +221,7 @@ def _projected_attention_gradient(
         *projected, means, shares = saved
     else:
         # What was kept does not know where it came from, which a second derivative needs.
-        pairs = zip(given, weights[::2], weights[1::2], strict=False)
-        projected = [projection(*pair) for pair in pairs]
+        projected = _projected(projection, given, weights)
         means, shares = attend(*projected, scale=scale), None
     back = projection.joint_vjp
     assert back is not None

@@ -30,7 +30,7 @@ FUSED: dict[str, Operation[...]] = {
     "tanh": tanh,
 }
 _SINGLE = np.dtype(np.float32)
-#: So many entries get a bias sooner from NumPy, and so wide rows are summed sooner by it.
+#: So many entries get a bias sooner from NumPy, and so wide rows are summed sooner by themselves.
 _FEW, _WIDE = 1 << 13, 64
 
 
@@ -148,7 +148,7 @@ def projection(x: Array, kernel: Array, bias: Array, summed: int = 1) -> Array:
 def _as_matrices(
     x: Array, kernel: Array, summed: int, reshaped: Callable[..., Array]
 ) -> tuple[Array, Array]:
-    length = kernel.shape[0] if summed == 1 else math.prod(kernel.shape[:summed])
+    length = math.prod(kernel.shape[:summed])
     return reshaped(x, (-1, length)), reshaped(kernel, (length, -1))
 
 

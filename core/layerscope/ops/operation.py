@@ -109,9 +109,9 @@ class Operation(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Compute on arrays, record on a tape, or follow shapes, by what the inputs hold."""
         inputs: Any = args
-        if len(inputs) == 1 == self.n_inputs and not kwargs and type(inputs[0]) is np.ndarray:
+        if len(inputs) == 1 == self.n_inputs and type(inputs[0]) is np.ndarray:
             # To look at arguments as if there were several takes as long as most small functions.
-            out = self.forward(inputs[0])
+            out = self.forward(inputs[0], **kwargs) if kwargs else self.forward(inputs[0])
             if type(out) is np.ndarray and out.itemsize != 8:
                 return out
             return _narrowed(out, inputs) if self.output_dtype is None else out
