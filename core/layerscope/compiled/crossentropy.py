@@ -14,17 +14,21 @@ _clipped = activations.clipped.function
 
 @callable_from_loops()
 def _total_and_share(row: Any, label: int) -> Any:
-    """Return the sum of a row, and the share of one entry."""
+    """Return the sum of a row, and the share of one entry; NaN of one that there is not."""
     total = row.dtype.type(0)
     for c in range(row.size):
         total += row[c]
+    if label < 0 or label >= row.size:
+        return total, row.dtype.type(np.nan)
     # What is not finite anywhere in a row has to show.
     return total, row[label] / total + (total - total)
 
 
 def _share_of(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     total = x.sum(1)
-    return total, x[np.arange(len(x)), labels] / total + (total - total)
+    there = (labels >= 0) & (labels < x.shape[1])
+    share = x[np.arange(len(x)), np.where(there, labels, 0)] / total + (total - total)
+    return total, np.where(there, share, np.nan).astype(x.dtype)
 
 
 def _mean_sparse_reference(
@@ -38,7 +42,8 @@ def _mean_sparse_reference(
 def mean_sparse(x: np.ndarray, labels: np.ndarray, epsilon: float, mean: np.ndarray) -> None:
     """Write the mean of ``-log(x[label] / sum(x))``, the share limited by epsilon.
 
-    Shapes: x (n, classes); labels (n,), in range; mean (1,), written, in double precision.
+    Shapes: x (n, classes); labels (n,); mean (1,), written, in double precision: NaN if there is a
+    label that is no class.
     """
     kind = x.dtype.type
     near, far = kind(epsilon), kind(1 - epsilon)
@@ -56,14 +61,15 @@ def _mean_sparse_gradient_reference(
     limited = (share < epsilon) | (share > 1 - epsilon)
     slope = np.where(limited, 0, grad / len(x) / np.where(limited, 1, share * total))
     grad_x[...] = (slope * share)[:, None]
-    grad_x[np.arange(len(x)), labels] -= slope
+    (there,) = np.nonzero((labels >= 0) & (labels < x.shape[1]))
+    grad_x[there, labels[there]] -= slope[there]
 
 
 @compiled(_mean_sparse_gradient_reference)
 def mean_sparse_gradient(
     grad: float, x: np.ndarray, labels: np.ndarray, epsilon: float, grad_x: np.ndarray
 ) -> None:
-    """Gradient of `mean_sparse`; grad_x (n, classes) is written."""
+    """Gradient of `mean_sparse`; grad_x (n, classes) is written, NaN for what is no class."""
     kind = x.dtype.type
     near, far = kind(epsilon), kind(1 - epsilon)
     part = kind(grad / len(x))
@@ -73,7 +79,8 @@ def mean_sparse_gradient(
         slope = kind(0) if share < near or share > far else part / (share * total)
         for c in range(row.size):
             result[c] = slope * share
-        result[labels[i]] -= slope
+        if 0 <= labels[i] < row.size:
+            result[labels[i]] -= slope
 
 
 def _mean_binary_reference(

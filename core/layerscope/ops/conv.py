@@ -28,12 +28,18 @@ def check_ranks(name: str, x: Shape, kernel: Shape, last: str) -> None:
     Raises
     ------
     ShapeError
-        With the axes that are expected; `last` describes the kernel's last two.
+        With the axes that are expected; `last` describes the kernel's last two. Also if the kernel
+        has no entries.
     """
     if len(x) != len(kernel) or len(x) not in (3, 4, 5):
         raise shapes.ShapeError(
             f"`{name}` takes an input (batch, *spatial, channels) with one to three spatial axes "
             f"and a kernel (*size, {last}). Received shapes {x} and {kernel}."
+        )
+    if 0 in kernel:
+        raise shapes.ShapeError(
+            f"`{name}` takes a kernel of at least one entry along each axis. "
+            f"Received shape {kernel}."
         )
 
 

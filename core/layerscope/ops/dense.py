@@ -64,6 +64,7 @@ def _finished(out: Array, bias: Array, activation: str | None) -> Array:
         and out.dtype == _SINGLE
         and activation in epilogue.ACTIVATIONS
         and (activation is not None or out.size >= _FEW)
+        and bias.ndim == 1
     ):
         return epilogue.finish(out, bias, activation)
     if same:

@@ -13,6 +13,7 @@ from layerscope.ops.elementwise import clip, log, log1p, where
 from layerscope.ops.manipulation import broadcast_to, expand_dims, one_hot
 from layerscope.ops.operation import operation
 from layerscope.ops.reductions import sum
+from layerscope.ops.shapes import ShapeError
 from layerscope.tensor import Operators, Shape
 
 Array = Any
@@ -158,7 +159,18 @@ def _mean_of(loop: Callable[..., None], *given: Any) -> Array:
 
 @operation(_single, inputs=2)
 def mean_binary_crossentropy(x: Array, target: Array, epsilon: float) -> Array:
-    """Mean of what `binary_crossentropy` gives, of two arrays of one shape."""
+    """Mean of what `binary_crossentropy` gives, of two arrays of one shape.
+
+    Raises
+    ------
+    ShapeError
+        If they have different ones.
+    """
+    if x.shape != target.shape:
+        raise ShapeError(
+            "Arguments `x` and `target` must have the same shape. "
+            f"Received: x.shape={x.shape}, target.shape={target.shape}"
+        )
     if _goes_through_loops(x, target):
         return _mean_of(loops.mean_binary, _flat(x), _flat(target), epsilon)
     return np.mean(binary_crossentropy.forward(x, target, epsilon=epsilon))
@@ -182,10 +194,30 @@ mean_binary_crossentropy.gradients(
 
 @operation(_single, inputs=2)
 def mean_sparse_crossentropy(x: Array, labels: Array, epsilon: float) -> Array:
-    """Mean of what `sparse_crossentropy` gives."""
-    if _goes_through_loops(x):
-        return _mean_of(loops.mean_sparse, _rows(x), labels.reshape(-1), epsilon)
-    return np.mean(sparse_crossentropy.forward(x, labels, epsilon=epsilon))
+    """Mean of what `sparse_crossentropy` gives.
+
+    Raises
+    ------
+    ShapeError
+        If there is not one label for each row of `x`.
+    ValueError
+        If a label is the number of no class.
+    """
+    if labels.shape != x.shape[:-1]:
+        raise ShapeError(
+            "Argument `labels` must hold one number for each row of `x`. "
+            f"Received: x.shape={x.shape}, labels.shape={labels.shape}"
+        )
+    if not _goes_through_loops(x):
+        return np.mean(sparse_crossentropy.forward(x, labels, epsilon=epsilon))
+    mean = _mean_of(loops.mean_sparse, _rows(x), labels.reshape(-1), epsilon)
+    # To look at the labels each time would take as long as the loop.
+    if np.isnan(mean) and labels.size and not 0 <= labels.min() <= labels.max() < x.shape[-1]:
+        raise ValueError(
+            f"Argument `labels` must hold class numbers from 0 to {x.shape[-1] - 1}. "
+            f"Received numbers from {labels.min()} to {labels.max()}."
+        )
+    return mean
 
 
 def _mean_sparse_gradient(g: Array, out: Array, x: Array, labels: Array, epsilon: float) -> Array:

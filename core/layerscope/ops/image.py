@@ -113,6 +113,8 @@ def _resize_shape(
             f"`resize` takes images (batch, height, width, channels) or one image. "
             f"Received shape {x}."
         )
+    if 0 in _lengths(x, data_format):
+        raise shapes.ShapeError(f"`resize` takes images of at least one pixel. Received shape {x}.")
     new = layout.per_axis(size, 2)
     return (x[0], x[1], *new) if layout.channels_first(data_format) else (x[0], *new, x[3])
 

@@ -49,11 +49,15 @@ def _fitted(name: str, value: Array, lengths: Any) -> Array:
     if value.shape == lengths or None in lengths:
         return value
     if math.prod(value.shape) != math.prod(lengths):
-        raise ShapeError(
-            f"Argument `{name}` must have the shape {lengths} of the axes that it is for. "
-            f"Received: {name} of shape {tuple(value.shape)}"
-        )
+        raise _misfit(name, value, lengths)
     return reshape(value, lengths)
+
+
+def _misfit(name: str, value: Array, lengths: Any) -> ShapeError:
+    return ShapeError(
+        f"Argument `{name}` must have the shape {lengths} of the axes that it is for. "
+        f"Received: {name} of shape {tuple(value.shape)}"
+    )
 
 
 def _wide(rows: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -182,8 +186,17 @@ def normalize_batch(
     Returns
     -------
     Normalized `x`, and the mean and (biased) variance over all other axes.
+
+    Raises
+    ------
+    ShapeError
+        If `scale` or `offset` has another shape.
     """
     rows = _rows(x, axis, scale.dtype)
+    lengths = rows.shape[1:]
+    if not scale.shape == lengths == offset.shape:
+        name, value = ("scale", scale) if scale.shape != lengths else ("offset", offset)
+        raise _misfit(name, value, lengths)
     if rows.size < LARGE:
         out = np.empty(rows.shape, rows.dtype)
         mean, variance = np.empty(len(scale), scale.dtype), np.empty(len(scale), scale.dtype)

@@ -95,10 +95,22 @@ def _gates(matrix: Array, units: int) -> Array:
 
 
 def _counts(mask: Array | None, x: Array) -> Array:
-    """Whether each step counts."""
+    """Whether each step counts.
+
+    Raises
+    ------
+    ShapeError
+        If the mask does not say so of each step of each sample.
+    """
     if mask is None:
         return np.ones(x.shape[:2], bool)
-    return np.ascontiguousarray(mask, bool)
+    counts = np.ascontiguousarray(mask, bool)
+    if counts.shape != x.shape[:2]:
+        raise shapes.ShapeError(
+            f"Argument `mask` must be of shape (batch, steps) = {x.shape[:2]}. "
+            f"Received: mask.shape={counts.shape}"
+        )
+    return counts
 
 
 def _owned(x: Array, dtype: Any) -> Array:

@@ -432,6 +432,8 @@ def class_numbers(backward: bool) -> Callable[[np.random.Generator, str], Argume
         n, classes = generator.integers(1, 9, 2)
         x = generator.uniform(0.01, 1.0, (n, classes)) / classes
         labels = generator.integers(0, classes, n)
+        if generator.random() < 0.2:
+            labels[-1] = generator.choice([-1, classes])
         given = [special(x, generator, 0.02).astype(dtype), labels, 0.05]
         if backward:
             return Arguments(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -654,6 +654,46 @@ def test_memory_layout_does_not_matter(case: Case) -> None:
             np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
     for value, original in zip((*arrays, *views), (*kept, *kept), strict=True):
         np.testing.assert_array_equal(value, original, err_msg="an input was changed")
+
+
+def other_lengths(case: Case) -> Iterator[list[np.ndarray]]:
+    """Yield the inputs of a case, each time with another length along one axis of one of them."""
+    for place, value in enumerate(arrays := case.arrays("float32")):
+        for axis, length in enumerate(value.shape):
+            for other in (length - 1, length + 1):
+                shape = (*value.shape[:axis], other, *value.shape[axis + 1 :])
+                yield [*arrays[:place], np.resize(value, shape), *arrays[place + 1 :]]
+
+
+def found_amid(case: Case, arrays: list[np.ndarray], neighbour: float) -> Iterator[Any]:
+    """Yield result and gradients, or what is raised, where a number surrounds each input."""
+    values = []
+    for array in arrays:
+        memory = np.full(array.size + 2 * 4096, neighbour, array.dtype)
+        values.append(memory[4096:-4096].reshape(array.shape))
+        values[-1][...] = array
+    try:
+        yield case.call(*values)
+        yield _gradients(case, values) if case.derivatives else []
+    except (ArithmeticError, IndexError, TypeError, ValueError) as error:
+        yield str(error)
+
+
+#: One call of each public operation that brings several arrays together.
+TOGETHER = {
+    one.values[0].name: one
+    for one in CASES
+    if one.values[0].name in ops.__all__
+    and (len(one.values[0].inputs) > 1 or "crossentropy" in one.values[0].name)
+}
+
+
+@pytest.mark.parametrize("case", TOGETHER.values())
+def test_nothing_is_read_beside_inputs_that_do_not_fit(case: Case) -> None:
+    with np.errstate(all="ignore"):
+        for arrays in other_lengths(case):
+            found, expected = (list(found_amid(case, arrays, number)) for number in (np.nan, 1e30))
+            np.testing.assert_equal(found, expected)
 
 
 def _gradients(case: Case, values: list[np.ndarray]) -> list[np.ndarray]:

@@ -386,3 +386,51 @@ def test_a_factor_of_the_root_mean_square_may_be_one_for_all() -> None:
     np.testing.assert_allclose(ops.rms_normalization(x, rows), plain * rows)
     with pytest.raises(ValueError, match="broadcast"):
         ops.rms_normalization(x, np.ones(5, np.float32))
+
+
+def test_statistics_are_of_each_entry_that_has_a_factor() -> None:
+    x, four = np.ones((2, 4), np.float32), np.ones(4, np.float32)
+    for name, pair in {"scale": (four[:3], four), "offset": (four, four[None])}.items():
+        with pytest.raises(ShapeError, match=rf"`{name}` must have the shape \(4,\)"):
+            ops.normalize_batch(x, *pair)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 3], [0, -1, 2]])
+def test_a_label_is_the_number_of_a_class(labels: list[int]) -> None:
+    x = np.full((3, 3), 1 / 3, np.float32)
+    with pytest.raises(ValueError, match=r"`labels` must hold class numbers from 0 to 2"):
+        ops.mean_sparse_crossentropy(x, np.array(labels), epsilon=1e-7)
+    assert np.isnan(ops.mean_sparse_crossentropy(x * np.nan, np.array([0, 1, 2]), epsilon=1e-7))
+
+
+def test_there_is_a_label_for_each_row() -> None:
+    x = np.full((3, 3), 1 / 3, np.float32)
+    with pytest.raises(ShapeError, match="`labels` must hold one number for each row"):
+        ops.mean_sparse_crossentropy(x, np.array([0, 1]), epsilon=1e-7)
+    with pytest.raises(ShapeError, match="`x` and `target` must have the same shape"):
+        ops.mean_binary_crossentropy(x, x[:2], epsilon=1e-7)
+
+
+def test_a_mask_tells_of_each_step() -> None:
+    x, state = np.ones((2, 3, 4), np.float32), np.ones((2, 5), np.float32)
+    weights = np.ones((4, 5), np.float32), np.ones((5, 5), np.float32), np.ones(5, np.float32)
+    with pytest.raises(ShapeError, match=r"`mask` must be of shape \(batch, steps\) = \(2, 3\)"):
+        ops.simple_rnn(x, *weights, state, mask=np.ones((2, 2), bool))
+
+
+def test_an_image_has_a_pixel() -> None:
+    for interpolation in ops.image.INTERPOLATIONS:
+        with pytest.raises(ShapeError, match="at least one pixel"):
+            ops.image.resize(np.ones((1, 0, 3, 2), np.float32), (2, 2), interpolation)
+
+
+def test_a_kernel_has_an_entry() -> None:
+    with pytest.raises(ShapeError, match="at least one entry"):
+        ops.depthwise_conv(np.ones((1, 5, 3), np.float32), np.ones((2, 3, 0), np.float32))
+
+
+def test_a_bias_may_be_a_row() -> None:
+    x, kernel = np.ones((2, 3), np.float32), np.ones((3, 4), np.float32)
+    row = np.arange(4, dtype=np.float32)[None]
+    expected = ops.dense(x, kernel, row[0], activation="relu")
+    np.testing.assert_array_equal(ops.dense(x, kernel, row, activation="relu"), expected)
