@@ -226,6 +226,11 @@ def homography(start_points: np.ndarray, end_points: np.ndarray) -> np.ndarray:
     """Return the transforms that take each end point to its start point.
 
     Shapes: points (batch, 4, 2) as x and y; result (batch, 8), as `affine_transform` takes it.
+
+    Raises
+    ------
+    ValueError
+        If three end points are on a line.
     """
     x, y = end_points[..., 0], end_points[..., 1]
     one, zero = np.ones_like(x), np.zeros_like(x)
@@ -233,7 +238,13 @@ def homography(start_points: np.ndarray, end_points: np.ndarray) -> np.ndarray:
     horizontal = np.stack([x, y, one, zero, zero, zero, -u * x, -u * y], axis=-1)
     vertical = np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], axis=-1)
     equations = np.concatenate([horizontal, vertical], axis=1)
-    return np.linalg.solve(equations, np.concatenate([u, v], axis=1)[..., None])[..., 0]
+    try:
+        return np.linalg.solve(equations, np.concatenate([u, v], axis=1)[..., None])[..., 0]
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "No three of the four points of an image may be on a line, as the corners of one that "
+            f"is a pixel wide or high are. Received: end_points={end_points.tolist()}"
+        ) from None
 
 
 def perspective_transform(

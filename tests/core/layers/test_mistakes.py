@@ -455,6 +455,7 @@ def lookup(name: str, tokens: list[Any]) -> list[Mistake]:
         Mistake({"output_mode": "tf_idf"}, ValueError, "`idf_weights`.*None"),
         Mistake({"vocabulary": [tokens[0]] * 2}, ValueError, rf"repeated.*{tokens[0]}"),
         Mistake({"vocabulary": []}, ValueError, r"empty vocabulary.*\[\]"),
+        Mistake({"vocabulary": 3}, TypeError, "list or array of tokens.*vocabulary=3"),
         Mistake({"vocabulary": "nowhere/words.txt"}, ValueError, "nowhere/words.txt"),
         Mistake({"mask_token": tokens[1], "vocabulary": tokens}, ValueError, rf"{tokens[1]!r}"),
         Mistake({"max_tokens": 2, "vocabulary": tokens}, ValueError, "size is 3; .* is 2"),

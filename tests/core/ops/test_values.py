@@ -434,3 +434,9 @@ def test_a_bias_may_be_a_row() -> None:
     row = np.arange(4, dtype=np.float32)[None]
     expected = ops.dense(x, kernel, row[0], activation="relu")
     np.testing.assert_array_equal(ops.dense(x, kernel, row, activation="relu"), expected)
+
+
+def test_an_image_a_pixel_wide_has_no_four_corners() -> None:
+    layer = ls.layers.RandomPerspective(seed=1)
+    with pytest.raises(ValueError, match="No three of the four points"):
+        layer(np.ones((1, 5, 1, 2), np.float32), training=True)

@@ -161,12 +161,19 @@ class _Lookup(_DataLayer):
 
         Raises
         ------
+        TypeError
+            If the vocabulary is a single value.
         ValueError
             If a token is repeated or reserved, there are too many or none, or the weights are
             missing, too many or too few.
         """
         self._check_weights(idf_weights)
         given = self._read(vocabulary) if isinstance(vocabulary, str) else vocabulary
+        if np.ndim(given) == 0:
+            raise TypeError(
+                "Argument `vocabulary` must be a list or array of tokens, or the path of a file. "
+                f"Received: vocabulary={vocabulary!r}"
+            )
         given = self._known(given).ravel().tolist() if len(given) else []
         if not given:
             raise ValueError(f"Cannot set an empty vocabulary. Received: vocabulary={vocabulary}")
