@@ -1,10 +1,15 @@
-"""How many processes share the tests."""
+"""How many processes share the tests, and what they keep."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
+
+# The tests start Python some hundred times: each would translate every source file anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(optionalhook=True)

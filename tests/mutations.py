@@ -195,8 +195,8 @@ MUTATIONS = [
         RECURRENT,
         (
             "ops/recurrent.py",
-            "return np.ascontiguousarray(mask, bool)",
-            "return np.ones(x.shape[:2], bool)",
+            "counts = np.ascontiguousarray(mask, bool)",
+            "counts = np.ones(x.shape[:2], bool)",
         ),
     ),
     mutation(
