@@ -987,8 +987,8 @@ MUTATIONS = [
         LOSSES,
         (
             "losses/loss.py",
-            "    check_same_shape(y_true, y_pred)\n    return y_true, y_pred",
-            "    return y_true, y_pred",
+            "*as_pair(y_true, y_pred))\n    check_same_shape(y_true, y_pred)",
+            "*as_pair(y_true, y_pred))",
         ),
     ),
     mutation(

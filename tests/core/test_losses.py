@@ -405,3 +405,23 @@ def test_mistakes() -> None:
             call()
     with pytest.warns(SyntaxWarning, match="single class"):
         losses.CategoricalCrossentropy()(np.ones((2, 1)), np.ones((2, 1)))
+
+
+@each_class
+def test_there_are_targets(cls: Any) -> None:
+    model = ls.Sequential([ls.Input((4,)), ls.layers.Dense(3)])
+    model.compile("sgd", cls(name="mine"))
+    with pytest.raises(ValueError, match=r"Loss 'mine' compares .* y_true=None"):
+        model.train_on_batch(np.ones((2, 4), "float32"))
+
+
+@pytest.mark.parametrize(
+    "name", ["hinge", "squared_hinge", "categorical_hinge", "kl_divergence", "poisson", "dice"]
+)
+def test_what_cannot_be_broadcast_is_named(name: str) -> None:
+    loss, predicted = losses.get(name), np.ones((7, 3), "float32")
+    with pytest.raises(ValueError, match=r"`y_true` and `y_pred`.*\(7,\).*\(7, 3\)"):
+        loss(np.ones(7, "float32"), predicted)
+    assert np.shape(loss(np.ones((7, 1), "float32"), predicted)) == np.shape(
+        loss(predicted, predicted)
+    )

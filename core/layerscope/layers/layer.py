@@ -7,7 +7,7 @@ import inspect
 import operator
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from layerscope.registry import snake_case
 from layerscope.structure import leaves, map_shapes, map_structure
 from layerscope.tape import is_recording
 from layerscope.tensor import KerasTensor, Operators, Shape, Tensor, Variable
+
+E = TypeVar("E", bound=Exception)
 
 #: Value of `training` in the call that is running, None outside of one.
 _TRAINING: ContextVar[bool | None] = ContextVar("training", default=None)
@@ -390,6 +392,11 @@ class Layer(WeightOwner, Masked, Connected, _State, Configurable):
                 self._penalize(outputs)
         except ShapeError as error:
             raise _explained(error, self, args) from None
+        except Exception as error:
+            refusal = None if hasattr(error, "layer_name") else _not_numbers(self, args, error)
+            if refusal is None:
+                raise
+            raise _explained(refusal, self, args) from error
         return outputs
 
     def _penalize(self, outputs: Any) -> None:
@@ -686,7 +693,22 @@ def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _explained(error: ValueError, layer: Layer, args: tuple[Any, ...]) -> ValueError:
+def _not_numbers(layer: Layer, args: tuple[Any, ...], error: Exception) -> TypeError | None:
+    """Return what is to be said of inputs with which nobody can compute, if there are any."""
+    if any(example.words for example in layer.examples):
+        return None
+    for value in leaves(args):
+        array = getattr(value, "value", value)
+        if isinstance(array, np.ndarray) and array.dtype.kind not in "biuf":
+            hint = ", as rows of different lengths give" if array.dtype.kind == "O" else ""
+            return TypeError(
+                f"Layer '{layer.name}' computes with real numbers. Received an input of "
+                f"dtype={array.dtype}{hint}. ({error})"
+            )
+    return None
+
+
+def _explained(error: E, layer: Layer, args: tuple[Any, ...]) -> E:
     """Name the innermost layer a problem arose in."""
     if not hasattr(error, "layer_name"):
         error.layer_name = layer.name  # type: ignore[attr-defined]

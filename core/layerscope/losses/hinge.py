@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from layerscope import ops
-from layerscope.losses.loss import _FunctionLoss, as_pair
+from layerscope.losses.loss import _FunctionLoss, as_broadcast_pair
 
 
 def _shortfall(y_true: Any, y_pred: Any) -> Any:
     """Return by how much each prediction misses the margin of 1; targets 0 and 1 are -1 and 1."""
-    y_true, y_pred = as_pair(y_true, y_pred)
+    y_true, y_pred = as_broadcast_pair(y_true, y_pred)
     if np.isin(ops.convert_to_numpy(y_true), (0, 1)).all():
         y_true = 2.0 * y_true - 1.0
     return ops.maximum(1.0 - y_true * y_pred, 0.0)
@@ -42,7 +42,7 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
 
     Shapes: both (..., classes), targets one-hot; output (...). Source: Keras `categorical_hinge`.
     """
-    y_true, y_pred = as_pair(y_true, y_pred)
+    y_true, y_pred = as_broadcast_pair(y_true, y_pred)
     right = ops.sum(y_true * y_pred, axis=-1)
     wrong = ops.max((1.0 - y_true) * y_pred, axis=-1)
     return ops.maximum(wrong - right + 1.0, 0.0)

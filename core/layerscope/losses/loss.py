@@ -98,7 +98,17 @@ class Loss(Configurable):
         y_true, y_pred : targets and predictions. A mask of the predictions lets only its steps
             count.
         sample_weight : factor of each sample; must broadcast with the samples' losses.
+
+        Raises
+        ------
+        ValueError
+            If there are no targets, or shapes do not fit together.
         """
+        if y_true is None:
+            raise ValueError(
+                f"Loss '{self.name}' compares predictions with targets. Received: y_true=None. "
+                "Hand targets over as `y`, or together with the inputs."
+            )
         mask = get_keras_mask(y_pred)
         if mask is None and sample_weight is None:
             mean = self.as_mean(y_true, y_pred)
@@ -242,6 +252,21 @@ def as_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         return y_true, y_pred
     y_pred = ops.convert_to_tensor(y_pred)
     return ops.convert_to_tensor(y_true, standardize_dtype(y_pred.dtype)), y_pred
+
+
+def as_broadcast_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Return targets and predictions as tensors of one type.
+
+    Raises
+    ------
+    ValueError
+        If the shapes cannot be broadcast together, as Keras would have them.
+    """
+    y_true, y_pred = as_pair(y_true, y_pred)
+    lengths = zip(reversed(y_true.shape), reversed(y_pred.shape), strict=False)
+    if any(one != other and 1 not in (one, other) for one, other in lengths):
+        check_same_shape(y_true, y_pred)
+    return y_true, y_pred
 
 
 def as_aligned_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:

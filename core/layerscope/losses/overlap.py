@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from layerscope import ops
 from layerscope.config import epsilon
 from layerscope.configurable import field
-from layerscope.losses.loss import _FunctionLoss, as_pair
+from layerscope.losses.loss import _FunctionLoss, as_broadcast_pair
 
 Axis = int | tuple[int, ...] | None
 
@@ -19,7 +19,7 @@ def dice(y_true: Any, y_pred: Any, axis: Axis = None) -> Any:
     Shapes: both the same; the output lacks `axis`, and is a scalar for None.
     Source: Dice 1945; Keras `dice`.
     """
-    y_true, y_pred = as_pair(y_true, y_pred)
+    y_true, y_pred = as_broadcast_pair(y_true, y_pred)
     overlap = ops.sum(y_true * y_pred, axis=axis)
     areas = ops.sum(y_true, axis=axis) + ops.sum(y_pred, axis=axis)
     return 1.0 - 2.0 * overlap / (areas + epsilon())
@@ -40,7 +40,7 @@ def tversky(
     Source: Salehi et al. 2017; Keras `tversky`, where `alpha` and `beta` mean this as well, though
     its documentation has them the other way round.
     """
-    y_true, y_pred = as_pair(y_true, y_pred)
+    y_true, y_pred = as_broadcast_pair(y_true, y_pred)
     overlap = ops.sum(y_true * y_pred, axis=axis)
     missed = ops.sum(y_true * (1.0 - y_pred), axis=axis)
     wrong = ops.sum((1.0 - y_true) * y_pred, axis=axis)

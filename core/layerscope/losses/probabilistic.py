@@ -11,7 +11,14 @@ import numpy as np
 from layerscope import ops
 from layerscope.config import epsilon
 from layerscope.configurable import field
-from layerscope.losses.loss import Mean, _FunctionLoss, are_alike, as_pair, check_same_shape
+from layerscope.losses.loss import (
+    Mean,
+    _FunctionLoss,
+    are_alike,
+    as_broadcast_pair,
+    as_pair,
+    check_same_shape,
+)
 from layerscope.masks import set_keras_mask
 
 # --- two classes --------------------------------------------------------------------------------
@@ -291,7 +298,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Any:
 
     Shapes: both (..., n), output (...). Source: Kullback & Leibler 1951; Keras `kl_divergence`.
     """
-    y_true, y_pred = as_pair(y_true, y_pred)
+    y_true, y_pred = as_broadcast_pair(y_true, y_pred)
     y_true, y_pred = ops.clip(y_true, epsilon(), 1), ops.clip(y_pred, epsilon(), 1)
     return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
 
@@ -301,7 +308,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
 
     Shapes: both (..., n), output (...). Source: Keras `poisson`.
     """
-    y_true, y_pred = as_pair(y_true, y_pred)
+    y_true, y_pred = as_broadcast_pair(y_true, y_pred)
     return ops.mean(y_pred - y_true * ops.log(y_pred + epsilon()), axis=-1)
 
 

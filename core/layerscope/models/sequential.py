@@ -203,6 +203,7 @@ class Sequential(Model):
         return (
             type(x) is np.ndarray
             and x.ndim == 2
+            and x.dtype == run.weights[0].value.dtype
             and self._known_arguments((x,)) is not None
             and self._compile_loss is not None
             and self.activity_regularizer is None

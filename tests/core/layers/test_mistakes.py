@@ -866,3 +866,22 @@ def test_what_is_no_array_is_refused(cls: type[layers.Layer]) -> None:
         layer(given)
     with pytest.raises(TypeError):
         layer()
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.array([[1.0, 2.0]], object), "dtype=object, as rows of different lengths give"),
+        (np.array([["1", "2"]]), "dtype=<U1"),
+    ],
+)
+def test_what_is_no_number_is_named(x: Any, words: str) -> None:
+    layer = layers.Dense(3, activation="tanh", name="first")
+    model = ls.Sequential([layer, layers.Dense(1)])
+    with pytest.raises(TypeError, match=f"Layer 'first' computes with real numbers.*{words}"):
+        layer(x)
+    with pytest.raises(TypeError, match=f"Layer 'first' computes with real numbers.*{words}"):
+        model.predict(x, verbose=0)
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=f"Layer 'first' computes with real numbers.*{words}"):
+        model.fit(x, np.ones((1, 1)), verbose=0)
