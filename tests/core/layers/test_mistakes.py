@@ -885,3 +885,12 @@ def test_what_is_no_number_is_named(x: Any, words: str) -> None:
     model.compile("sgd", "mse")
     with pytest.raises(TypeError, match=f"Layer 'first' computes with real numbers.*{words}"):
         model.fit(x, np.ones((1, 1)), verbose=0)
+
+
+def test_a_layer_of_somebodys_own_speaks_for_itself() -> None:
+    class Words(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            raise LookupError(inputs[0])
+
+    with pytest.raises(LookupError, match="cat"):
+        Words()(np.array(["cat"]))
