@@ -696,8 +696,7 @@ def _finish_build(build: Callable[..., None]) -> Callable[..., None]:
 def _not_numbers(layer: Layer, args: tuple[Any, ...], error: Exception) -> TypeError | None:
     """Return what is to be said of inputs with which nobody can compute, if there are any."""
     # What somebody made may take anything, and say itself what is wrong.
-    own = type(layer).__module__.startswith("layerscope.")
-    if not own or any(example.words for example in layer.examples):
+    if not _is_ours(type(layer)) or any(example.words for example in layer.examples):
         return None
     for value in leaves(args):
         array = getattr(value, "value", value)
