@@ -301,8 +301,10 @@ def _serve_the_parent(everything: bool) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # What anybody prints must not get between the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # Python closes its own at the end, which it cannot while somebody listens there.
+    requests = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     with suppress(BrokenPipeError):
-        serve(sys.stdin.buffer, answers, everything)
+        serve(requests, answers, everything)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

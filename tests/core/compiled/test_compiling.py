@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -169,6 +171,21 @@ assert compiling._compiler is not first
 until(lambda: update.signatures)
 """
     run(UNTIL_READY + code, tmp_path, **BACKGROUND)
+
+
+@machine_code
+def test_a_process_that_is_asked_nothing_for_long_ends_quietly() -> None:
+    code = """
+from layerscope import warmup
+warmup.PATIENCE = 0.1
+warmup._serve_the_parent(everything=False)
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        # Its input stays open: nobody has ended.
+        assert process.wait(60) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
 
 
 @machine_code
