@@ -13,12 +13,18 @@ _clipped = activations.clipped.function
 
 
 @callable_from_loops()
+def _is_class(label: Any, classes: int) -> Any:
+    """Tell whether a number, or each of an array, is that of one of so many classes."""
+    return (label >= 0) & (label < classes)
+
+
+@callable_from_loops()
 def _total_and_share(row: Any, label: int) -> Any:
     """Return the sum of a row, and the share of one entry; NaN of one that there is not."""
     total = row.dtype.type(0)
     for c in range(row.size):
         total += row[c]
-    if label < 0 or label >= row.size:
+    if not _is_class(label, row.size):
         return total, row.dtype.type(np.nan)
     # What is not finite anywhere in a row has to show.
     return total, row[label] / total + (total - total)
@@ -26,7 +32,7 @@ def _total_and_share(row: Any, label: int) -> Any:
 
 def _share_of(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     total = x.sum(1)
-    there = (labels >= 0) & (labels < x.shape[1])
+    there = _is_class(labels, x.shape[1])
     share = x[np.arange(len(x)), np.where(there, labels, 0)] / total + (total - total)
     return total, np.where(there, share, np.nan).astype(x.dtype)
 
@@ -61,7 +67,7 @@ def _mean_sparse_gradient_reference(
     limited = (share < epsilon) | (share > 1 - epsilon)
     slope = np.where(limited, 0, grad / len(x) / np.where(limited, 1, share * total))
     grad_x[...] = (slope * share)[:, None]
-    (there,) = np.nonzero((labels >= 0) & (labels < x.shape[1]))
+    (there,) = np.nonzero(_is_class(labels, x.shape[1]))
     grad_x[there, labels[there]] -= slope[there]
 
 
@@ -79,7 +85,7 @@ def mean_sparse_gradient(
         slope = kind(0) if share < near or share > far else part / (share * total)
         for c in range(row.size):
             result[c] = slope * share
-        if 0 <= labels[i] < row.size:
+        if _is_class(labels[i], row.size):
             result[labels[i]] -= slope
 
 

@@ -13,6 +13,7 @@ from layerscope.config import floatx, standardize_dtype
 from layerscope.configurable import Configurable, field, fields_of
 from layerscope.masks import get_keras_mask
 from layerscope.ops.operation import Operation
+from layerscope.ops.shapes import ShapeError, broadcast
 from layerscope.plain_data import serialize_value
 from layerscope.registry import snake_case
 from layerscope.structure import leaves, map_structure
@@ -263,8 +264,10 @@ def as_broadcast_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         If the shapes cannot be broadcast together, as Keras would have them.
     """
     y_true, y_pred = as_pair(y_true, y_pred)
-    lengths = zip(reversed(y_true.shape), reversed(y_pred.shape), strict=False)
-    if any(one != other and 1 not in (one, other) for one, other in lengths):
+    try:
+        broadcast(y_true.shape, y_pred.shape)
+    except ShapeError:
+        # Says it in the words of losses.
         check_same_shape(y_true, y_pred)
     return y_true, y_pred
 
