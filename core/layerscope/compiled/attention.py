@@ -57,7 +57,7 @@ def _put_rows(memory: np.ndarray, out: np.ndarray, added: bool) -> None:
             result[c] = result[c] + row[c] if added else row[c]
 
 
-def _attend_reference(
+def attend_reference(
     query: np.ndarray,
     key: np.ndarray,
     value: np.ndarray,
@@ -65,6 +65,7 @@ def _attend_reference(
     weights: np.ndarray,
     out: np.ndarray,
 ) -> None:
+    """Do what `attend` does, with NumPy."""
     scores = np.einsum("bqhd,bkhd->bhqk", query, key * scale)
     with np.errstate(invalid="ignore"):
         shares = np.exp(scores - scores.max(-1, keepdims=True))
@@ -74,7 +75,7 @@ def _attend_reference(
     np.einsum("bhqk,bkhe->bqhe", shares, value, out=out)
 
 
-@shared(_attend_reference, fastmath=vm.SUMMED)
+@shared(attend_reference, fastmath=vm.SUMMED)
 def attend(
     board: int,
     tasks: int,
@@ -135,7 +136,7 @@ def attend(
         task = claim(board, task, tasks)
 
 
-def _attend_gradient_reference(
+def attend_gradient_reference(
     grad: np.ndarray,
     query: np.ndarray,
     key: np.ndarray,
@@ -146,6 +147,7 @@ def _attend_gradient_reference(
     grad_key: np.ndarray,
     grad_value: np.ndarray,
 ) -> None:
+    """Do what `attend_gradient` does, with NumPy."""
     slopes = np.einsum("bqhe,bkhe->bhqk", grad, value)
     slopes -= (slopes * weights).sum(-1, keepdims=True)
     slopes *= weights
@@ -155,7 +157,7 @@ def _attend_gradient_reference(
     np.einsum("bhqk,bqhe->bkhe", weights, grad, out=grad_value)
 
 
-@shared(_attend_gradient_reference, fastmath=vm.SUMMED)
+@shared(attend_gradient_reference, fastmath=vm.SUMMED)
 def attend_gradient(
     board: int,
     tasks: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from layerscope.compiled import attention as loops
 from layerscope.compiled import jit, room
+from layerscope.compiled import projected_attention as small
 from layerscope.ops import shapes
 from layerscope.ops.dense import projection
 from layerscope.ops.elementwise import where
@@ -22,12 +24,16 @@ from layerscope.tensor import Shape
 
 Array = Any
 
-#: Multiplications worth sharing.
-_SHARED = 2**19
+#: Multiplications worth sharing, and those of which there are so few that one call does them all.
+_SHARED, _FEW = 2**19, 2**20
+_SINGLE = np.dtype(np.float32)
+#: Axes of query, key and value, and of the kernel and the bias of each of them and of the result.
+_RANKS = (3, 3, 3, 3, 2, 3, 2, 3, 2, 3, 1)
 #: Score of a key that must not be seen: vanishes beside any other, and stays finite.
 _UNSEEN = -1e30
-#: No room for weights that nobody wants.
+#: No room for weights, or gradients of inputs, that nobody wants.
 _NOT_KEPT = np.empty((0, 0, 0, 0), np.float32)
+_UNWANTED = np.empty((0, 0, 0), np.float32)
 
 
 def causal_mask(queries: int, keys: int) -> np.ndarray:
@@ -187,8 +193,81 @@ def projected_attention(
     weights : kernel and bias for query, key, value and result.
     scale : factor on the scores.
     """
-    means = attend.forward(*_projected(projection.forward, (query, key, value), weights), scale)
+    inputs = query, key, value
+    if rooms := _rooms((*inputs, *weights)):
+        return _outputs_of_few((*inputs, *weights), rooms, scale)[0]
+    means = attend.forward(*_projected(projection.forward, inputs, weights), scale)
     return projection.forward(means, *weights[6:], summed=2)
+
+
+@functools.lru_cache(256)
+def _rooms_of_few(*lengths: tuple[int, ...]) -> tuple[tuple[int, ...], ...] | None:
+    """Return the shapes of all that `small.attention_outputs` writes for inputs of such shapes.
+
+    None if it is not for them: it is for few multiplications, and what does not fit it would read
+    beyond.
+    """
+    if tuple(map(len, lengths)) != _RANKS:
+        return None
+    query, key, value, query_kernel, query_bias, key_kernel, key_bias, *others = lengths
+    value_kernel, value_bias, kernel, bias = others
+    batch, queries, keys = *query[:2], key[1]
+    of_query, of_value = query_kernel[1:], value_kernel[1:]
+    fit = (
+        key[:2] == value[:2] == (batch, keys)
+        and (query_kernel[0], key_kernel[0], value_kernel[0]) == (query[2], key[2], value[2])
+        and key_kernel[1:] == of_query == query_bias == key_bias
+        and of_value == value_bias == kernel[:2]
+        and of_query[0] == of_value[0]
+        and kernel[2:] == bias
+    )
+    heads, features = of_query
+    products = batch * (
+        queries * (math.prod(query_kernel) + math.prod(kernel))
+        + keys * (math.prod(key_kernel) + math.prod(value_kernel))
+        + queries * keys * heads * (features + of_value[1])
+    )
+    if not fit or not 0 < products <= _FEW:
+        return None
+    return (
+        (batch, queries, *of_query),
+        (batch, keys, *of_query),
+        (batch, keys, *of_value),
+        (batch, queries, *of_value),
+        (batch, heads, queries, keys),
+        (batch, queries, *bias),
+    )
+
+
+def _rooms(inputs: Sequence[Array]) -> tuple[tuple[int, ...], ...] | None:
+    """Return what `_rooms_of_few` says of plain arrays, None of others."""
+    if not jit.ENABLED:
+        return None
+    for one in inputs:
+        if type(one) is not np.ndarray or one.dtype != _SINGLE:
+            return None
+    return _rooms_of_few(*[one.shape for one in inputs])
+
+
+def _outputs_of_few(
+    inputs: Sequence[Array], rooms: Sequence[tuple[int, ...]], scale: float
+) -> tuple[Array, tuple[Array, ...]]:
+    """Return the result, and what the gradient needs, of what there are `rooms` for."""
+    given = [np.ascontiguousarray(one) for one in inputs]
+    written = [np.empty(shape, np.float32) for shape in rooms]
+    small.attention_outputs(np.float32(scale), *given, *written)
+    return written[-1], tuple(written[:-1])
+
+
+def _gradients_of_few(
+    g: Array, inputs: Sequence[Array], scale: float, kept: Sequence[Array], for_inputs: bool
+) -> list[Array]:
+    """Return the gradients of inputs and weights, given that of the result and what was kept."""
+    found = [np.empty(one.shape, np.float32) if for_inputs else _UNWANTED for one in inputs[:3]]
+    found += [np.empty(one.shape, np.float32) for one in inputs[3:]]
+    given = [np.ascontiguousarray(one, np.float32) for one in (g, *inputs[:3], *inputs[3::2])]
+    small.attention_gradients(np.float32(scale), *given, *kept, *found)
+    return found
 
 
 def _projected(
@@ -202,7 +281,10 @@ def _projected(
 def _projected_attention_saving(
     query: Array, key: Array, value: Array, *weights: Array, scale: float
 ) -> tuple[Array, tuple[Array, ...]]:
-    projected = _projected(projection.forward, (query, key, value), weights)
+    inputs = query, key, value
+    if rooms := _rooms((*inputs, *weights)):
+        return _outputs_of_few((*inputs, *weights), rooms, scale)
+    projected = _projected(projection.forward, inputs, weights)
     means, shares = _attend_saving(*projected, scale)
     return projection.forward(means, *weights[6:], summed=2), (*projected, means, shares)
 
@@ -218,6 +300,8 @@ def _projected_attention_gradient(
 ) -> list[Array | None]:
     given, weights = inputs[:3], inputs[3:]
     if type(out) is np.ndarray:
+        if _rooms(inputs):
+            return _gradients_of_few(g, inputs, scale, saved, any(wanted[:3]))
         *projected, means, shares = saved
     else:
         # What was kept does not know where it came from, which a second derivative needs.

@@ -24,6 +24,7 @@ from layerscope.compiled import (
     normalization,
     patches,
     pooling,
+    projected_attention,
     reductions,
     registers,
     resizing,
@@ -278,6 +279,47 @@ def attended_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
     return Arguments([grad, *given, weights, *map(np.empty_like, given[:3])], [6, 7, 8])
 
 
+def projected(generator: np.random.Generator) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return inputs, weights, and what attention with all its projections writes."""
+    batch, h, d, e, out = (int(n) for n in generator.integers(1, 6, 5))
+    q, k = (int(n) for n in generator.choice([1, 3, 17, 70], 2))
+    inner = [int(n) for n in generator.integers(1, 40, 3)]
+    inputs = [(batch, n, i) for n, i in zip((q, k, k), inner, strict=True)]
+    weights: list[Any] = []
+    for i, width in zip(inner, (d, d, e), strict=True):
+        weights += [(i, h, width), (h, width)]
+    weights += [(h, e, out), (out,)]
+    kept = [
+        (batch, q, h, d),
+        (batch, k, h, d),
+        (batch, k, h, e),
+        (batch, q, h, e),
+        (batch, h, q, k),
+    ]
+    made = [
+        [generator.normal(0, shape[0] ** -0.5, shape).astype(np.float32) for shape in shapes_of]
+        for shapes_of in (inputs, weights, [*kept, (batch, q, out)])
+    ]
+    special(made[0][int(generator.integers(3))], generator, 0.003)
+    return made[0], made[1], made[2]
+
+
+def attention_outputs(generator: np.random.Generator, dtype: str) -> Arguments:
+    inputs, weights, written = projected(generator)
+    return Arguments([np.float32(0.3), *inputs, *weights, *written], list(range(12, 18)))
+
+
+def attention_gradients(generator: np.random.Generator, dtype: str) -> Arguments:
+    inputs, weights, (*kept, grad) = projected(generator)
+    kept[-1][...] = generator.dirichlet(np.ones(kept[-1].shape[-1]), kept[-1].shape[:-1])
+    for_inputs = [np.empty_like(one) for one in inputs]
+    if generator.random() < 0.4:
+        for_inputs = [one[:0, :0, :0] for one in for_inputs]
+    given = [np.float32(0.3), grad, *inputs, *weights[::2], *kept]
+    written = [*for_inputs, *map(np.empty_like, weights)]
+    return Arguments([*given, *written], list(range(len(given), len(given) + len(written))))
+
+
 def finished(generator: np.random.Generator, dtype: str) -> Arguments:
     (x,), (bias,), _ = columns(generator, dtype, 1, 1)
     return Arguments([x, bias], [0])
@@ -487,6 +529,8 @@ RATES = (0.1, 1e-3)
 SINGLE_ONLY = (
     "attend",
     "attend_gradient",
+    "attention_gradients",
+    "attention_outputs",
     "gelu_gradient",
     "gelu_tanh",
     "gelu_tanh_gradient",
@@ -569,6 +613,8 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
     "multiply": (matrix_product.multiply, multiplied),
     "attend": (attention.attend, attended),
     "attend_gradient": (attention.attend_gradient, attended_gradient),
+    "attention_outputs": (projected_attention.attention_outputs, attention_outputs),
+    "attention_gradients": (projected_attention.attention_gradients, attention_gradients),
     "surround": (borders.surround, surrounded),
     "join_columns": (rows.join_columns, columns_joined),
     "momentum_update": (updates.momentum_update, update(3, RATES, (0.9, 0.0), (True, False))),

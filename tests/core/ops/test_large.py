@@ -14,6 +14,7 @@ import pytest
 
 from layerscope import GradientTape, ops
 from layerscope.compiled.tasks import LARGE
+from layerscope.ops.attention import projected_attention
 
 pytestmark = pytest.mark.usefixtures("shared_when_small")
 
@@ -70,6 +71,13 @@ CASES: dict[str, tuple[Call, list[tuple[int, ...]]]] = {
         # Larger weights would let roundings grow from step to step.
         lambda x, kernel, recurrent, *more: ops.lstm(x, kernel / 20, recurrent / 20, *more)[0],
         [(33, 40, 100), (100, 256), (64, 256), (256,), (33, 64), (33, 64)],
+    ),
+    "attention": (
+        # A bias of the keys changes nothing. Larger scores would make much of their roundings.
+        lambda x, query, bias, key, *others: projected_attention(
+            x, x, x, query / 40, bias, key / 40, np.zeros_like(bias.value), *others, scale=0.3
+        ),
+        [(5, 61, 330), (330, 3, 20), (3, 20), *[(330, 3, 20)] * 2, (3, 20), (3, 20, 40), (40,)],
     ),
     "take": (lambda x: ops.take(x, PLACES, axis=0), [(900, 131)]),
 }  # fmt: skip
