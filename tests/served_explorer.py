@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +129,10 @@ class Visit:
     page: Any
     problems: list[str]
     foreign: list[str]
+
+
+#: Opens the explorer at an address's query, in a colour scheme if one is named; gives the page.
+Arrive = Callable[..., Any]
 
 
 def watch(page: Any) -> Visit:

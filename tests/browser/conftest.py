@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from served_explorer import QUIET, Server, Visit, chromium_path, open_explorer, served, watch
+from served_explorer import (
+    QUIET,
+    Arrive,
+    Server,
+    Visit,
+    chromium_path,
+    open_explorer,
+    served,
+    watch,
+)
 
 Visiting = Callable[[], AbstractContextManager[Visit]]
 
@@ -98,9 +107,28 @@ def visiting(chromium: Any, profiles: list[Any]) -> Visiting:
 
 
 @pytest.fixture
-def visit(visiting: Visiting, server: Server) -> Iterator[Visit]:
-    """The explorer, open; the test fails if anything went wrong on the page or the server."""
+def newcomer(visiting: Visiting, server: Server) -> Iterator[Visit]:
+    """A page not open yet; the test fails if anything goes wrong on it or the server."""
     with visiting() as visit:
-        open_explorer(visit.page, server.url)
         yield visit
     assert "".join(server.errors()) == ""
+
+
+@pytest.fixture
+def arrive(newcomer: Visit, server: Server) -> Arrive:
+    """Opens the explorer at an address, for those who have no use for the usual page before."""
+
+    def open_at(query: str, color_scheme: str | None = None) -> Any:
+        if color_scheme is not None:
+            newcomer.page.emulate_media(color_scheme=color_scheme)
+        open_explorer(newcomer.page, server.url + query)
+        return newcomer.page
+
+    return open_at
+
+
+@pytest.fixture
+def visit(newcomer: Visit, server: Server) -> Visit:
+    """The explorer, open; the test fails if anything went wrong on the page or the server."""
+    open_explorer(newcomer.page, server.url)
+    return newcomer

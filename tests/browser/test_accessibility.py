@@ -8,7 +8,7 @@ import pytest
 
 from layerscope_explorer.lenses import LENSES
 from seldom import once
-from served_explorer import Visit, open_explorer
+from served_explorer import Arrive, Visit, open_explorer
 
 pytestmark = pytest.mark.browser
 
@@ -64,10 +64,8 @@ def test_open_menus_too(visit: Visit) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("query", ["?lang=en", "?lang=zh"])
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str) -> None:
-    page = visit.page
-    page.emulate_media(color_scheme=theme)
-    open_explorer(page, page.url.partition("?")[0] + query)
+def test_a_and_b_the_seeds_and_the_keys_too(arrive: Arrive, theme: str, query: str) -> None:
+    page = arrive(query, theme)
     page.keyboard.press("p")
     page.locator(".ls-compare").wait_for()
     page.locator(".ls-status .ls-cure").click()
@@ -80,10 +78,8 @@ def test_a_and_b_the_seeds_and_the_keys_too(visit: Visit, theme: str, query: str
 
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
-def test_menus_and_lessons_too(visit: Visit, theme: str) -> None:
-    page = visit.page
-    page.emulate_media(color_scheme=theme)
-    open_explorer(page, page.url.partition("?")[0])
+def test_menus_and_lessons_too(arrive: Arrive, theme: str) -> None:
+    page = arrive("", theme)
     found = {}
     for key, menu in (("o", "open"), ("s", "share")):
         page.evaluate("document.activeElement?.blur()")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from browser.test_explorer import set_number
-from served_explorer import Visit, open_explorer
+from served_explorer import Arrive, Visit
 from waiting import eventually
 
 pytestmark = pytest.mark.browser
@@ -84,10 +84,9 @@ def test_sixteen_seeds_in_one_click(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_shows_how_far_it_is_and_stops(visit: Visit) -> None:
-    page = visit.page
+def test_a_sweep_shows_how_far_it_is_and_stops(arrive: Arrive) -> None:
     # Long enough to be stopped.
-    open_explorer(page, page.url.partition("?")[0] + "?demo=digits")
+    page = arrive("?demo=digits")
     page.locator(".ls-card").first.locator(".ls-main").click()
     set_number(page, "filters", "200")
     page.locator(".ls-card .ls-chip", has_text="200").first.wait_for()

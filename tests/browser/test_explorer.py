@@ -10,7 +10,7 @@ import pytest
 
 from layerscope_explorer.presets import why_did_it_die
 from layerscope_explorer.view_state import ViewState, to_address
-from served_explorer import Server, Visit, open_explorer, watch
+from served_explorer import Arrive, Server, Visit, open_explorer, watch
 from waiting import eventually
 
 pytestmark = pytest.mark.browser
@@ -70,10 +70,9 @@ def open_lens(page: Any, name: str) -> None:
     page.locator(f".ls-tab-{name}").click()
 
 
-def on_digits(visit: Visit) -> Any:
+def on_digits(arrive: Arrive) -> Any:
     """Open the network for the digits instead of the opening demo."""
-    open_explorer(visit.page, visit.page.url.partition("?")[0] + "?demo=digits")
-    return visit.page
+    return arrive("?demo=digits")
 
 
 def status(page: Any) -> str:
@@ -90,8 +89,8 @@ def test_opens_with_a_signal_that_dies(visit: Visit) -> None:
     assert status(page)
 
 
-def test_add_move_duplicate_remove_and_undo(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_add_move_duplicate_remove_and_undo(arrive: Arrive) -> None:
+    page = on_digits(arrive)
     add_layer(page, "drop")
     eventually(lambda: len(chips(page)) == 6, "a sixth card")
     assert "Dropout" in card(page, 5).inner_text()
@@ -106,8 +105,8 @@ def test_add_move_duplicate_remove_and_undo(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_drag_reorders(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_drag_reorders(arrive: Arrive) -> None:
+    page = on_digits(arrive)
     grip = card(page, 4).locator(".ls-grip").bounding_box()
     target = card(page, 3).bounding_box()
     page.mouse.move(grip["x"] + 5, grip["y"] + 10)
@@ -117,8 +116,8 @@ def test_drag_reorders(visit: Visit) -> None:
     eventually(lambda: "10 units" in card(page, 3).inner_text(), "the last layer above the fourth")
 
 
-def test_changing_units_and_activation_shows_at_once(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_changing_units_and_activation_shows_at_once(arrive: Arrive) -> None:
+    page = on_digits(arrive)
     select(page, 3)
     before = picture(page, "Weights")
     set_number(page, "units", "24")
@@ -135,8 +134,10 @@ def test_changing_units_and_activation_shows_at_once(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_a_number_is_chosen_in_the_output_and_followed_to_where_it_comes_from(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_a_number_is_chosen_in_the_output_and_followed_to_where_it_comes_from(
+    arrive: Arrive,
+) -> None:
+    page = on_digits(arrive)
     select(page, 3)
     open_lens(page, "math")
     eventually(lambda: "sum of 144 products" in words(page, "Math"), "a number worked out")
@@ -152,8 +153,8 @@ def test_a_number_is_chosen_in_the_output_and_followed_to_where_it_comes_from(vi
     eventually(lambda: f"{name} is max_pooling2d[" in words(page, "Math"), "where it comes from")
 
 
-def test_initializer_regularizer_and_constraint_can_be_picked(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_initializer_regularizer_and_constraint_can_be_picked(arrive: Arrive) -> None:
+    page = on_digits(arrive)
     select(page, 3)
     pick(page, "kernel_initializer", "RandomNormal")
     eventually(lambda: "RandomNormal" in words(page, "Weights"), "its density")
@@ -172,8 +173,8 @@ def test_initializer_regularizer_and_constraint_can_be_picked(visit: Visit) -> N
         )
 
 
-def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(arrive: Arrive) -> None:
+    page = on_digits(arrive)
     select(page, 0)
     set_number(page, "kernel_size", "9, 9")
     eventually(lambda: "does not fit" in status(page), "the explanation")
@@ -199,8 +200,8 @@ def train(page: Any, epochs: int) -> Any:
     return page.locator(".ls-transport .ls-words")
 
 
-def test_training_moves_the_pictures_pauses_and_goes_on(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_training_moves_the_pictures_pauses_and_goes_on(arrive: Arrive) -> None:
+    page = on_digits(arrive)
     select(page, 3)
     untrained = picture(page, "Signal")
     progress = train(page, 400)  # more than any machine trains before the pause
@@ -218,8 +219,8 @@ def test_training_moves_the_pictures_pauses_and_goes_on(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_training_ends_with_a_lower_loss(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_training_ends_with_a_lower_loss(arrive: Arrive) -> None:
+    page = on_digits(arrive)
     progress = train(page, 30)
     eventually(lambda: "inished" in progress.inner_text(), "the end", 180)
     losses = re.compile(r"loss went from ([\d.]+) to ([\d.]+)")
@@ -229,8 +230,8 @@ def test_training_ends_with_a_lower_loss(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_reset_forgets_a_training_that_runs(visit: Visit) -> None:
-    page = on_digits(visit)
+def test_reset_forgets_a_training_that_runs(arrive: Arrive) -> None:
+    page = on_digits(arrive)
     open_lens(page, "train")
     page.locator(".ls-arg-epochs input.ls-number").fill("400")
     page.locator(".ls-arg-epochs input.ls-number").press("Enter")
@@ -243,9 +244,9 @@ def test_reset_forgets_a_training_that_runs(visit: Visit) -> None:
 
 @pytest.mark.slow
 def test_another_session_stays_responsive_while_one_trains(
-    visit: Visit, chromium: Any, server: Server
+    arrive: Arrive, chromium: Any, server: Server
 ) -> None:
-    page = on_digits(visit)
+    page = on_digits(arrive)
     progress = train(page, 400)
     eventually(lambda: "of 400" in progress.inner_text(), "training")
     other = watch(chromium.new_page(viewport={"width": 1440, "height": 900}))

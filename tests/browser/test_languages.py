@@ -9,7 +9,7 @@ import pytest
 
 from layerscope_explorer.lenses import LENSES
 from layerscope_explorer.strings import speaking, text
-from served_explorer import Server, Visit, open_explorer, watch
+from served_explorer import Arrive, Server, Visit, open_explorer, watch
 from waiting import eventually
 
 pytestmark = pytest.mark.browser
@@ -43,11 +43,6 @@ def in_chinese(key: str, **values: Any) -> str:
         return text(key, **values)
 
 
-def open_in(visit: Visit, query: str) -> Any:
-    open_explorer(visit.page, visit.page.url.partition("?")[0] + query)
-    return visit.page
-
-
 def sentences(page: Any) -> list[str]:
     """Return what is said in words with two or more English words in a row, and no Chinese."""
     return [
@@ -58,8 +53,8 @@ def sentences(page: Any) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_chinese_page_speaks_chinese_everywhere(visit: Visit) -> None:
-    page = open_in(visit, "?lang=zh&demo=digits")
+def test_a_chinese_page_speaks_chinese_everywhere(arrive: Arrive) -> None:
+    page = arrive("?lang=zh&demo=digits")
     assert page.evaluate("document.documentElement.lang") == "zh"
     page.locator(".ls-card").nth(3).locator(".ls-main").click()
     left: dict[str, list[str]] = {}

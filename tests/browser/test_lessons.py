@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from browser.test_explorer import add_layer, card, open_lens, pick, set_number
-from browser.test_sharing import base
 from layerscope_explorer.lesson import LANGUAGES
 from layerscope_explorer.lessons import LESSONS, lesson
 from layerscope_explorer.strings import speaking, text
 from seldom import once
-from served_explorer import Visit, open_explorer
+from served_explorer import Arrive
 from waiting import eventually
 
 pytestmark = pytest.mark.browser
@@ -105,9 +104,8 @@ SOLUTIONS: dict[str, tuple[Solution, ...]] = {
 
 @pytest.mark.parametrize("language", once(LANGUAGES))
 @pytest.mark.parametrize("name", once(LESSONS))
-def test_a_lesson_is_completed(visit: Visit, name: str, language: str) -> None:
-    page = visit.page
-    open_explorer(page, f"{base(page)}?lesson={name}&lang={language}")
+def test_a_lesson_is_completed(arrive: Arrive, name: str, language: str) -> None:
+    page = arrive(f"?lesson={name}&lang={language}")
     steps = lesson(name).steps
     solutions = iter(SOLUTIONS[name])
     forward = page.locator(".ls-next")
@@ -141,9 +139,8 @@ def squeezed(words: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
-def test_doing_nothing_completes_no_lesson(visit: Visit, name: str) -> None:
-    page = visit.page
-    open_explorer(page, f"{base(page)}?lesson={name}")
+def test_doing_nothing_completes_no_lesson(arrive: Arrive, name: str) -> None:
+    page = arrive(f"?lesson={name}")
     page.locator(".ls-lesson").wait_for()
     page.wait_for_timeout(300)
     forward = page.locator(".ls-next")
@@ -156,9 +153,8 @@ def test_doing_nothing_completes_no_lesson(visit: Visit, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_light_is_on_what_the_step_is_about(visit: Visit) -> None:
-    page = visit.page
-    open_explorer(page, f"{base(page)}?lesson=custom-layer")
+def test_a_light_is_on_what_the_step_is_about(arrive: Arrive) -> None:
+    page = arrive("?lesson=custom-layer")
     light = page.locator(".ls-spotlight").first
     eventually(light.is_visible, "a light")
     box, target = light.bounding_box(), card(page, 1).bounding_box()
@@ -172,9 +168,8 @@ def test_a_light_is_on_what_the_step_is_about(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_the_next_lesson_follows(visit: Visit) -> None:
-    page = visit.page
-    open_explorer(page, f"{base(page)}?lesson=activations")
+def test_the_next_lesson_follows(arrive: Arrive) -> None:
+    page = arrive("?lesson=activations")
     page.locator(".ls-answer").nth(2).click()
     page.locator(".ls-next").click()
     page.locator(".ls-lesson .ls-hint").wait_for()

@@ -29,7 +29,7 @@ from layerscope_explorer.spotlight import LENS_NAMES
 from layerscope_explorer.strings import text
 from layerscope_explorer.task import Task
 from layerscope_explorer.view_state import ViewState, from_address, from_file, to_address
-from served_explorer import Server, Visit, open_explorer
+from served_explorer import Arrive, Server, Visit, open_explorer
 
 pytestmark = pytest.mark.browser
 
@@ -85,15 +85,14 @@ def saved(page: Any, button: str, folder: Path) -> Path:
 
 
 @pytest.fixture
-def second(visiting: Any, visit: Visit) -> Iterator[Visit]:
+def second(visiting: Any) -> Iterator[Visit]:
     """Another page of somebody else, not open yet."""
     with visiting() as other:
         yield other
 
 
-def test_the_address_follows_and_back_undoes(visit: Visit, second: Visit) -> None:
-    page = visit.page
-    open_explorer(page, base(page) + "?demo=digits")
+def test_the_address_follows_and_back_undoes(arrive: Arrive, second: Visit) -> None:
+    page = arrive("?demo=digits")
     select(page, 3)
     assert word(page) == ""
     entries = page.evaluate("history.length")
@@ -156,10 +155,9 @@ def test_a_drag_is_one_entry_of_the_browsers_history(visit: Visit) -> None:
     ],
 )
 def test_a_broken_address_says_so_and_gives_a_working_page(
-    visit: Visit, query: str, words: str
+    arrive: Arrive, query: str, words: str
 ) -> None:
-    page = visit.page
-    open_explorer(page, base(page) + query)
+    page = arrive(query)
     eventually(lambda: words in notice(page), words)
     assert len(chips(page)) == 10
     set_seed(page, 5)
@@ -170,10 +168,9 @@ def test_a_broken_address_says_so_and_gives_a_working_page(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("demo", PRESETS)
-def test_every_demo_opens_by_its_address_and_from_the_menu(visit: Visit, demo: str) -> None:
-    page = visit.page
+def test_every_demo_opens_by_its_address_and_from_the_menu(arrive: Arrive, demo: str) -> None:
     snapshot = Engine().snapshot(PRESETS[demo]())
-    open_explorer(page, f"{base(page)}?demo={demo}")
+    page = arrive(f"?demo={demo}")
     assert page.locator(".ls-card").count() == len(snapshot.layers)
     assert status(page) == snapshot.sentence
     open_explorer(page, base(page) + "?demo=digits")
@@ -183,9 +180,8 @@ def test_every_demo_opens_by_its_address_and_from_the_menu(visit: Visit, demo: s
 
 
 @pytest.mark.slow
-def test_the_shape_bug_is_repaired_by_one_button(visit: Visit) -> None:
-    page = visit.page
-    open_explorer(page, base(page) + "?demo=shape-bug")
+def test_the_shape_bug_is_repaired_by_one_button(arrive: Arrive) -> None:
+    page = arrive("?demo=shape-bug")
     assert "needs images" in status(page)
     page.locator(".ls-fix").first.click()
     eventually(lambda: chips(page) == ["6 × 6 × 8", "288", "10"], "shapes all the way down")
@@ -261,9 +257,8 @@ PRESET_FILE = _preset_file()
 
 
 @pytest.mark.slow
-def test_pictures_and_numbers_of_every_lens_can_be_kept(visit: Visit, tmp_path: Path) -> None:
-    page = visit.page
-    open_explorer(page, base(page) + "?demo=digits")
+def test_pictures_and_numbers_of_every_lens_can_be_kept(arrive: Arrive, tmp_path: Path) -> None:
+    page = arrive("?demo=digits")
     select(page, 3)
     for lens in ("signal", *LENS_NAMES):
         what = "signal" if lens == "signal" else "lens"
@@ -329,9 +324,8 @@ def test_exported_code_is_a_file(visit: Visit, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_teacher_prepares_a_locked_link(visit: Visit, second: Visit) -> None:
-    page = visit.page
-    open_explorer(page, base(page) + "?demo=dead-relu")
+def test_a_teacher_prepares_a_locked_link(arrive: Arrive, second: Visit) -> None:
+    page = arrive("?demo=dead-relu")
     select(page, 1)
     open_menu(page, "s")
     page.locator(".ls-teach > summary").click()
@@ -368,12 +362,11 @@ def test_a_teacher_prepares_a_locked_link(visit: Visit, second: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_a_locked_link_stays_locked_when_the_address_is_typed_by_hand(visit: Visit) -> None:
-    page = visit.page
+def test_a_locked_link_stays_locked_when_the_address_is_typed_by_hand(arrive: Arrive) -> None:
     task = Task("Only units.", "", Rules.of(["units"]))
     state = ViewState(PRESETS["digits"](), selected="layer4", task=task)
     assert lesson_of(task).task == task
-    open_explorer(page, f"{base(page)}?state={to_address(state)}")
+    page = arrive(f"?state={to_address(state)}")
     assert page.locator(".ls-arg-activation.ls-locked").count() == 1
     assert page.locator(".ls-arg-units.ls-locked").count() == 0
     set_number(page, "units", "12")

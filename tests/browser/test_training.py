@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 from browser.test_explorer import card, chips
-from served_explorer import Visit, open_explorer
+from served_explorer import Arrive
 from waiting import eventually
 
 pytestmark = pytest.mark.browser
 
 
-def train_lens(visit: Visit) -> Any:
+def train_lens(arrive: Arrive) -> Any:
     """Open the network for the digits, and the Train lens."""
-    page = visit.page
-    open_explorer(page, page.url.partition("?")[0] + "?demo=digits")
+    page = arrive("?demo=digits")
     page.locator(".ls-tab-train").click()
     page.locator(".ls-transport").wait_for()
     return page
@@ -50,8 +49,8 @@ def only_dense(page: Any) -> None:
         eventually(lambda left=left: len(chips(page)) == left, f"{left} cards")
 
 
-def test_steps_are_taken_and_taken_back_and_looked_at_again(visit: Visit) -> None:
-    page = train_lens(visit)
+def test_steps_are_taken_and_taken_back_and_looked_at_again(arrive: Arrive) -> None:
+    page = train_lens(arrive)
     assert page.get_by_role("button", name="Step back", exact=True).is_disabled()
     step = page.get_by_role("button", name="Step", exact=True)
     for number in range(1, 4):
@@ -74,8 +73,8 @@ def test_steps_are_taken_and_taken_back_and_looked_at_again(visit: Visit) -> Non
 
 
 @pytest.mark.slow
-def test_another_task_is_chosen_and_drawn(visit: Visit) -> None:
-    page = train_lens(visit)
+def test_another_task_is_chosen_and_drawn(arrive: Arrive) -> None:
+    page = train_lens(arrive)
     eventually(lambda: any("true classes" in one for one in pictures(page)), "confusion")
     only_dense(page)
     choose(page, "data", "spiral")
@@ -93,8 +92,8 @@ def test_another_task_is_chosen_and_drawn(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_an_edit_says_what_begins_anew(visit: Visit) -> None:
-    page = train_lens(visit)
+def test_an_edit_says_what_begins_anew(arrive: Arrive) -> None:
+    page = train_lens(arrive)
     page.get_by_role("button", name="Step", exact=True).click()
     eventually(lambda: place(page) == "Step 1 of 1", "a step")
     page.locator(".ls-card").nth(3).locator(".ls-main").click()
@@ -107,8 +106,8 @@ def test_an_edit_says_what_begins_anew(visit: Visit) -> None:
     assert "dense, dense_1" in status.inner_text()
 
 
-def test_a_file_is_shown_before_it_is_used(visit: Visit) -> None:
-    page = train_lens(visit)
+def test_a_file_is_shown_before_it_is_used(arrive: Arrive) -> None:
+    page = train_lens(arrive)
     only_dense(page)
     rows = "\n".join(f"{one % 3 + one / 200:.2f},{one % 7},n{one},{'abc'[one % 3]}"
                      for one in range(90))  # fmt: skip
@@ -128,8 +127,8 @@ def test_a_file_is_shown_before_it_is_used(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_that_cannot_be_used_says_why(visit: Visit) -> None:
-    page = train_lens(visit)
+def test_a_file_that_cannot_be_used_says_why(arrive: Arrive) -> None:
+    page = train_lens(arrive)
     stream = io.BytesIO()
     np.save(stream, np.array([{"a": 1}]), allow_pickle=True)
     complaint = page.locator(".ls-data-file .ls-said")

@@ -315,10 +315,10 @@ def test_made_up_input_is_read_or_refused(what: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", CHECKS)
-def test_thousands_of_made_up_inputs_are_read_or_refused(what: str) -> None:
+def test_hundreds_of_made_up_inputs_are_read_or_refused(what: str) -> None:
     check, strategy = CHECKS[what]
-    # A stack takes as long as all its layers.
-    count = 300 if what == "stacks" else 1500
+    # They are other ones every time. A stack takes as long as all its layers.
+    count = 100 if what == "stacks" else 500
     settings(few, max_examples=count)(given(strategy)(check))()
 
 
@@ -332,9 +332,9 @@ def test_made_up_messages_leave_a_page_that_works(sent: list[tuple[str, Any]]) -
 
 
 @pytest.mark.slow
-@settings(few, max_examples=200)
+@settings(few, max_examples=70)
 @given(sent)
-def test_thousands_of_made_up_messages_leave_a_page_that_works(
+def test_hundreds_of_made_up_messages_leave_a_page_that_works(
     sent: list[tuple[str, Any]],
 ) -> None:
     check_messages(sent)

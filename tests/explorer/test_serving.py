@@ -330,7 +330,7 @@ def test_memory_stays_as_it_is_while_ten_people_do_all_sorts_of_things() -> None
     served = Served().wait()
 
     async def use() -> list[dict[str, float]]:
-        return [row async for row in mixed_use(served, 10, seconds=180, every=30)]
+        return [row async for row in mixed_use(served, 10, seconds=120, every=20)]
 
     try:
         rows = run(use())
