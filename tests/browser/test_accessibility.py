@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from layerscope_explorer.lenses import LENSES
-from seldom import once
 from served_explorer import Arrive, Visit, open_explorer
 
 pytestmark = pytest.mark.browser
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.browser
 WORST = ("serious", "critical")
 #: Milliseconds after which a card that is dimmed, or no more, looks as it will.
 FADES = 400
-THEMES = once(["light", "dark"])
+THEMES = ["light", "dark"]
 
 
 def violations(page: Any) -> list[str]:
@@ -36,6 +35,7 @@ def violations(page: Any) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_lens_can_be_read_by_everybody(visit: Visit, theme: str) -> None:
     page = visit.page

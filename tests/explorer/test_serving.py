@@ -253,6 +253,7 @@ def test_a_server_that_is_killed_starts_again() -> None:
     assert again.end()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_server_that_has_grown_begins_anew_once_nobody_is_there() -> None:
     grown = "from layerscope_explorer.serving import renewal\nrenewal._GROWN = 0.5"
     server = Served("--renew", "2", "--forget", "0.5", before=grown).wait()
