@@ -72,6 +72,10 @@ CASES: dict[str, tuple[Call, list[tuple[int, ...]]]] = {
         lambda x, kernel, recurrent, *more: ops.lstm(x, kernel / 20, recurrent / 20, *more)[0],
         [(33, 40, 100), (100, 256), (64, 256), (256,), (33, 64), (33, 64)],
     ),
+    "dense": (
+        lambda x, kernel, bias: ops.dense(x, kernel / 20, bias, activation="tanh"),
+        [(700, 130), (130, 70), (70,)],
+    ),
     "attention": (
         # A bias of the keys changes nothing. Larger scores would make much of their roundings.
         lambda x, query, bias, key, *others: projected_attention(
