@@ -16,7 +16,7 @@ from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import reshape
 from layerscope.ops.nn import relu, sigmoid, softmax
 from layerscope.ops.operation import Operation, operation
-from layerscope.ops.product import blas_product, dense_gradients, is_shared, shared_product
+from layerscope.ops.product import blas_product, is_shared, shared_product
 from layerscope.ops.reductions import sum as sum_over
 from layerscope.tensor import Shape
 
@@ -116,8 +116,11 @@ def _gradients(
     for_x, for_kernel, for_bias = wanted
     if for_bias and grad_bias is None:
         grad_bias = sum_of_rows(rows)
-    grad_x, grad_kernel = dense_gradients(rows, entries, kernel, for_x, for_kernel)
-    return None if grad_x is None else grad_x.reshape(x.shape), grad_kernel, grad_bias
+    return (
+        blas_product(rows, kernel.T).reshape(x.shape) if for_x else None,
+        blas_product(entries.T, rows) if for_kernel else None,
+        grad_bias,
+    )
 
 
 # Written with operations.

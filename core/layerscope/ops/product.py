@@ -18,9 +18,6 @@ _MANY = 2**18
 _GREAT = 2**23
 #: With less depth or fewer columns that is worth it.
 _DEEP, _WIDE = 64, 32
-#: Entries of a matrix that stays near the processor while it is transposed, and rows of another
-#: beside whose product with it that takes next to no time.
-_SOON_TURNED, _LONG = 2**16, 256
 _SINGLE = np.dtype(np.float32)
 
 
@@ -57,31 +54,6 @@ def transposed_product(a: Array, b: Array) -> Array:
     return _multiplied(np.ascontiguousarray(a), np.ascontiguousarray(b), None, turned=True)
 
 
-def dense_gradients(
-    g: Array, x: Array, kernel: Array, for_x: bool, for_kernel: bool
-) -> tuple[Array | None, Array | None]:
-    """Return ``g @ kernel.T`` and ``x.T @ g``, those that are wanted, of plain matrices.
-
-    By Layerscope's threads where they have computed ``x @ kernel``, too; see `is_shared`.
-    """
-    if len(g) == len(x) >= _LONG and g.dtype == _SINGLE and _is_shared_both_ways(x, kernel):
-        g = np.ascontiguousarray(g)
-        turned = np.ascontiguousarray(kernel.T) if for_x else kernel
-        return (
-            _multiplied(g, turned, None, turned=False) if for_x else None,
-            _multiplied(x, g, None, turned=True) if for_kernel else None,
-        )
-    return (
-        blas_product(g, kernel.T) if for_x else None,
-        blas_product(x.T, g) if for_kernel else None,
-    )
-
-
-def _is_shared_both_ways(a: Array, b: Array) -> bool:
-    """Tell whether it takes little to turn `b`, and next to nothing beside the product."""
-    return b.size <= _SOON_TURNED and len(a) >= _LONG and _suits_loop(a, b)
-
-
 def _multiplied(a: Array, b: Array, bias: Array | None, turned: bool) -> Array:
     columns = b.shape[1]
     out = room.empty((a.shape[1 if turned else 0], columns))
@@ -93,21 +65,15 @@ def _multiplied(a: Array, b: Array, bias: Array | None, turned: bool) -> Array:
 def is_shared(a: Array, b: Array, bias: Array | None = None) -> bool:
     """Tell whether the compiled loop is for such matrices.
 
-    Where gradients follow it is only for those it computes, too, see `dense_gradients`: threads of
-    BLAS, which watch for work for long, get in the way of Layerscope's.
+    It is not where gradients follow: those are products with transposed matrices, which take long
+    to lay out. BLAS multiplies them sooner, and threads of both at once get in each other's way.
     """
     return (
         are_matrices(a, b)
-        and _suits_loop(a, b)
-        and (bias is None or bias.dtype == _SINGLE)
-        and (not is_recording() or _is_shared_both_ways(a, b))
-    )
-
-
-def _suits_loop(a: Array, b: Array) -> bool:
-    return (
-        a.size * b.shape[1] > _MANY
+        and a.size * b.shape[1] > _MANY
+        and not is_recording()
         and a.dtype == b.dtype == _SINGLE
+        and (bias is None or bias.dtype == _SINGLE)
         and a.flags.c_contiguous
         and b.flags.c_contiguous
         and a.shape[1] == b.shape[0] >= _DEEP
