@@ -70,11 +70,6 @@ def open_lens(page: Any, name: str) -> None:
     page.locator(f".ls-tab-{name}").click()
 
 
-def on_digits(arrive: Arrive) -> Any:
-    """Open the network for the digits instead of the opening demo."""
-    return arrive("?demo=digits")
-
-
 def status(page: Any) -> str:
     return page.locator(".ls-status .ls-sentence").inner_text()
 
@@ -90,7 +85,7 @@ def test_opens_with_a_signal_that_dies(visit: Visit) -> None:
 
 
 def test_add_move_duplicate_remove_and_undo(arrive: Arrive) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     add_layer(page, "drop")
     eventually(lambda: len(chips(page)) == 6, "a sixth card")
     assert "Dropout" in card(page, 5).inner_text()
@@ -106,7 +101,7 @@ def test_add_move_duplicate_remove_and_undo(arrive: Arrive) -> None:
 
 @pytest.mark.slow
 def test_drag_reorders(arrive: Arrive) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     grip = card(page, 4).locator(".ls-grip").bounding_box()
     target = card(page, 3).bounding_box()
     page.mouse.move(grip["x"] + 5, grip["y"] + 10)
@@ -117,7 +112,7 @@ def test_drag_reorders(arrive: Arrive) -> None:
 
 
 def test_changing_units_and_activation_shows_at_once(arrive: Arrive) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     select(page, 3)
     before = picture(page, "Weights")
     set_number(page, "units", "24")
@@ -137,7 +132,7 @@ def test_changing_units_and_activation_shows_at_once(arrive: Arrive) -> None:
 def test_a_number_is_chosen_in_the_output_and_followed_to_where_it_comes_from(
     arrive: Arrive,
 ) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     select(page, 3)
     open_lens(page, "math")
     eventually(lambda: "sum of 144 products" in words(page, "Math"), "a number worked out")
@@ -154,7 +149,7 @@ def test_a_number_is_chosen_in_the_output_and_followed_to_where_it_comes_from(
 
 
 def test_initializer_regularizer_and_constraint_can_be_picked(arrive: Arrive) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     select(page, 3)
     pick(page, "kernel_initializer", "RandomNormal")
     eventually(lambda: "RandomNormal" in words(page, "Weights"), "its density")
@@ -174,7 +169,7 @@ def test_initializer_regularizer_and_constraint_can_be_picked(arrive: Arrive) ->
 
 
 def test_a_wrong_shape_names_the_guilty_layer_and_leaves_the_rest_alive(arrive: Arrive) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     select(page, 0)
     set_number(page, "kernel_size", "9, 9")
     eventually(lambda: "does not fit" in status(page), "the explanation")
@@ -201,7 +196,7 @@ def train(page: Any, epochs: int) -> Any:
 
 
 def test_training_moves_the_pictures_pauses_and_goes_on(arrive: Arrive) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     select(page, 3)
     untrained = picture(page, "Signal")
     progress = train(page, 400)  # more than any machine trains before the pause
@@ -220,7 +215,7 @@ def test_training_moves_the_pictures_pauses_and_goes_on(arrive: Arrive) -> None:
 
 @pytest.mark.slow
 def test_training_ends_with_a_lower_loss(arrive: Arrive) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     progress = train(page, 30)
     eventually(lambda: "inished" in progress.inner_text(), "the end", 180)
     losses = re.compile(r"loss went from ([\d.]+) to ([\d.]+)")
@@ -231,7 +226,7 @@ def test_training_ends_with_a_lower_loss(arrive: Arrive) -> None:
 
 @pytest.mark.slow
 def test_reset_forgets_a_training_that_runs(arrive: Arrive) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     open_lens(page, "train")
     page.locator(".ls-arg-epochs input.ls-number").fill("400")
     page.locator(".ls-arg-epochs input.ls-number").press("Enter")
@@ -246,7 +241,7 @@ def test_reset_forgets_a_training_that_runs(arrive: Arrive) -> None:
 def test_another_session_stays_responsive_while_one_trains(
     arrive: Arrive, chromium: Any, server: Server
 ) -> None:
-    page = on_digits(arrive)
+    page = arrive("?demo=digits")
     progress = train(page, 400)
     eventually(lambda: "of 400" in progress.inner_text(), "training")
     other = watch(chromium.new_page(viewport={"width": 1440, "height": 900}))

@@ -30,7 +30,7 @@ _TOGETHER = 64
 
 
 @native()
-def _pack(panels: np.ndarray, matrix: np.ndarray, factor: Any) -> None:
+def pack(panels: np.ndarray, matrix: np.ndarray, factor: Any) -> None:
     """Lay a matrix (depth, columns) times a factor out as panels."""
     depth, columns = matrix.shape
     begin = 0
@@ -47,7 +47,7 @@ def _pack(panels: np.ndarray, matrix: np.ndarray, factor: Any) -> None:
 
 
 @native()
-def _put_rows(memory: np.ndarray, out: np.ndarray, added: bool) -> None:
+def put_rows(memory: np.ndarray, out: np.ndarray, added: bool) -> None:
     """Copy the first columns of rows to `out`, or add them."""
     rows, columns = out.shape
     wide = panel_columns(columns)
@@ -105,8 +105,8 @@ def attend(
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
             b, h = piece // heads, piece % heads
-            _pack(for_scores, key[b, :, h].T, scale)
-            _pack(for_means, value[b, :, h], _F(1))
+            pack(for_scores, key[b, :, h].T, scale)
+            pack(for_means, value[b, :, h], _F(1))
             for first in range(0, queries, together):
                 count = min(together, queries - first)
                 begin = ((b * queries + first) * heads + h) * features
@@ -132,7 +132,7 @@ def attend(
                 multiply_rows(
                     scores, 0, places, count, keys, for_means, 0, values, means, 0, places_out
                 )
-                _put_rows(means, out[b, first : first + count, h], False)
+                put_rows(means, out[b, first : first + count, h], False)
         task = claim(board, task, tasks)
 
 
@@ -191,18 +191,18 @@ def attend_gradient(
     while task >= 0:
         for piece in range(start(pieces, task, tasks), start(pieces, task + 1, tasks)):
             b, h = piece // heads, piece % heads
-            _pack(by_value, value[b, :, h].T, _F(1))
-            _pack(by_feature, key[b, :, h], _F(1))
+            pack(by_value, value[b, :, h].T, _F(1))
+            pack(by_feature, key[b, :, h], _F(1))
             for first in range(0, queries, together):
                 count, later = min(together, queries - first), first > 0
                 end = first + count
                 share_begin = (piece * queries + first) * keys
-                _pack(panels, grad[b, first:end, h], _F(1))
+                pack(panels, grad[b, first:end, h], _F(1))
                 multiply_rows(
                     shares, share_begin, by_key, keys, count, panels, 0, values, sums, 0,
                     places_out, keys,
                 )  # fmt: skip
-                _put_rows(sums, grad_value[b, :, h], later)
+                put_rows(sums, grad_value[b, :, h], later)
                 begin = ((b * queries + first) * heads + h) * values
                 rows = of_grads if count == together else beginnings(count, heads * values)
                 multiply_rows(
@@ -218,10 +218,10 @@ def attend_gradient(
                 multiply_rows(
                     slopes, 0, places, count, keys, by_feature, 0, features, sums, 0, places_in
                 )
-                _put_rows(sums, grad_query[b, first:end, h], False)
-                _pack(panels, query[b, first:end, h], _F(1))
+                put_rows(sums, grad_query[b, first:end, h], False)
+                pack(panels, query[b, first:end, h], _F(1))
                 multiply_rows(
                     slopes, 0, by_key, keys, count, panels, 0, features, sums, 0, places_in, wide
                 )
-                _put_rows(sums, grad_key[b, :, h], later)
+                put_rows(sums, grad_key[b, :, h], later)
         task = claim(board, task, tasks)

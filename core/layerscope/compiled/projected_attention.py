@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import attention
-from layerscope.compiled.attention import attend_gradient_reference, attend_reference
+from layerscope.compiled.attention import (
+    attend_gradient_reference,
+    attend_reference,
+    pack,
+    put_rows,
+)
 from layerscope.compiled.jit import compiled, native
 from layerscope.compiled.products import (
     aligned,
@@ -23,6 +28,7 @@ from layerscope.compiled.products import (
     whole_rows,
 )
 
+_F = np.float32
 _attend: Any = getattr(attention.attend, "loop", None)
 _attend_gradient: Any = getattr(attention.attend_gradient, "loop", None)
 
@@ -162,29 +168,16 @@ def _project_gradient(
     lay_out(panels, grad, 0, n, units, units)
     places = wide * np.arange(rows_in)
     multiply_rows(x, 0, beginnings(depth, 1), depth, n, panels, 0, units, memory, 0, places, depth)
-    _put_rows(memory, wide, grad_kernel, units)
+    put_rows(memory, grad_kernel.reshape(depth, units), False)
     grad_bias[:] = 0
     for i in range(n):
         for c in range(units):
             grad_bias[c] += grad[i * units + c]
     if grad_x.size:
-        turned = np.empty(kernel.size, kernel.dtype)
-        for r in range(depth):
-            for c in range(units):
-                turned[c * depth + r] = kernel[r * units + c]
-        lay_out(panels, turned, 0, units, depth, depth)
+        pack(panels, kernel.reshape(depth, units).T, _F(1))
         places = wide_in * np.arange(rows)
         multiply_rows(grad, 0, beginnings(n, units), n, units, panels, 0, depth, memory, 0, places)
-        _put_rows(memory, wide_in, grad_x, depth)
-
-
-@native()
-def _put_rows(memory: np.ndarray, wide: int, out: np.ndarray, columns: int) -> None:
-    """Copy the first columns of rows to where they lie one behind the other."""
-    for i in range(out.size // columns):
-        row, result = memory[i * wide : i * wide + columns], out[i * columns : (i + 1) * columns]
-        for c in range(columns):
-            result[c] = row[c]
+        put_rows(memory, grad_x.reshape(n, depth), False)
 
 
 @compiled(_gradients_reference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -193,15 +193,14 @@ def projected_attention(
     weights : kernel and bias for query, key, value and result.
     scale : factor on the scores.
     """
-    inputs = query, key, value
-    if rooms := _rooms((*inputs, *weights)):
-        return _outputs_of_few((*inputs, *weights), rooms, scale)[0]
-    means = attend.forward(*_projected(projection.forward, inputs, weights), scale)
+    if few := _outputs_of_few((query, key, value, *weights), scale):
+        return few[0]
+    means = attend.forward(*_projected(projection.forward, (query, key, value), weights), scale)
     return projection.forward(means, *weights[6:], summed=2)
 
 
 @functools.lru_cache(256)
-def _rooms_of_few(*lengths: tuple[int, ...]) -> tuple[tuple[int, ...], ...] | None:
+def _written_for_few(*lengths: tuple[int, ...]) -> tuple[tuple[int, ...], ...] | None:
     """Return the shapes of all that `small.attention_outputs` writes for inputs of such shapes.
 
     None if it is not for them: it is for few multiplications, and what does not fit it would read
@@ -239,28 +238,34 @@ def _rooms_of_few(*lengths: tuple[int, ...]) -> tuple[tuple[int, ...], ...] | No
     )
 
 
-def _rooms(inputs: Sequence[Array]) -> tuple[tuple[int, ...], ...] | None:
-    """Return what `_rooms_of_few` says of plain arrays, None of others."""
+class _KeptOfFew(NamedTuple):
+    """What `small.attention_gradients` needs beside inputs and weights."""
+
+    queries: Array
+    keys: Array
+    values: Array
+    means: Array
+    shares: Array
+
+
+def _outputs_of_few(inputs: Sequence[Array], scale: float) -> tuple[Array, _KeptOfFew] | None:
+    """Return the result, and what the gradient needs; None where one call does not do it all."""
     if not jit.ENABLED:
         return None
     for one in inputs:
         if type(one) is not np.ndarray or one.dtype != _SINGLE:
             return None
-    return _rooms_of_few(*[one.shape for one in inputs])
-
-
-def _outputs_of_few(
-    inputs: Sequence[Array], rooms: Sequence[tuple[int, ...]], scale: float
-) -> tuple[Array, tuple[Array, ...]]:
-    """Return the result, and what the gradient needs, of what there are `rooms` for."""
+    lengths = _written_for_few(*[one.shape for one in inputs])
+    if lengths is None:
+        return None
     given = [np.ascontiguousarray(one) for one in inputs]
-    written = [np.empty(shape, np.float32) for shape in rooms]
+    written = [np.empty(shape, np.float32) for shape in lengths]
     small.attention_outputs(np.float32(scale), *given, *written)
-    return written[-1], tuple(written[:-1])
+    return written[-1], _KeptOfFew(*written[:-1])
 
 
 def _gradients_of_few(
-    g: Array, inputs: Sequence[Array], scale: float, kept: Sequence[Array], for_inputs: bool
+    g: Array, inputs: Sequence[Array], scale: float, kept: _KeptOfFew, for_inputs: bool
 ) -> list[Array]:
     """Return the gradients of inputs and weights, given that of the result and what was kept."""
     found = [np.empty(one.shape, np.float32) if for_inputs else _UNWANTED for one in inputs[:3]]
@@ -281,10 +286,9 @@ def _projected(
 def _projected_attention_saving(
     query: Array, key: Array, value: Array, *weights: Array, scale: float
 ) -> tuple[Array, tuple[Array, ...]]:
-    inputs = query, key, value
-    if rooms := _rooms((*inputs, *weights)):
-        return _outputs_of_few((*inputs, *weights), rooms, scale)
-    projected = _projected(projection.forward, inputs, weights)
+    if few := _outputs_of_few((query, key, value, *weights), scale):
+        return few
+    projected = _projected(projection.forward, (query, key, value), weights)
     means, shares = _attend_saving(*projected, scale)
     return projection.forward(means, *weights[6:], summed=2), (*projected, means, shares)
 
@@ -300,7 +304,7 @@ def _projected_attention_gradient(
 ) -> list[Array | None]:
     given, weights = inputs[:3], inputs[3:]
     if type(out) is np.ndarray:
-        if _rooms(inputs):
+        if isinstance(saved, _KeptOfFew):
             return _gradients_of_few(g, inputs, scale, saved, any(wanted[:3]))
         *projected, means, shares = saved
     else:
