@@ -356,9 +356,10 @@ MUTATIONS = [
         ),
         (
             "ops/depthwise_conv.py",
-            "return grad.sum(0).reshape(kernel.shape)",
-            "return np.swapaxes(\n"
-            "        grad.sum(0).reshape(*kernel.shape[:-2], *kernel.shape[:-3:-1]), -1, -2\n    )",
+            "windows).reshape(kernel.shape)",
+            "windows)\n"
+            "        turned = found[1].reshape(*kernel.shape[:-2], *kernel.shape[:-3:-1])\n"
+            "        found[1] = np.swapaxes(turned, -1, -2)",
         ),
     ),
     mutation(

@@ -23,37 +23,36 @@ def with_bias(
 ) -> Callable[[Callable[..., Array]], Operation[...]]:
     """Turn a function of input, kernel and bias into what `plain` is, but with a bias.
 
-    It takes the options of `plain` by name; both its gradients hold here as well.
+    It takes the options of `plain` by name, and has the same gradients.
     """
-    by_input, by_kernel = plain.vjps
-    assert by_input is not None
-    assert by_kernel is not None
+    gradients = plain.joint_vjp
+    assert gradients is not None
 
     def shape(x: Shape, kernel: Shape, bias: Shape, **options: Any) -> Shape:
         return plain.output_shape(x, kernel, **options)
 
+    def gradients_of_all(
+        g: Array,
+        out: Array,
+        x: Array,
+        kernel: Array,
+        bias: Array,
+        wanted: list[bool],
+        **options: Any,
+    ) -> list[Array | None]:
+        found = gradients(g, out, x, kernel, wanted=wanted, **options)
+        grad_bias = _bias_gradient(g, options.get("data_format")) if wanted[2] else None
+        return [*found, grad_bias]
+
     def decorate(forward: Callable[..., Array]) -> Operation[...]:
         biased = operation(shape, inputs=3)(forward)
-        biased.gradients(
-            lambda g, out, x, kernel, bias, **options: by_input(g, out, x, kernel, **options),
-            lambda g, out, x, kernel, bias, **options: by_kernel(g, out, x, kernel, **options),
-            _bias_gradient,
-        )
-        biased.first_order_only = plain.first_order_only
+        biased.joint_gradient(gradients_of_all)
         return biased
 
     return decorate
 
 
-def _bias_gradient(
-    g: Array,
-    out: Array,
-    x: Array,
-    kernel: Array,
-    bias: Array,
-    data_format: str | None = None,
-    **options: Any,
-) -> Array:
+def _bias_gradient(g: Array, data_format: str | None) -> Array:
     g = layout.channels_last(g, data_format)
     return sum_of_rows(g.reshape(-1, g.shape[-1]))
 

@@ -164,22 +164,21 @@ def _windows(
 _conv_windows = partial(checked_windows, _conv_shape)
 
 
-def _conv_grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+@conv.joint_gradient
+def _conv_gradients(
+    g: Array, out: Array, x: Array, kernel: Array, wanted: Sequence[bool], **options: Any
+) -> list[Array | None]:
     data_format = options.get("data_format")
     windows = _conv_windows(x, kernel, **options)
-    grad = _spread(volume(g, data_format), filters(kernel), windows, _channels(x, data_format))
-    return restore(grad, x.ndim - 2, data_format)
-
-
-def _conv_grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
-    data_format = options.get("data_format")
-    windows = _conv_windows(x, kernel, **options)
-    image, grads = volume(x, data_format), volume(g, data_format)
-    return _kernel_gradient(image, grads, filters(kernel), windows).reshape(kernel.shape)
-
-
-conv.gradients(_conv_grad_input, _conv_grad_kernel)
-conv.first_order_only = True
+    grads, weights = volume(g, data_format), filters(kernel)
+    found: list[Array | None] = [None, None]
+    if wanted[0]:
+        grad = _spread(grads, weights, windows, _channels(x, data_format))
+        found[0] = restore(grad, x.ndim - 2, data_format)
+    if wanted[1]:
+        grad = _kernel_gradient(volume(x, data_format), grads, weights, windows)
+        found[1] = grad.reshape(kernel.shape)
+    return found
 
 
 @with_bias(conv)
@@ -271,22 +270,20 @@ def _transposed_windows(
     return Windows.transposed(spatial, kernel.shape[:-2], strides, padding, extra, dilation_rate)
 
 
-def _transpose_grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+@conv_transpose.joint_gradient
+def _transpose_gradients(
+    g: Array, out: Array, x: Array, kernel: Array, wanted: Sequence[bool], **options: Any
+) -> list[Array | None]:
     data_format = options.get("data_format")
     windows = _transposed_windows(x, kernel, **options)
-    grad = _correlate(volume(g, data_format), filters(kernel), windows)
-    return restore(grad, x.ndim - 2, data_format)
-
-
-def _transpose_grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
-    data_format = options.get("data_format")
-    windows = _transposed_windows(x, kernel, **options)
-    image, values = volume(g, data_format), volume(x, data_format)
-    return _kernel_gradient(image, values, filters(kernel), windows).reshape(kernel.shape)
-
-
-conv_transpose.gradients(_transpose_grad_input, _transpose_grad_kernel)
-conv_transpose.first_order_only = True
+    image, weights = volume(g, data_format), filters(kernel)
+    found: list[Array | None] = [None, None]
+    if wanted[0]:
+        found[0] = restore(_correlate(image, weights, windows), x.ndim - 2, data_format)
+    if wanted[1]:
+        grad = _kernel_gradient(image, volume(x, data_format), weights, windows)
+        found[1] = grad.reshape(kernel.shape)
+    return found
 
 
 @with_bias(conv_transpose)

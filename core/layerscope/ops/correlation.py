@@ -31,6 +31,7 @@ _CHUNK_BYTES = 192 * 2**10
 _SHARED, _PART = 2**19, 2**20
 #: Panels of fewer entries may begin anywhere, and are looked up.
 _FEW, _NOTHING = 2**12, np.zeros(1, np.float32)
+_SINGLE = np.dtype(np.float32)
 #: A run longer than this needs no joining with the next.
 _LONG = 256
 #: Entries that are looked at together.
@@ -337,12 +338,13 @@ def _panels(matrices: Iterator[Array], entries: int) -> Array:
     return panels
 
 
-def direct(windows: Windows, *arrays: Array) -> bool:
-    """Return whether the blocks here are for such arrays: float32, and enough windows a sample."""
+def direct(windows: Windows, a: Array, b: Array) -> bool:
+    """Return whether the blocks here are for two arrays: float32, and enough windows a sample."""
     return (
         jit.ENABLED
-        and all(array.dtype == np.float32 and array.size for array in arrays)
-        and math.prod(windows.out) >= registers.ROWS
+        and windows.count >= registers.ROWS
+        and a.dtype == b.dtype == _SINGLE
+        and a.size > 0 < b.size
     )
 
 
@@ -513,18 +515,17 @@ def _kernel_gradient(
 ) -> Array:
     batch, channels, filters = len(image), image.shape[-1], kernel.shape[-1]
     found = plan(windows, batch, channels, filters, groups, False, each=each)
-    rows, runs, steps, stride = _gradient_tables(windows, batch, channels, groups, each)
+    lines, rows, runs, steps, stride = _gradient_tables(windows, batch, channels, groups, each)
     columns, inputs = filters // groups, 1 if each else channels // groups
     parts = evenly(min(batch * found.multiplications // _PART, batch * found.lines[1], 16))
     sums = np.empty(
         (parts, groups, len(rows), compiled_products.panel_columns(columns)), np.float32
     )
-    _, (first, *_) = _axes(windows, False)
     loops.correlate_kernel_gradient(
-        len(sums),
+        parts,
         np.ascontiguousarray(image).reshape(batch, *found.image),
         found.lines,
-        np.ascontiguousarray(values).reshape(batch, first.written, -1, filters),
+        np.ascontiguousarray(values).reshape(batch, lines, -1, filters),
         rows,
         inputs,
         runs,
@@ -534,7 +535,10 @@ def _kernel_gradient(
         each,
     )
     order = found.orders[0][:, 0]
-    grad = np.add.reduce(sums, 0)[:, : len(order) * inputs, :columns]
+    total = sums[0] if parts == 1 else np.add.reduce(sums, 0)
+    grad = total[:, : len(order) * inputs, :columns]
+    if groups == 1 and found.in_order:
+        return np.ascontiguousarray(grad).reshape(kernel.shape)
     result = np.empty((len(order), inputs, groups, columns), np.float32)
     result[order] = grad.reshape(groups, len(order), inputs, columns).transpose(1, 2, 0, 3)
     return result.reshape(kernel.shape)
@@ -543,8 +547,8 @@ def _kernel_gradient(
 @lru_cache(maxsize=256)
 def _gradient_tables(
     windows: Windows, batch: int, channels: int, groups: int, each: bool
-) -> tuple[Array, Array, int, int]:
-    """Return rows, runs, steps and stride of the kernel's gradient."""
+) -> tuple[int, Array, Array, int, int]:
+    """Return lines, rows, runs, steps and stride of the kernel's gradient."""
     # Neither depends on how many filters a group has.
     found = plan(windows, batch, channels, channels if each else groups, groups, False, each=each)
     _, (first, second, third) = _axes(windows, False)
@@ -552,7 +556,7 @@ def _gradient_tables(
     entries = (found.runs[:, None] + np.arange(found.products[0]["steps"])).reshape(-1)
     rows = np.concatenate([entries, np.full(-len(entries) % registers.ROWS, entries[-1])])
     if third.written == 1 and second.written == 1:
-        return rows, np.zeros(1, np.int64), 0, first.step * second.length * line
+        return first.written, rows, np.zeros(1, np.int64), 0, first.step * second.length * line
     reads = [first.phases[0].reads[: found.lines[0]], second.phases[0].reads, [0]]
     runs = _offsets(reads, [second.length * line, line, 0])
-    return rows, runs, third.written, third.step * channels
+    return first.written, rows, runs, third.written, third.step * channels

@@ -111,39 +111,41 @@ def _per_channel(kernel: Array, dtype: Any) -> Array:
     return np.ascontiguousarray(kernel.reshape(*kernel.shape[:3], -1), dtype)
 
 
-def _grad_input(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
+@depthwise_conv.joint_gradient
+def _gradients(
+    g: Array, out: Array, x: Array, kernel: Array, wanted: Sequence[bool], **options: Any
+) -> list[Array | None]:
     data_format = options.get("data_format")
     windows = _windows(x, kernel, **options)
     grads = np.ascontiguousarray(volume(g, data_format))
     weights = _per_channel(kernel, grads.dtype)
+    found: list[Array | None] = [None, None]
+    if wanted[0]:
+        grad = _input_gradient(grads, weights, windows)
+        if kernel.shape[-1] > 1:
+            grad = grad.reshape(*grad.shape[:4], *kernel.shape[-2:]).sum(-1)
+        found[0] = restore(grad, x.ndim - 2, data_format)
+    if wanted[1]:
+        image = _repeated(volume(x, data_format), kernel)
+        found[1] = _kernel_gradient(image, grads, weights, windows).reshape(kernel.shape)
+    return found
+
+
+def _input_gradient(grads: Array, weights: Array, windows: Windows) -> Array:
     if correlation.direct(windows, grads, weights):
-        grad = correlation.spread_each(grads, weights, windows)
-    else:
-        padded = windows.empty_padded(len(x), grads.shape[-1], grads.dtype)
-        compiled_depthwise.depthwise_input_gradient(grads, weights, padded, *windows.steps)
-        grad = windows.crop(padded)
-    if kernel.shape[-1] > 1:
-        grad = grad.reshape(*grad.shape[:4], *kernel.shape[-2:]).sum(-1)
-    return restore(grad, x.ndim - 2, data_format)
+        return correlation.spread_each(grads, weights, windows)
+    padded = windows.empty_padded(len(grads), grads.shape[-1], grads.dtype)
+    compiled_depthwise.depthwise_input_gradient(grads, weights, padded, *windows.steps)
+    return windows.crop(padded)
 
 
-def _grad_kernel(g: Array, out: Array, x: Array, kernel: Array, **options: Any) -> Array:
-    data_format = options.get("data_format")
-    windows = _windows(x, kernel, **options)
-    grads = np.ascontiguousarray(volume(g, data_format))
-    image = _repeated(volume(x, data_format), kernel)
+def _kernel_gradient(image: Array, grads: Array, weights: Array, windows: Windows) -> Array:
     if correlation.direct(windows, image, grads):
-        weights = _per_channel(kernel, grads.dtype)
-        grad = correlation.kernel_gradient_each(image, grads, weights, windows)
-        return grad.reshape(kernel.shape)
+        return correlation.kernel_gradient_each(image, grads, weights, windows)
     image = windows.pad(image).astype(grads.dtype, copy=False)
-    grad = np.zeros((len(x), *windows.size, grads.shape[-1]), grads.dtype)
+    grad = np.zeros((len(image), *windows.size, grads.shape[-1]), grads.dtype)
     compiled_depthwise.depthwise_kernel_gradient(image, grads, grad, *windows.steps)
-    return grad.sum(0).reshape(kernel.shape)
-
-
-depthwise_conv.gradients(_grad_input, _grad_kernel)
-depthwise_conv.first_order_only = True
+    return grad.sum(0)
 
 
 @with_bias(depthwise_conv)

@@ -15,6 +15,7 @@ from layerscope.compiled.tasks import tasks_of
 from layerscope.config import float_type_for
 from layerscope.ops import layout, shapes
 from layerscope.ops.operation import float_result, operation
+from layerscope.ops.windows import restore, volume
 from layerscope.tensor import Shape
 
 Array = Any
@@ -58,14 +59,7 @@ def _size_and_stride(
 
 def _volume(x: Array, data_format: str | None) -> Array:
     """Return images or sequences as contiguous volumes, channels last."""
-    x = np.ascontiguousarray(layout.channels_last(x, data_format))
-    return x.reshape(len(x), *(1,) * (5 - x.ndim), *x.shape[1:])
-
-
-def _restored(volume: Array, ndim: int, data_format: str | None) -> Array:
-    """Undo `_volume`."""
-    x = volume.reshape(len(volume), *volume.shape[6 - ndim :])
-    return layout.restore_format(x, data_format)
+    return np.ascontiguousarray(volume(x, data_format))
 
 
 class _Windows:
@@ -143,12 +137,12 @@ def max_pool(
     padding : ``"valid"`` or ``"same"``.
     """
     _check_rank(x.shape)
-    volume = _volume(x, data_format)
-    windows = _windows_over(volume.shape, x.ndim - 2, pool_size, strides, padding)
+    image = _volume(x, data_format)
+    windows = _windows_over(image.shape, x.ndim - 2, pool_size, strides, padding)
     out = room.empty(windows.shape, x.dtype)
     if out.size:
-        compiled_pooling.max_pool(windows.tasks, volume, out, *windows.places)
-    return _restored(out, x.ndim, data_format)
+        compiled_pooling.max_pool(windows.tasks, image, out, *windows.places)
+    return restore(out, x.ndim - 2, data_format)
 
 
 @max_pool.joint_gradient
@@ -161,16 +155,11 @@ def _max_pool_gradient(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> tuple[Array]:
-    grad_out, best, volume = (_volume(one, data_format) for one in (g, out, x))
-    windows = _windows_over(volume.shape, x.ndim - 2, pool_size, strides, padding)
+    grad_out, best, image = [_volume(one, data_format) for one in (g, out, x)]
+    windows = _windows_over(image.shape, x.ndim - 2, pool_size, strides, padding)
     grad = windows.empty_volume(grad_out.dtype)
-    compiled_pooling.max_pool_gradient(windows.tasks, grad_out, best, volume, grad, *windows.places)
-    return (_restored(grad, x.ndim, data_format),)
-
-
-def _volume_shape(x: Array, data_format: str | None) -> tuple[int, ...]:
-    shape = layout.channels_last(x, data_format).shape
-    return (shape[0], *(1,) * (5 - len(shape)), *shape[1:])
+    compiled_pooling.max_pool_gradient(windows.tasks, grad_out, best, image, grad, *windows.places)
+    return (restore(grad, x.ndim - 2, data_format),)
 
 
 @operation(_pool_shape, dtype=float_result)
@@ -192,12 +181,12 @@ def average_pool(
     padding : ``"valid"`` or ``"same"``.
     """
     _check_rank(x.shape)
-    volume = _volume(x.astype(float_type_for(x.dtype), copy=False), data_format)
-    windows = _windows_over(volume.shape, x.ndim - 2, pool_size, strides, padding)
-    out = room.empty(windows.shape, volume.dtype)
+    image = _volume(x.astype(float_type_for(x.dtype), copy=False), data_format)
+    windows = _windows_over(image.shape, x.ndim - 2, pool_size, strides, padding)
+    out = room.empty(windows.shape, image.dtype)
     if out.size:
-        compiled_pooling.average_pool(windows.tasks, volume, out, *windows.places)
-    return _restored(out, x.ndim, data_format)
+        compiled_pooling.average_pool(windows.tasks, image, out, *windows.places)
+    return restore(out, x.ndim - 2, data_format)
 
 
 @average_pool.joint_gradient
@@ -211,8 +200,7 @@ def _average_pool_gradient(
     data_format: str | None = None,
 ) -> tuple[Array]:
     grad_out = _volume(g, data_format)
-    shape = _volume_shape(x, data_format)
-    windows = _windows_over(shape, x.ndim - 2, pool_size, strides, padding)
+    windows = _windows_over(volume(x, data_format).shape, x.ndim - 2, pool_size, strides, padding)
     grad = windows.empty_volume(grad_out.dtype)
     compiled_pooling.average_pool_gradient(windows.tasks, grad_out, grad, *windows.places)
-    return (_restored(grad, x.ndim, data_format),)
+    return (restore(grad, x.ndim - 2, data_format),)

@@ -5,9 +5,10 @@ Everything is done with three axes: those that are missing come first and have l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,18 @@ from layerscope.ops import layout, shapes
 Array = Any
 Triple = tuple[int, int, int]
 
+#: Index that gives an array of so many axes three spatial ones, and what takes surplus ones away
+#: from a volume for so many; sooner done than to work out a shape.
+_ADDING = {rank + 2: (slice(None), *(None,) * (3 - rank)) for rank in (1, 2, 3)}
+_REMOVING = {rank: (slice(None), *(0,) * (3 - rank)) for rank in (1, 2, 3)}
+
 # Patches larger than this are made for a part of the batch at a time.
 _PATCH_BYTES = 32 * 2**20
 
 
 def volume(x: Array, data_format: str | None) -> Array:
     """Return `x` as (batch, depth, height, width, channels)."""
-    x = layout.channels_last(x, data_format)
-    return x.reshape(len(x), *(1,) * (5 - x.ndim), *x.shape[1:])
+    return layout.channels_last(x, data_format)[_ADDING[x.ndim]]
 
 
 def plane(x: Array) -> Array:
@@ -35,7 +40,7 @@ def plane(x: Array) -> Array:
 
 def restore(x: Array, rank: int, data_format: str | None) -> Array:
     """Return a volume with its first `rank` spatial axes only, in the layout asked for."""
-    return layout.restore_format(x.reshape(len(x), *x.shape[-rank - 1 :]), data_format)
+    return layout.restore_format(x[_REMOVING[rank]], data_format)
 
 
 def filters(kernel: Array) -> Array:
@@ -147,6 +152,11 @@ class Windows:
             dilation=_triple(dilation),
             pads=((0, 0),) * (3 - len(pads)) + tuple(pads),
         )
+
+    @cached_property
+    def count(self) -> int:
+        """How many windows there are in a sample."""
+        return math.prod(self.out)
 
     @property
     def steps(self) -> tuple[int, ...]:

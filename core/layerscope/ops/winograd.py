@@ -6,7 +6,6 @@ windows it is not in would be wrong, too.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ def fits(windows: Windows, batch: int, channels: int, filters: int) -> bool:
         and windows.spatial[0] == windows.out[0] == 1
         and not (channels % registers.NARROW or filters % registers.NARROW)
         and channels * filters >= _OF_A_WINDOW
-        and batch * math.prod(windows.out) * channels * filters >= _OF_ALL
+        and batch * windows.count * channels * filters >= _OF_ALL
     )
 
 
@@ -70,7 +69,7 @@ def kernel_gradient(image: Array, values: Array, kernel: Array, windows: Windows
     if image.shape[-1] != channels or not fits(windows, len(image), channels, filters):
         return None
     at_once, pieces = _batches(len(image), channels, windows.out, _GRADIENT_BATCH_BYTES)
-    parts = evenly(min(pieces, len(image) * math.prod(windows.out) // _PART, _PARTS))
+    parts = evenly(min(pieces, len(image) * windows.count // _PART, _PARTS))
     rows = products.whole_rows(channels)
     sums = room.empty((parts, loops.PLACES, rows, filters))
     low = windows.pads[1][0], windows.pads[2][0]
