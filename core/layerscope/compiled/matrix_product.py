@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.compiled.jit import callable_from_loops
+from layerscope.compiled import activations
+from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.mapping import start
 from layerscope.compiled.microkernel import multiply_blocks
 from layerscope.compiled.products import DEPTH, WHOLE, aligned, lay_out, panel_width, repeat_last
@@ -17,6 +18,8 @@ from layerscope.compiled.team import claim, shared
 
 #: Rows of the product that laying out a panel for is worth while, and the parts to share.
 _ROWS, _PARTS = 128, 16
+
+_relu = activations.relu.function
 
 
 @callable_from_loops()
@@ -37,10 +40,30 @@ def parts_of(rows: int, columns: int) -> int:
     return _panels_in(columns) * _chunks_of(rows, columns)
 
 
+@native(inline="never")
+def _rectify(out: np.ndarray, begin: int, rows: int, length: int, columns: int) -> None:
+    """Overwrite numbers by their relu: the first `columns` of rows `length` long, from `begin` on.
+
+    `out` is flat.
+    """
+    for row in range(rows):
+        at = begin + row * length
+        numbers = out[at : at + columns]
+        for c in range(numbers.size):
+            numbers[c] = _relu(numbers[c])
+
+
 def _multiply_reference(
-    left: np.ndarray, right: np.ndarray, first: np.ndarray, out: np.ndarray, turned: bool
+    left: np.ndarray,
+    right: np.ndarray,
+    first: np.ndarray,
+    out: np.ndarray,
+    turned: bool,
+    rectified: bool,
 ) -> None:
     np.add((left.T if turned else left) @ right, first[: out.shape[1]], out=out)
+    if rectified:
+        out[...] = activations.relu.formula(out)
 
 
 @shared(_multiply_reference)
@@ -52,8 +75,11 @@ def multiply(
     first: np.ndarray,
     out: np.ndarray,
     turned: bool,
+    rectified: bool,
 ) -> None:
     """Write ``left @ right + first``, or ``left.T @ right + first`` if it is `turned`.
+
+    What is `rectified` is the relu of that.
 
     Shapes: left (m, depth), turned (depth, m), right (depth, n), first (n and `WIDE` more), out (m,
     n), written; all C-contiguous.
@@ -95,4 +121,6 @@ def multiply(
                         panel, done * width, width, first, column, flat, column, last_places,
                         done > 0, False, shown, False,
                     )  # fmt: skip
+            if rectified:
+                _rectify(flat, low * columns + column, high - low, columns, shown)
         task = claim(board, task, tasks)

@@ -49,8 +49,8 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     rows = x.reshape(-1, x.shape[-1]) if flat else x
     if not is_shared(rows, kernel, bias):
         out = _finished(blas_product(rows, kernel), bias, activation)
-    elif activation is None:
-        out = shared_product(rows, kernel, bias)
+    elif activation in (None, "relu"):
+        out = shared_product(rows, kernel, bias, rectified=activation == "relu")
     else:
         out = _finished(shared_product(rows, kernel), bias, activation)
     return out.reshape(*x.shape[:-1], -1) if flat else out

@@ -31,12 +31,12 @@ def product(a: Array, b: Array) -> Array:
     return shared_product(a, b) if is_shared(a, b) else np.matmul(a, b)
 
 
-def shared_product(a: Array, b: Array, bias: Array | None = None) -> Array:
+def shared_product(a: Array, b: Array, bias: Array | None = None, rectified: bool = False) -> Array:
     """Return ``a @ b``, plus the bias if there is one, where that `is_shared`.
 
-    Shapes: a (m, k), b (k, n), bias (n,).
+    What is `rectified` is the relu of that. Shapes: a (m, k), b (k, n), bias (n,).
     """
-    return _multiplied(a, b, bias, turned=False)
+    return _multiplied(a, b, bias, rectified=rectified)
 
 
 def blas_product(a: Array, b: Array) -> Array:
@@ -51,14 +51,20 @@ def transposed_product(a: Array, b: Array) -> Array:
     """
     if not jit.ENABLED or a.size * b.shape[1] < _GREAT or not a.dtype == b.dtype == _SINGLE:
         return a.T @ b
-    return _multiplied(np.ascontiguousarray(a), np.ascontiguousarray(b), None, turned=True)
+    return _multiplied(np.ascontiguousarray(a), np.ascontiguousarray(b), turned=True)
 
 
-def _multiplied(a: Array, b: Array, bias: Array | None, turned: bool) -> Array:
+def _multiplied(
+    a: Array,
+    b: Array,
+    bias: Array | None = None,
+    turned: bool = False,
+    rectified: bool = False,
+) -> Array:
     columns = b.shape[1]
     out = room.empty((a.shape[1 if turned else 0], columns))
     first = products.beginning(columns, bias)
-    loops.multiply(loops.parts_of(*out.shape), a, b, first, out, turned)
+    loops.multiply(loops.parts_of(*out.shape), a, b, first, out, turned, rectified)
     return out
 
 

@@ -252,7 +252,8 @@ def multiplied(generator: np.random.Generator, dtype: str) -> Arguments:
     left = special(left / depth, generator, 0.01).astype(dtype)
     turned = bool(generator.integers(2))
     left = np.ascontiguousarray(left.T) if turned else left
-    return Arguments([left, right.astype(dtype), first, np.full((m, n), 7, dtype), turned], [3])
+    out, rectified = np.full((m, n), 7, dtype), bool(generator.integers(2))
+    return Arguments([left, right.astype(dtype), first, out, turned, rectified], [3])
 
 
 def heads(generator: np.random.Generator, dtype: str) -> tuple[list[Any], list[Any]]:
