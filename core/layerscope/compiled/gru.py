@@ -81,14 +81,14 @@ def gru(
     offsets, hidden_offsets = np.empty(TOGETHER, np.int64), np.empty(TOGETHER, np.int64)
     places, memory = places_of(4 * wide), aligned(TOGETHER * 4 * wide)
     sums = memory.reshape(TOGETHER, 4, wide)
-    together = together_of(batch)
-    parts = parts_of(batch)
+    together = together_of(batch, tasks)
+    parts = parts_of(batch, tasks)
     task = claim(board, -1, tasks)
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             first = part * together
-            count = find_rows(offsets, first, batch, steps * length)
-            find_rows(hidden_offsets, first, batch, hidden.shape[1] * units)
+            count = find_rows(offsets, first, batch, together, steps * length)
+            find_rows(hidden_offsets, first, batch, together, hidden.shape[1] * units)
             for k in range(steps):
                 t = steps - 1 - k if backwards else k
                 at = t % gates.shape[1]
@@ -226,13 +226,13 @@ def gru_gradient(
     one, length = np.float32(1), 4 * units
     before_gates, skipped = (3 * units, 0) if reset_after else (2 * units, units)
     last = before_gates * panel_columns(units) + 3 * units * panel_columns(entries)
-    together = together_of(batch)
-    parts = parts_of(batch)
+    together = together_of(batch, tasks)
+    parts = parts_of(batch, tasks)
     task = claim(board, -1, tasks)
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             first = part * together
-            count = find_rows(offsets, first, batch, steps * length)
+            count = find_rows(offsets, first, batch, together, steps * length)
             for k in range(steps - 1, -1, -1):
                 t = steps - 1 - k if backwards else k
                 for r in range(count):

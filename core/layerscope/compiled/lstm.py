@@ -75,13 +75,13 @@ def lstm(
     flat, offsets, places = rows.reshape(-1), np.empty(TOGETHER, np.int64), places_of(4 * wide)
     memory = aligned(TOGETHER * 4 * wide)
     sums = memory.reshape(TOGETHER, 4, wide)
-    together = together_of(batch)
-    parts = parts_of(batch)
+    together = together_of(batch, tasks)
+    parts = parts_of(batch, tasks)
     task = claim(board, -1, tasks)
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             first = part * together
-            count = find_rows(offsets, first, batch, steps * length)
+            count = find_rows(offsets, first, batch, together, steps * length)
             for k in range(steps):
                 t = steps - 1 - k if backwards else k
                 at = t % gates.shape[1]
@@ -191,13 +191,13 @@ def lstm_gradient(
     memory = aligned(TOGETHER * wide)
     found = memory.reshape(TOGETHER, wide)
     one, length = np.float32(1), 4 * units
-    together = together_of(batch)
-    parts = parts_of(batch)
+    together = together_of(batch, tasks)
+    parts = parts_of(batch, tasks)
     task = claim(board, -1, tasks)
     while task >= 0:
         for part in range(start(parts, task, tasks), start(parts, task + 1, tasks)):
             first = part * together
-            count = find_rows(offsets, first, batch, steps * length)
+            count = find_rows(offsets, first, batch, together, steps * length)
             for k in range(steps - 1, -1, -1):
                 t = steps - 1 - k if backwards else k
                 for r in range(count):

@@ -13,8 +13,9 @@ from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.microkernel import copy_wide, multiply_blocks
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 
-#: Rows that a loop advances together: while they are multiplied, a panel stays near the processor.
-TOGETHER = 2 * ROWS
+#: Most rows that a loop advances together: while they are multiplied, a panel stays near the
+#: processor.
+TOGETHER = 3 * ROWS
 
 #: Rows of a panel that are worked through at a time: they are to stay in the first cache.
 DEPTH = 256

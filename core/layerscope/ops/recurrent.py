@@ -6,6 +6,9 @@ the gradients of all three are one product of all rows.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +18,7 @@ from layerscope.compiled import lstm as lstm_loops
 from layerscope.compiled import products, room
 from layerscope.compiled import recurrent as recurrent_loops
 from layerscope.compiled import simple_rnn as simple_rnn_loops
+from layerscope.config import num_threads
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
 from layerscope.ops.product import transposed_product
@@ -24,6 +28,8 @@ Array = Any
 
 #: Multiplications from which on threads share them: fewer are done sooner by one.
 _WORTH_SHARING = 1 << 18
+#: Panels of fewer entries are looked up, which takes less time than to lay them out.
+_FEW = 1 << 13
 
 
 class _Saved(NamedTuple):
@@ -94,6 +100,31 @@ def _gates(matrix: Array, units: int) -> Array:
     return matrix.reshape(len(matrix), -1, units).swapaxes(0, 1)
 
 
+def _panels(layout: Callable[..., Array], *parts: Array) -> Array:
+    """Return the panels that `layout` makes of some arrays."""
+    if sum(part.size for part in parts) > _FEW:
+        return layout(*parts)
+    nothing = np.zeros(1, parts[0].dtype)
+    flat = np.concatenate([nothing, *[part.reshape(-1) for part in parts]])
+    return flat.take(_places(layout, tuple([part.shape for part in parts])))
+
+
+@lru_cache(maxsize=256)
+def _places(layout: Callable[..., Array], given: tuple[tuple[int, ...], ...]) -> Array:
+    """Return for each entry of the panels which one of all arrays it is, from 1 on; 0 for none."""
+    parts, first = [], 1
+    for shape in given:
+        size = math.prod(shape)
+        parts.append(np.arange(first, first + size, dtype=np.float32).reshape(shape))
+        first += size
+    return layout(*parts).astype(np.int64)
+
+
+def _transposed_panels(recurrent_kernel: Array, kernel: Array) -> Array:
+    """Return what leads gradients back to state and input."""
+    return products.panels_of(recurrent_kernel.T, kernel.T)
+
+
 def _counts(mask: Array | None, x: Array) -> Array:
     """Whether each step counts.
 
@@ -127,7 +158,8 @@ def _run(loop: Any, entries: int, rows: Array, *arguments: Any) -> None:
         return
     samples, steps, _ = rows.shape
     shared = entries * samples * steps >= _WORTH_SHARING
-    loop(recurrent_loops.parts_of(samples) if shared else 1, rows, *arguments)
+    tasks = recurrent_loops.tasks_of(samples, num_threads()) if shared else 1
+    loop(tasks, rows, *arguments)
 
 
 def _kernel_gradients(rows: Array, grad_sums: Array) -> Array:
@@ -186,12 +218,16 @@ def _simple_rnn(
 ) -> tuple[tuple[Array, Array], _Saved]:
     _simple_rnn_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape)
     rows, counts = _rows(x, len(recurrent_kernel), kernel.dtype), _counts(mask, x)
-    panels = products.panels_of(_stacked(recurrent_kernel, bias, kernel))
+    panels = _panels(_simple_rnn_panels, recurrent_kernel, bias, kernel)
     outputs = room.empty((*x.shape[:2], len(recurrent_kernel)), kernel.dtype)
     first = _owned(state, kernel.dtype)
     loop = simple_rnn_loops.simple_rnn
     _run(loop, panels.size, rows, first, panels, counts, go_backwards, outputs)
     return (outputs, outputs[:, -1].copy()), _Saved(rows, counts, outputs)
+
+
+def _simple_rnn_panels(recurrent_kernel: Array, bias: Array, kernel: Array) -> Array:
+    return products.panels_of(_stacked(recurrent_kernel, bias, kernel))
 
 
 @simple_rnn.joint_gradient
@@ -211,7 +247,7 @@ def _simple_rnn_gradient(
     grad_outputs, grad_state = (_owned(grad, kernel.dtype) for grad in grads)
     grad_sums = room.empty_like(saved.gates)
     grad_x = room.empty(x.shape, kernel.dtype)
-    panels = products.panels_of(recurrent_kernel.T, kernel.T)
+    panels = _panels(_transposed_panels, recurrent_kernel, kernel)
     _run(
         simple_rnn_loops.simple_rnn_gradient,
         panels.size,
@@ -289,7 +325,7 @@ def _lstm(
     _lstm_shape(x.shape, kernel.shape, recurrent_kernel.shape, bias.shape, state.shape, carry.shape)
     (batch, steps, _), units, dtype = x.shape, len(recurrent_kernel), kernel.dtype
     rows, counts = _rows(x, units, dtype), _counts(mask, x)
-    panels = products.panels_of(_gates(_stacked(recurrent_kernel, bias, kernel), units))
+    panels = _panels(_lstm_panels, recurrent_kernel, bias, kernel)
     kept = steps if recorded else min(steps, 1)
     gates = room.empty((batch, kept, 4, units), dtype)
     carries, shown = np.empty((2, batch, kept, units), dtype)
@@ -313,6 +349,12 @@ def _lstm(
     return outs, _Saved(rows, counts, gates, (carries, shown))
 
 
+def _lstm_panels(recurrent_kernel: Array, bias: Array, kernel: Array) -> Array:
+    """Return the matrix of each gate."""
+    matrix = _stacked(recurrent_kernel, bias, kernel)
+    return products.panels_of(_gates(matrix, len(recurrent_kernel)))
+
+
 @lstm.joint_gradient
 def _lstm_gradient(
     grads: list[Array],
@@ -331,7 +373,7 @@ def _lstm_gradient(
     grad_outputs, grad_state, grad_carry = (_owned(grad, kernel.dtype) for grad in grads)
     grad_sums = room.empty_like(saved.gates)
     grad_x = room.empty(x.shape, kernel.dtype)
-    panels = products.panels_of(recurrent_kernel.T, kernel.T)
+    panels = _panels(_transposed_panels, recurrent_kernel, kernel)
     carries, shown = saved.further
     _run(
         lstm_loops.lstm_gradient,
@@ -414,7 +456,12 @@ def _gru(
     # Where a step does not count, a gradient of 0 is multiplied with it.
     hidden = np.zeros((batch, kept, units), dtype)
     outputs = room.empty((batch, steps, units), dtype)
-    panels = _gru_panels(kernel, recurrent_kernel, bias, reset_after)
+    if reset_after:
+        of_input, of_state = bias
+        biases = of_input + of_state, of_input, of_state
+        panels = _panels(_panels_to_reset_after, recurrent_kernel, *biases, kernel)
+    else:
+        panels = _panels(_panels_to_reset_before, recurrent_kernel, bias, kernel)
     _run(
         gru_loops.gru,
         panels.size,
@@ -431,16 +478,26 @@ def _gru(
     return (outputs, outputs[:, -1].copy()), _Saved(rows, counts, gates, hidden)
 
 
-def _gru_panels(kernel: Array, recurrent_kernel: Array, bias: Array, reset_after: bool) -> Array:
-    """Return the matrices for update, reset, and the candidate's input and state."""
-    both = 2 * len(recurrent_kernel)
-    of_input, of_state = bias if reset_after else (bias, np.zeros_like(bias))
-    gates = _stacked(recurrent_kernel, of_input + of_state, kernel)[:, :both]
-    candidate = np.concatenate([of_input[None], kernel])[:, both:]
-    hidden = recurrent_kernel[:, both:]
-    if reset_after:
-        hidden = np.concatenate([hidden, of_state[None, both:]])
-    return products.panels_of(_gates(gates, len(recurrent_kernel)), candidate, hidden)
+def _gru_matrices(
+    recurrent_kernel: Array, of_gates: Array, of_candidate: Array, kernel: Array
+) -> tuple[Array, Array, Array]:
+    """Return the matrices for update and reset, and the candidate's input and state."""
+    units = len(recurrent_kernel)
+    gates = _stacked(recurrent_kernel, of_gates, kernel)[:, : 2 * units]
+    candidate = np.concatenate([of_candidate[None], kernel])[:, 2 * units :]
+    return _gates(gates, units), candidate, recurrent_kernel[:, 2 * units :]
+
+
+def _panels_to_reset_after(
+    recurrent_kernel: Array, of_both: Array, of_input: Array, of_state: Array, kernel: Array
+) -> Array:
+    gates, candidate, hidden = _gru_matrices(recurrent_kernel, of_both, of_input, kernel)
+    of_hidden = of_state[None, 2 * len(recurrent_kernel) :]
+    return products.panels_of(gates, candidate, np.concatenate([hidden, of_hidden]))
+
+
+def _panels_to_reset_before(recurrent_kernel: Array, bias: Array, kernel: Array) -> Array:
+    return products.panels_of(*_gru_matrices(recurrent_kernel, bias, bias, kernel))
 
 
 @gru.joint_gradient
@@ -462,7 +519,8 @@ def _gru_gradient(
     grad_outputs, grad_state = (_owned(grad, kernel.dtype) for grad in grads)
     grad_sums = room.empty((*x.shape[:2], 4, units), kernel.dtype)
     grad_x = room.empty(x.shape, kernel.dtype)
-    panels = _transposed_gru_panels(kernel, recurrent_kernel, reset_after)
+    layout = _transposed_to_reset_after if reset_after else _transposed_to_reset_before
+    panels = _panels(layout, recurrent_kernel, kernel)
     _run(
         gru_loops.gru_gradient,
         panels.size,
@@ -490,10 +548,15 @@ def _gru_gradient(
     return grad_x, grad_kernel, grad_recurrent, of_input, grad_state
 
 
-def _transposed_gru_panels(kernel: Array, recurrent_kernel: Array, reset_after: bool) -> Array:
+def _transposed_to_reset_after(recurrent_kernel: Array, kernel: Array) -> Array:
+    """Return what leads gradients back to state and input."""
+    both = 2 * len(recurrent_kernel)
+    gates, candidate = recurrent_kernel[:, :both].T, recurrent_kernel[:, both:].T
+    return products.panels_of(np.concatenate([candidate, gates]), kernel.T)
+
+
+def _transposed_to_reset_before(recurrent_kernel: Array, kernel: Array) -> Array:
     """Return what leads gradients back to state and input, and to the product with the state."""
     both = 2 * len(recurrent_kernel)
     gates, candidate = recurrent_kernel[:, :both].T, recurrent_kernel[:, both:].T
-    if reset_after:
-        return products.panels_of(np.concatenate([candidate, gates]), kernel.T)
     return products.panels_of(gates, kernel.T, candidate)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import layerscope as ls
-from layerscope.compiled import gru, lstm, simple_rnn
+from layerscope.compiled import gru, lstm, recurrent, simple_rnn
 from layerscope.compiled.jit import ENABLED
-from layerscope.compiled.products import matrices_of, panels_of
+from layerscope.compiled.products import TOGETHER, matrices_of, panels_of
+from layerscope.compiled.registers import ROWS
+from layerscope.ops import recurrent as recurrent_ops
 
 SEEDS = range(12)
 needs_loops = pytest.mark.skipif(not ENABLED, reason="without Numba there is nothing to compare")
@@ -139,6 +141,40 @@ def test_tasks_do_not_change_results(name: str) -> None:
     loop(5, *shared)
     for found, expected in zip(shared, alone, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("samples", [0, 1, 5, 16, 32, 33, 100])
+def test_every_thread_has_as_many_groups_of_samples(samples: int, threads: int) -> None:
+    tasks = recurrent.tasks_of(samples, threads)
+    together, parts = recurrent.together_of(samples, tasks), recurrent.parts_of(samples, tasks)
+    assert 1 <= together <= TOGETHER
+    assert together * (parts - 1) < max(samples, 1) <= max(together * parts, 1)
+    # Where there are blocks of rows for all threads, each gets as many groups as the others.
+    if samples >= threads * ROWS:
+        assert tasks % threads == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("SimpleRNN", {}), ("LSTM", {}), ("GRU", {}), ("GRU", {"reset_after": False})],
+)
+def test_small_panels_are_looked_up(
+    kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("float32")
+    layer = getattr(ls.layers, kind)(6, bias_initializer="random_normal", **options)
+
+    def found() -> list[Any]:
+        with ls.GradientTape() as tape:
+            watched = tape.watch(x)
+            out = layer(watched)
+        return [out.value, *tape.gradient(out, [watched, *layer.trainable_variables])]
+
+    looked_up = found()
+    monkeypatch.setattr(recurrent_ops, "_FEW", 0)
+    for one, expected in zip(looked_up, found(), strict=True):
+        np.testing.assert_array_equal(one, expected)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
