@@ -56,7 +56,11 @@ def multiply_blocks(
     at = (at + stride * np.arange(steps)).reshape(end - row, n_runs * steps)
     right = panels[panel : panel + n_runs * steps * width].reshape(-1, width)
     columns, written = np.arange(width), np.arange(shown)
-    product = (x[at[:, :, None] + columns] * right).sum(1) if each else x[at] @ right
+    if each:
+        product = (x[at[:, :, None] + columns] * right).sum(1)
+    else:
+        # Row by row, as in vectors: what a row gives must not depend on those beside it.
+        product = (x[at][:, None] @ right)[:, 0]
     to = out_start + places[row:end, None] + written
     out[to] = (out[to] if added else first[column : column + shown]) + product[:, :shown]
 
