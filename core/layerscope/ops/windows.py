@@ -171,7 +171,7 @@ class Windows:
 
     def parts(self, x: Array) -> list[slice]:
         """Parts of the batch whose patches fit in memory."""
-        per_sample = np.prod(self.out) * np.prod(self.size) * x.shape[-1] * x.itemsize
+        per_sample = self.count * np.prod(self.size) * x.shape[-1] * x.itemsize
         step = max(1, int(_PATCH_BYTES // max(per_sample, 1)))
         return [slice(start, min(start + step, len(x))) for start in range(0, len(x), step)]
 
