@@ -142,28 +142,33 @@ async def mixed_use(
 ) -> AsyncIterator[dict[str, float]]:
     """Let so many people do all sorts of things; yield what the server says, again and again.
 
-    How long edits take is what the server measured in the last five minutes.
+    How long edits take is what the server measured in the last five minutes. Who has seen enough
+    closes it, and everybody leaves.
     """
     chance = random.Random(count)
     pages = [await Visit.open(server.port) for _ in range(count)]
     begun = time.monotonic()
     people = [asyncio.ensure_future(busy(page, begun + seconds, chance)) for page in pages]
-    for turn in range(1, int(seconds / every) + 1):
-        await asyncio.sleep(max(0, begun + turn * every - time.monotonic()))
-        numbers = server.metrics()
-        yield {
-            "minutes": (time.monotonic() - begun) / 60,
-            "pages": numbers["sessions"],
-            "edits": numbers["edits_total"],
-            "p50 ms": 1000 * numbers["edit_seconds_p50"],
-            "p95 ms": 1000 * numbers["edit_seconds_p95"],
-            "training": numbers["sessions_training"],
-            "MB": numbers["memory_bytes"] / 2**20,
-            "errors": numbers["faults_total"],
-        }
-    await asyncio.gather(*people)
-    for page in pages:
-        page.close()
+    try:
+        for turn in range(1, int(seconds / every) + 1):
+            await asyncio.sleep(max(0, begun + turn * every - time.monotonic()))
+            numbers = server.metrics()
+            yield {
+                "minutes": (time.monotonic() - begun) / 60,
+                "pages": numbers["sessions"],
+                "edits": numbers["edits_total"],
+                "p50 ms": 1000 * numbers["edit_seconds_p50"],
+                "p95 ms": 1000 * numbers["edit_seconds_p95"],
+                "training": numbers["sessions_training"],
+                "MB": numbers["memory_bytes"] / 2**20,
+                "errors": numbers["faults_total"],
+            }
+        await asyncio.gather(*people)
+    finally:
+        for person in people:
+            person.cancel()
+        for page in pages:
+            page.close()
 
 
 async def print_mixed(server: Served, count: int, minutes: float) -> None:
