@@ -17,7 +17,7 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,7 @@ async def busy(page: Visit, until: float, chance: random.Random) -> None:
 
 async def mixed_use(
     server: Served, count: int, seconds: float, every: float
-) -> AsyncIterator[dict[str, float]]:
+) -> AsyncGenerator[dict[str, float]]:
     """Let so many people do all sorts of things; yield what the server says, again and again.
 
     How long edits take is what the server measured in the last five minutes. Who has seen enough

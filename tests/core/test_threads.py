@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import layerscope as ls
 from layerscope.compiled.jit import MACHINE_CODE
 from processes import run
 
-pytestmark = pytest.mark.usefixtures("shared_when_small")
+pytestmark = pytest.mark.usefixtures("shared_when_small", "threads_of_blas")
 
 #: Layers whose loops are shared among threads, or are not, with the shape of what they take.
 CASES: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
@@ -34,6 +35,13 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "tanh": (lambda: ls.layers.Activation("tanh"), (300, 500)),
     "UpSampling2D": (lambda: ls.layers.UpSampling2D(2, interpolation="bilinear"), (2, 24, 24, 8)),
 }
+
+
+@pytest.fixture
+def threads_of_blas() -> Iterator[None]:
+    """Let BLAS have its own, which other tests do without."""
+    with threadpool_limits(2, user_api="blas"):
+        yield
 
 
 @cache

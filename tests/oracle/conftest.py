@@ -13,5 +13,7 @@ import os
 
 # Before anything imports Keras.
 os.environ.setdefault("KERAS_BACKEND", "torch")
+# Several processes share the cores, and threads of each that spin take twice the time of all.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # On JAX nearly all the time goes into compiling what then runs once.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
