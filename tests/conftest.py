@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-import numpy as np  # noqa: F401  threads can be limited once it is loaded
+import numpy  # noqa: F401  its threads can be limited once it is loaded
 import pytest
 from threadpoolctl import threadpool_limits
 

@@ -17,7 +17,7 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -139,36 +139,35 @@ async def busy(page: Visit, until: float, chance: random.Random) -> None:
 
 async def mixed_use(
     server: Served, count: int, seconds: float, every: float
-) -> AsyncGenerator[dict[str, float]]:
+) -> AsyncIterator[dict[str, float]]:
     """Let so many people do all sorts of things; yield what the server says, again and again.
 
-    How long edits take is what the server measured in the last five minutes. Who has seen enough
-    closes it, and everybody leaves.
+    How long edits take is what the server measured in the last five minutes.
     """
     chance = random.Random(count)
     pages = [await Visit.open(server.port) for _ in range(count)]
     begun = time.monotonic()
     people = [asyncio.ensure_future(busy(page, begun + seconds, chance)) for page in pages]
-    try:
-        for turn in range(1, int(seconds / every) + 1):
-            await asyncio.sleep(max(0, begun + turn * every - time.monotonic()))
-            numbers = server.metrics()
-            yield {
-                "minutes": (time.monotonic() - begun) / 60,
-                "pages": numbers["sessions"],
-                "edits": numbers["edits_total"],
-                "p50 ms": 1000 * numbers["edit_seconds_p50"],
-                "p95 ms": 1000 * numbers["edit_seconds_p95"],
-                "training": numbers["sessions_training"],
-                "MB": numbers["memory_bytes"] / 2**20,
-                "errors": numbers["faults_total"],
-            }
-        await asyncio.gather(*people)
-    finally:
-        for person in people:
-            person.cancel()
-        for page in pages:
-            page.close()
+    for turn in range(1, int(seconds / every) + 1):
+        rest = max(0, begun + turn * every - time.monotonic())
+        ended, _ = await asyncio.wait(people, timeout=rest, return_when=asyncio.FIRST_EXCEPTION)
+        for person in ended:
+            # What went wrong with one is raised here, for whoever looks no further.
+            person.result()
+        numbers = server.metrics()
+        yield {
+            "minutes": (time.monotonic() - begun) / 60,
+            "pages": numbers["sessions"],
+            "edits": numbers["edits_total"],
+            "p50 ms": 1000 * numbers["edit_seconds_p50"],
+            "p95 ms": 1000 * numbers["edit_seconds_p95"],
+            "training": numbers["sessions_training"],
+            "MB": numbers["memory_bytes"] / 2**20,
+            "errors": numbers["faults_total"],
+        }
+    await asyncio.gather(*people)
+    for page in pages:
+        page.close()
 
 
 async def print_mixed(server: Served, count: int, minutes: float) -> None:

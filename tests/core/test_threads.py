@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -40,7 +41,7 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
 @pytest.fixture
 def threads_of_blas() -> Iterator[None]:
     """Let BLAS have its own, which other tests do without."""
-    with threadpool_limits(2, user_api="blas"):
+    with threadpool_limits(os.cpu_count(), user_api="blas"):
         yield
 
 

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import aclosing
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -334,11 +333,10 @@ def test_memory_stays_as_it_is_while_ten_people_do_all_sorts_of_things() -> None
     async def use() -> list[dict[str, float]]:
         rows = []
         # Two minutes, or as long as a slow machine needs for as many edits.
-        async with aclosing(mixed_use(served, 10, seconds=600, every=20)) as seen:
-            async for row in seen:
-                rows.append(row)
-                if len(rows) >= 6 and row["edits"] > rows[2]["edits"] + 100:
-                    break
+        async for row in mixed_use(served, 10, seconds=600, every=20):
+            rows.append(row)
+            if len(rows) >= 6 and row["edits"] > rows[2]["edits"] + 100:
+                break
         return rows
 
     try:
