@@ -46,6 +46,7 @@ LARGE_EXAMPLES: tuple[tuple[type[layers.Layer], Example], ...] = (
         for name in (None, "relu", "sigmoid", "tanh")
     ),
     (layers.Dense, Example({"units": 8}, (16384, 8))),
+    (layers.Dense, Example({"units": 32768, "activation": "relu"}, (4, 8))),
     (layers.Dense, Example({"units": 64}, (128, 64))),
     (layers.Conv2D, Example({"filters": 32, "kernel_size": 3}, (8, 16, 16, 32))),
     (layers.DepthwiseConv2D, Example({"kernel_size": 3}, (4, 16, 16, 32))),

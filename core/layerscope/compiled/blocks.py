@@ -25,6 +25,7 @@ from layerscope.compiled.vectors import (
     pointer,
     prefetch,
     store,
+    transposed,
 )
 
 
@@ -200,5 +201,39 @@ def copy_wide(*arguments: Any) -> Any:
 
     def copy(out, to, x, begin):
         _copy(out.ctypes.data + 4 * to, x.ctypes.data + 4 * begin)
+
+    return copy
+
+
+def _turning() -> Any:
+    """Make the copy of a square of numbers, rows as columns."""
+
+    @intrinsic
+    def turn(context: Any, out: Any, width: Any, x: Any, length: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            out, width, x, length = arguments
+            to, begin = pointer(builder, out, FLOAT), pointer(builder, x, FLOAT)
+            rows = []
+            for _ in range(NARROW):
+                rows.append(load(builder, builder.bitcast(begin, VECTOR.as_pointer())))
+                begin = builder.gep(begin, [length])
+            for column in transposed(builder, rows):
+                store(builder, column, builder.bitcast(to, VECTOR.as_pointer()))
+                to = builder.gep(to, [width])
+            return context.get_dummy_value()
+
+        return types.void(*(types.int64,) * 4), generate
+
+    return turn
+
+
+_turn = _turning()
+
+
+def copy_turned(*arguments: Any) -> Any:
+    """Compile what `microkernel.copy_turned` does."""
+
+    def copy(out, to, width, x, begin, length):
+        _turn(out.ctypes.data + 4 * to, width, x.ctypes.data + 4 * begin, length)
 
     return copy

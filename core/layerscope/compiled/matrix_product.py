@@ -12,7 +12,15 @@ from layerscope.compiled import activations
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.mapping import start
 from layerscope.compiled.microkernel import multiply_blocks
-from layerscope.compiled.products import DEPTH, WHOLE, aligned, lay_out, panel_width, repeat_last
+from layerscope.compiled.products import (
+    DEPTH,
+    WHOLE,
+    aligned,
+    lay_out,
+    lay_out_turned,
+    panel_width,
+    repeat_last,
+)
 from layerscope.compiled.registers import ROWS, WIDE
 from layerscope.compiled.team import claim, shared
 
@@ -58,10 +66,12 @@ def _multiply_reference(
     right: np.ndarray,
     first: np.ndarray,
     out: np.ndarray,
-    turned: bool,
+    left_turned: bool,
+    right_turned: bool,
     rectified: bool,
 ) -> None:
-    np.add((left.T if turned else left) @ right, first[: out.shape[1]], out=out)
+    product = (left.T if left_turned else left) @ (right.T if right_turned else right)
+    np.add(product, first[: out.shape[1]], out=out)
     if rectified:
         out[...] = activations.relu.formula(out)
 
@@ -74,21 +84,22 @@ def multiply(
     right: np.ndarray,
     first: np.ndarray,
     out: np.ndarray,
-    turned: bool,
+    left_turned: bool,
+    right_turned: bool,
     rectified: bool,
 ) -> None:
-    """Write ``left @ right + first``, or ``left.T @ right + first`` if it is `turned`.
+    """Write ``left @ right + first``, of the transposed matrices where they are said to be turned.
 
     What is `rectified` is the relu of that.
 
-    Shapes: left (m, depth), turned (depth, m), right (depth, n), first (n and `WIDE` more), out (m,
-    n), written; all C-contiguous.
+    Shapes: left (m, depth), turned (depth, m), right (depth, n), turned (n, depth), first (n and
+    `WIDE` more), out (m, n), written; all C-contiguous.
     """
     rows, columns = out.shape
-    depth = len(right)
+    depth = right.shape[1] if right_turned else len(right)
     chunks, parts = _chunks_of(rows, columns), parts_of(rows, columns)
     # From one row of the product to the next, and from one entry of a row to the next.
-    row, step = (1, rows) if turned else (depth, 1)
+    row, step = (1, rows) if left_turned else (depth, 1)
     begins, places = row * np.arange(rows), columns * np.arange(rows)
     panel = aligned(depth * WIDE)
     given, matrix, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
@@ -102,7 +113,10 @@ def multiply(
             width = panel_width(columns - column)
             shown = min(width, columns - column)
             if column != laid_out:
-                lay_out(panel, matrix, column, depth, columns, shown)
+                if right_turned:
+                    lay_out_turned(panel, matrix, column * depth, depth, shown)
+                else:
+                    lay_out(panel, matrix, column, depth, columns, shown)
                 laid_out = column
             low, high = start(rows, chunk, chunks), start(rows, chunk + 1, chunks)
             end = high - (high - low) % ROWS

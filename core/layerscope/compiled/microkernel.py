@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled.jit import ENABLED
-from layerscope.compiled.registers import ROWS, WIDE
+from layerscope.compiled.registers import NARROW, ROWS, WIDE
 
 
 def multiply_blocks(
@@ -70,6 +70,17 @@ def copy_wide(out: np.ndarray, to: int, x: np.ndarray, begin: int) -> None:
     out[to : to + WIDE] = x[begin : begin + WIDE]
 
 
+def copy_turned(
+    out: np.ndarray, to: int, width: int, x: np.ndarray, begin: int, length: int
+) -> None:
+    """Copy a square of `NARROW` numbers either way, rows as columns.
+
+    Rows are `length` apart in `x`, and `width` in `out`.
+    """
+    places = np.arange(NARROW)
+    out[to + places * width + places[:, None]] = x[begin + places[:, None] * length + places]
+
+
 if ENABLED:
     from numba.extending import overload
 
@@ -77,3 +88,4 @@ if ENABLED:
 
     overload(multiply_blocks, strict=False, inline="always")(blocks.multiply_blocks)
     overload(copy_wide, strict=False)(blocks.copy_wide)
+    overload(copy_turned, strict=False)(blocks.copy_turned)

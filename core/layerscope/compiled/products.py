@@ -10,7 +10,7 @@ import numpy as np
 
 from layerscope.compiled import room
 from layerscope.compiled.jit import callable_from_loops, native
-from layerscope.compiled.microkernel import copy_wide, multiply_blocks
+from layerscope.compiled.microkernel import copy_turned, copy_wide, multiply_blocks
 from layerscope.compiled.registers import NARROW, ROWS, WIDE
 
 #: Most rows that a loop advances together: while they are multiplied, a panel stays near the
@@ -140,6 +140,28 @@ def lay_out(
             for j in range(shown, width):
                 panels[to + j] = 0
         panel += count * width
+
+
+@native(inline="never")
+def lay_out_turned(
+    panel: np.ndarray, values: np.ndarray, begin: int, count: int, columns: int
+) -> None:
+    """Lay columns of `count` numbers, which lie one after the other, out as a single panel."""
+    width = panel_width(columns)
+    whole = count - count % NARROW
+    for n in range(0, width, NARROW):
+        shown = min(NARROW, columns - n)
+        at, done = begin + n * count, 0
+        if shown == NARROW:
+            for done in range(0, whole, NARROW):
+                copy_turned(panel, done * width + n, width, values, at + done, count)
+            done = whole
+        for q in range(done, count):
+            to = q * width + n
+            for j in range(shown):
+                panel[to + j] = values[at + j * count + q]
+            for j in range(shown, NARROW):
+                panel[to + j] = 0
 
 
 @native()

@@ -119,3 +119,24 @@ def everywhere(builder: Any, number: Any) -> Any:
     nothing = ir.Constant(ir.VectorType(number.type, NARROW), ir.Undefined)
     value = builder.insert_element(nothing, number, _PLACE(0))
     return builder.shuffle_vector(value, nothing, ir.Constant(_PLACES, [0] * NARROW))
+
+
+def transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Return the columns of as many vectors as one has numbers.
+
+    Bit by bit, what tells two rows apart is exchanged for what tells two places apart.
+    """
+    vectors, bit, lanes = list(rows), 1, range(NARROW)
+    while bit < NARROW:
+        # Places in two vectors, counted on from one to the other.
+        first = [NARROW + lane - bit if lane & bit else lane for lane in lanes]
+        second = [NARROW + lane if lane & bit else lane + bit for lane in lanes]
+        masks = [ir.Constant(_PLACES, places) for places in (first, second)]
+        for one in lanes:
+            if not one & bit:
+                pair = vectors[one], vectors[one + bit]
+                vectors[one], vectors[one + bit] = (
+                    builder.shuffle_vector(*pair, mask) for mask in masks
+                )
+        bit *= 2
+    return vectors

@@ -16,7 +16,7 @@ from layerscope.ops.linalg import matmul
 from layerscope.ops.manipulation import reshape
 from layerscope.ops.nn import relu, sigmoid, softmax
 from layerscope.ops.operation import Operation, operation
-from layerscope.ops.product import blas_product, is_shared, shared_product
+from layerscope.ops.product import is_shared, matrix_product, shared_product
 from layerscope.ops.reductions import sum as sum_over
 from layerscope.tensor import Shape
 
@@ -48,7 +48,7 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     # One large product instead of a batch of small ones.
     rows = x.reshape(-1, x.shape[-1]) if flat else x
     if not is_shared(rows, kernel, bias):
-        out = _finished(blas_product(rows, kernel), bias, activation)
+        out = _finished(matrix_product(rows, kernel), bias, activation)
     elif activation in (None, "relu"):
         out = shared_product(rows, kernel, bias, rectified=activation == "relu")
     else:
@@ -117,8 +117,8 @@ def _gradients(
     if for_bias and grad_bias is None:
         grad_bias = sum_of_rows(rows)
     return (
-        blas_product(rows, kernel.T).reshape(x.shape) if for_x else None,
-        blas_product(entries.T, rows) if for_kernel else None,
+        matrix_product(rows, kernel.T).reshape(x.shape) if for_x else None,
+        matrix_product(entries.T, rows) if for_kernel else None,
         grad_bias,
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from layerscope.ops import shapes
 from layerscope.ops.manipulation import expand_dims, reshape, swapaxes, transpose
 from layerscope.ops.operation import operation
-from layerscope.ops.product import are_matrices, product
+from layerscope.ops.product import are_matrices, matrix_product, product
 from layerscope.tensor import Shape
 
 Array = Any
@@ -27,7 +27,7 @@ def matmul(x1: Array, x2: Array) -> Array:
 
 def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
     if are_matrices(g, b):
-        return np.matmul(g, b.T)
+        return matrix_product(g, b.T)
     if len(a.shape) == 1 and len(b.shape) == 1:
         return g * b
     if len(b.shape) == 1:
@@ -39,7 +39,7 @@ def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Array:
 
 def _matmul_right(g: Array, out: Array, a: Array, b: Array) -> Array:
     if are_matrices(a, g):
-        return np.matmul(a.T, g)
+        return matrix_product(a.T, g)
     if len(a.shape) == 1 and len(b.shape) == 1:
         return g * a
     if len(b.shape) == 1:

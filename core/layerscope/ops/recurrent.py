@@ -21,7 +21,7 @@ from layerscope.compiled import simple_rnn as simple_rnn_loops
 from layerscope.config import num_threads
 from layerscope.ops import shapes
 from layerscope.ops.operation import operation
-from layerscope.ops.product import transposed_product
+from layerscope.ops.product import matrix_product
 from layerscope.tensor import Shape
 
 Array = Any
@@ -166,7 +166,7 @@ def _kernel_gradients(rows: Array, grad_sums: Array) -> Array:
     """Return the gradient of the matrix that rows were multiplied with."""
     length = rows.shape[-1]
     flat = grad_sums.reshape(len(rows) * rows.shape[1], -1)
-    return transposed_product(rows.reshape(-1, length), flat)
+    return matrix_product(rows.reshape(-1, length).T, flat)
 
 
 # --- simple ---------------------------------------------------------------------------------

@@ -250,10 +250,11 @@ def multiplied(generator: np.random.Generator, dtype: str) -> Arguments:
     left, right = (generator.normal(size=size) for size in ((m, depth), (depth, n)))
     first = generator.normal(size=n + registers.WIDE).astype(dtype)
     left = special(left / depth, generator, 0.01).astype(dtype)
-    turned = bool(generator.integers(2))
-    left = np.ascontiguousarray(left.T) if turned else left
-    out, rectified = np.full((m, n), 7, dtype), bool(generator.integers(2))
-    return Arguments([left, right.astype(dtype), first, out, turned, rectified], [3])
+    left_turned, right_turned, rectified = (bool(one) for one in generator.integers(0, 2, 3))
+    left = np.ascontiguousarray(left.T) if left_turned else left
+    right = np.ascontiguousarray(right.T if right_turned else right, dtype)
+    out = np.full((m, n), 7, dtype)
+    return Arguments([left, right, first, out, left_turned, right_turned, rectified], [3])
 
 
 def heads(generator: np.random.Generator, dtype: str) -> tuple[list[Any], list[Any]]:

@@ -76,6 +76,7 @@ CASES: dict[str, tuple[Call, list[tuple[int, ...]]]] = {
         lambda x, kernel, bias: ops.dense(x, kernel / 20, bias, activation="tanh"),
         [(700, 130), (130, 70), (70,)],
     ),
+    "matmul": (ops.matmul, [(700, 130), (130, 70)]),
     "attention": (
         # A bias of the keys changes nothing. Larger scores would make much of their roundings.
         lambda x, query, bias, key, *others: projected_attention(
