@@ -1,4 +1,4 @@
-"""Words of memory that threads change and read at once, as LLVM instructions for compiled loops."""
+"""Words of memory that threads change and read at once, and their cores, for compiled loops."""
 
 from __future__ import annotations
 
@@ -60,3 +60,17 @@ def give_way(context: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@intrinsic
+def core(context: Any) -> Any:
+    """Return the number of the core that this runs on, -1 where the system does not say."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if sys.platform != "linux":
+            return _WORD(-1)
+        kind = ir.FunctionType(ir.IntType(32), ())
+        function = cgutils.get_or_insert_function(builder.module, kind, "sched_getcpu")
+        return builder.sext(builder.call(function, ()), _WORD)
+
+    return types.int64(), generate

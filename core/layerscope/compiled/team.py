@@ -21,6 +21,9 @@ has not started, only for tasks under way.
 With its first task the caller writes to the board how to call the loop, offers seats and rings a
 bell. Helpers that watch take the seats that are left, and call the loop; with its last task the
 caller takes the seats away, and waits for those who have one.
+
+Of two threads that work by turns on one core the system may think that they are best left there,
+even if another core has nothing to do: a helper that finds itself on the caller's leaves it.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ from layerscope.compiled.jit import (
 from layerscope.config import num_threads
 
 add: Any = None
+core: Any = None
 exchange: Any = None
 read: Any = None
 give_way: Any = None
@@ -55,16 +59,17 @@ whole_vectors: Any = None
 if ENABLED:
     from layerscope.compiled import atomic, handing_over, width
 
-    add, exchange, read, give_way = atomic.add, atomic.exchange, atomic.read, atomic.give_way
+    add, exchange, read = atomic.add, atomic.exchange, atomic.read
+    core, give_way = atomic.core, atomic.give_way
     hand_over, take_over = handing_over.hand_over, handing_over.take_over
     # Plain Python has no vectors.
     whole_vectors = width.whole_vectors if MACHINE_CODE else (lambda: None)
 
 #: Offsets of a board's words, each on a cache line of its own: how many tasks were claimed, how
 #: many of them by helpers, the seats left, how many helpers have left and how many failed, the
-#: bell, how many seats to offer, and how to call the loop.
-_CLAIMED, _FROM_END, _SEATS, _LEFT, _FAILED, _BELL, _OFFERED, _LOOP = range(0, 512, 64)
-_WORDS = 64
+#: bell, how many seats to offer, the caller's core, and how to call the loop.
+_CLAIMED, _FROM_END, _SEATS, _LEFT, _FAILED, _BELL, _OFFERED, _CORE, _LOOP = range(0, 576, 64)
+_WORDS = 72
 #: Added to a board's address, which is even, in helpers.
 _HELPER = 1
 #: Fewer seats than anybody can take: there are none.
@@ -91,6 +96,7 @@ def claim(board: int, task: int, tasks: int) -> int:
         hand_over(board + _LOOP)
         for word in (_CLAIMED, _FROM_END, _LEFT):
             exchange(board + word, 0)
+        exchange(board + _CORE, core())
         exchange(board + _SEATS, read(board + _OFFERED))
         add(board + _BELL, 1)
     if add(board + _CLAIMED, 1) < tasks:
@@ -113,13 +119,18 @@ def close(board: int) -> None:
 
 
 @native()
-def _serve(board: int, heard: int, patience: int) -> int:
-    """Help with loop after loop; return the bell heard last when none has rung for long."""
+def _serve(board: int, heard: int, patience: int, movable: bool) -> int:
+    """Help with loop after loop; return the bell heard last when none has rung for long.
+
+    Who is `movable` returns at once, with the bell's complement, if it rang on the same core.
+    """
     look = 0
     while look < patience:
         rung = read(board + _BELL)
         if rung != heard:
             look, heard = 0, rung
+            if movable and read(board + _CORE) == core():
+                return ~heard
             if add(board + _SEATS, -1) > 0:
                 if take_over(board + _LOOP, board + _HELPER):
                     add(board + _FAILED, 1)
@@ -188,9 +199,12 @@ class Team:
 
     def _help(self) -> None:
         call: SimpleQueue[None] = SimpleQueue()
-        heard = 0
+        heard, movable = 0, hasattr(os, "sched_setaffinity")
         while True:
-            heard = _serve(self._address, heard, _PATIENCE)
+            heard = _serve(self._address, heard, _PATIENCE, movable)
+            if heard < 0:
+                heard, movable = ~heard, _leave(int(self._board[_CORE // 8]))
+                continue
             self._asleep.append(call)
             if self._board[_BELL // 8] == heard:
                 call.get()
@@ -198,6 +212,15 @@ class Team:
             # It rang while this thread waited for the interpreter.
             with suppress(ValueError):
                 self._asleep.remove(call)
+
+
+def _leave(core: int) -> bool:
+    """Let this thread run on any core of the process but one; tell whether there is another."""
+    others = os.sched_getaffinity(os.getpid()) - {core}
+    with suppress(OSError):
+        os.sched_setaffinity(0, others)
+        return True
+    return False
 
 
 _team = Team()
@@ -221,7 +244,7 @@ def _threads() -> int:
     """Return how many threads share a loop: one, as long as a team cannot be called together."""
     global _ready
     if not _ready:
-        _ready = is_ready(_serve, 0, 0, 0) and is_ready(close, 0)
+        _ready = is_ready(_serve, 0, 0, 0, True) and is_ready(close, 0)
     return num_threads() if _ready else 1
 
 

@@ -171,7 +171,7 @@ def test_a_bell_is_heard_without_a_seat_to_take() -> None:
         heard = int(board[team._BELL // 8])
         for _ in range(5000):
             ring(address)
-            heard = team._serve(address, heard, 2)
+            heard = team._serve(address, heard, 2, False)
 
     @native()
     def ring(address: int) -> None:
@@ -183,3 +183,29 @@ def test_a_bell_is_heard_without_a_seat_to_take() -> None:
     assert board[team._BELL // 8] == 20_000
     assert board[team._LEFT // 8] == board[team._FAILED // 8] == 0
     team.close(address)
+
+
+@machine_code
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="this system does not say which core a thread is on, or there is one only",
+)
+def test_a_helper_leaves_the_callers_core() -> None:
+    board = np.zeros(team._WORDS, np.int64)
+    everywhere = os.sched_getaffinity(0)
+    here, *_ = everywhere
+
+    def help_on_the_same_core() -> tuple[list[int], set[int]]:
+        os.sched_setaffinity(0, {here})
+        board[team._CORE // 8], board[team._BELL // 8] = here, 5
+        address = int(board.ctypes.data)
+        heard = [team._serve(address, 4, 10, True), team._serve(address, 4, 10, False)]
+        assert team._leave(here)
+        heard.append(team._serve(address, 4, 10, True))
+        return heard, os.sched_getaffinity(0)
+
+    with ThreadPoolExecutor(1) as pool:
+        heard, cores = pool.submit(help_on_the_same_core).result()
+    assert heard == [~5, 5, 5]
+    assert cores == everywhere - {here}
+    assert os.sched_getaffinity(0) == everywhere
