@@ -57,6 +57,32 @@ def put_rows(memory: np.ndarray, out: np.ndarray, added: bool) -> None:
             result[c] = result[c] + row[c] if added else row[c]
 
 
+def _shares(query: np.ndarray, key: np.ndarray, scale: float) -> np.ndarray:
+    """Return the weights of the values, (b, h, q, k), with NumPy."""
+    scores = np.einsum("bqhd,bkhd->bhqk", query, key * scale)
+    with np.errstate(invalid="ignore"):
+        shares = np.exp(scores - scores.max(-1, keepdims=True))
+    shares /= shares.sum(-1, keepdims=True)
+    return shares
+
+
+@native(fastmath=vm.SUMMED)
+def weigh(scores: np.ndarray, count: int, wide: int, keys: int) -> None:
+    """Replace the first entries of rows, `wide` apart, by their softmax."""
+    bits = scores.view(np.int32)
+    for i in range(count):
+        row = scores[i * wide : i * wide + keys]
+        largest = largest_of(bits[i * wide : i * wide + keys])
+        total = _F(0)
+        for j in range(keys):
+            power = vm.exp(row[j] - largest)
+            row[j] = power
+            total += power
+        factor = _F(1) / total
+        for j in range(keys):
+            row[j] *= factor
+
+
 def attend_reference(
     query: np.ndarray,
     key: np.ndarray,
@@ -66,10 +92,7 @@ def attend_reference(
     out: np.ndarray,
 ) -> None:
     """Do what `attend` does, with NumPy."""
-    scores = np.einsum("bqhd,bkhd->bhqk", query, key * scale)
-    with np.errstate(invalid="ignore"):
-        shares = np.exp(scores - scores.max(-1, keepdims=True))
-    shares /= shares.sum(-1, keepdims=True)
+    shares = _shares(query, key, scale)
     if weights.size:
         weights[...] = shares
     np.einsum("bhqk,bkhe->bqhe", shares, value, out=out)
@@ -98,7 +121,7 @@ def attend(
     places, places_out = wide * numbers, wide_out * numbers
     for_scores, for_means = aligned(features * wide), aligned(keys * wide_out)
     scores, means = aligned(len(places) * wide), aligned(len(places) * wide_out)
-    bits, given = scores.view(np.int32), query.reshape(-1)
+    given = query.reshape(-1)
     # Made once: only the last of many queries are fewer.
     pieces, of_queries = len(query) * heads, beginnings(together, heads * features)
     task = claim(board, -1, tasks)
@@ -114,21 +137,9 @@ def attend(
                 multiply_rows(
                     given, begin, rows, count, features, for_scores, 0, keys, scores, 0, places
                 )
-                for i in range(count):
-                    row = scores[i * wide : i * wide + keys]
-                    largest = largest_of(bits[i * wide : i * wide + keys])
-                    total = _F(0)
-                    for j in range(keys):
-                        power = vm.exp(row[j] - largest)
-                        row[j] = power
-                        total += power
-                    factor = _F(1) / total
-                    for j in range(keys):
-                        row[j] *= factor
-                    if weights.size:
-                        share = weights[b, h, first + i]
-                        for j in range(keys):
-                            share[j] = row[j]
+                weigh(scores, count, wide, keys)
+                if weights.size:
+                    put_rows(scores, weights[b, h, first : first + count], False)
                 multiply_rows(
                     scores, 0, places, count, keys, for_means, 0, values, means, 0, places_out
                 )
@@ -148,6 +159,7 @@ def attend_gradient_reference(
     grad_value: np.ndarray,
 ) -> None:
     """Do what `attend_gradient` does, with NumPy."""
+    weights = weights if weights.size else _shares(query, key, scale)
     slopes = np.einsum("bqhe,bkhe->bhqk", grad, value)
     slopes -= (slopes * weights).sum(-1, keepdims=True)
     slopes *= weights
@@ -173,7 +185,8 @@ def attend_gradient(
 ) -> None:
     """Gradients of what `attend` computes, given that of its result and the weights it kept.
 
-    Shapes: those of `attend`, all C-contiguous; the gradients are written.
+    Weights that nobody kept are computed again. Shapes: those of `attend`, all C-contiguous; the
+    gradients are written.
     """
     _, queries, heads, features = query.shape
     keys, values = value.shape[1], value.shape[3]
@@ -185,7 +198,12 @@ def attend_gradient(
     by_value, by_feature = aligned(values * wide), aligned(keys * wide_in)
     panels, sums = aligned(together * widest), aligned(count_all * widest)
     slopes = aligned(whole_rows(together) * wide)
-    given, shares = grad.reshape(-1), weights.reshape(-1)
+    kept = weights.size > 0
+    again = 0 if kept else 1
+    scores, for_scores = aligned(again * len(slopes)), aligned(again * features * wide)
+    given, asked = grad.reshape(-1), query.reshape(-1)
+    # Where they lie, and how far apart the queries' are.
+    shares, length = (weights.reshape(-1), keys) if kept else (scores, wide)
     pieces, of_grads = len(query) * heads, beginnings(together, heads * values)
     task = claim(board, -1, tasks)
     while task >= 0:
@@ -193,14 +211,23 @@ def attend_gradient(
             b, h = piece // heads, piece % heads
             pack(by_value, value[b, :, h].T, _F(1))
             pack(by_feature, key[b, :, h], _F(1))
+            if not kept:
+                pack(for_scores, key[b, :, h].T, scale)
             for first in range(0, queries, together):
                 count, later = min(together, queries - first), first > 0
                 end = first + count
-                share_begin = (piece * queries + first) * keys
+                share_begin = (piece * queries + first) * keys if kept else 0
+                if not kept:
+                    begin = ((b * queries + first) * heads + h) * features
+                    rows = beginnings(count, heads * features)
+                    multiply_rows(
+                        asked, begin, rows, count, features, for_scores, 0, keys, scores, 0, places
+                    )
+                    weigh(scores, count, wide, keys)
                 pack(panels, grad[b, first:end, h], _F(1))
                 multiply_rows(
                     shares, share_begin, by_key, keys, count, panels, 0, values, sums, 0,
-                    places_out, keys,
+                    places_out, length,
                 )  # fmt: skip
                 put_rows(sums, grad_value[b, :, h], later)
                 begin = ((b * queries + first) * heads + h) * values
@@ -209,7 +236,8 @@ def attend_gradient(
                     given, begin, rows, count, values, by_value, 0, keys, slopes, 0, places
                 )
                 for i in range(count):
-                    row, share = slopes[i * wide : i * wide + keys], weights[b, h, first + i]
+                    row = slopes[i * wide : i * wide + keys]
+                    share = shares[share_begin + i * length : share_begin + i * length + keys]
                     total = _F(0)
                     for j in range(keys):
                         total += row[j] * share[j]

@@ -17,6 +17,7 @@ from layerscope.compiled.products import (
     aligned,
     beginnings,
     lay_out,
+    lay_out_turned,
     multiply_rows,
     panel_columns,
     whole_rows,
@@ -227,8 +228,7 @@ def stack_gradients(
                 sums[c] += g[i, c]
         if layer == 0 and grad_x.size == 0:
             return
-        turned = weights[kernel:bias].reshape(before, after).T.copy().reshape(-1)
-        lay_out(panels, turned, 0, after, before, before)
+        lay_out_turned(panels, weights, kernel, after, before)
         earlier = np.empty((rows, wide), weights.dtype)
         multiply_rows(
             flat, 0, beginnings(n, width), n, after, panels, 0, before,

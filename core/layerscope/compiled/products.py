@@ -144,24 +144,26 @@ def lay_out(
 
 @native(inline="never")
 def lay_out_turned(
-    panel: np.ndarray, values: np.ndarray, begin: int, count: int, columns: int
+    panels: np.ndarray, values: np.ndarray, begin: int, count: int, columns: int
 ) -> None:
-    """Lay columns of `count` numbers, which lie one after the other, out as a single panel."""
-    width = panel_width(columns)
-    whole = count - count % NARROW
-    for n in range(0, width, NARROW):
-        shown = min(NARROW, columns - n)
-        at, done = begin + n * count, 0
-        if shown == NARROW:
-            for done in range(0, whole, NARROW):
-                copy_turned(panel, done * width + n, width, values, at + done, count)
-            done = whole
-        for q in range(done, count):
-            to = q * width + n
-            for j in range(shown):
-                panel[to + j] = values[at + j * count + q]
-            for j in range(shown, NARROW):
-                panel[to + j] = 0
+    """Lay columns of `count` numbers, which lie one after the other, out as panels."""
+    panel, whole = 0, count - count % NARROW
+    for n in range(0, columns, WIDE):
+        width = panel_width(columns - n)
+        for c in range(0, width, NARROW):
+            shown = min(NARROW, columns - n - c)
+            at, to, done = begin + (n + c) * count, panel + c, 0
+            if shown == NARROW:
+                for done in range(0, whole, NARROW):
+                    copy_turned(panels, to + done * width, width, values, at + done, count)
+                done = whole
+            for q in range(done, count):
+                row = to + q * width
+                for j in range(shown):
+                    panels[row + j] = values[at + j * count + q]
+                for j in range(max(shown, 0), NARROW):
+                    panels[row + j] = 0
+        panel += count * width
 
 
 @native()

@@ -27,6 +27,8 @@ Array = Any
 #: Multiplications worth sharing, and those of which there are so few that one call does them all.
 _SHARED, _FEW = 2**19, 2**20
 _SINGLE = np.dtype(np.float32)
+#: Weights that are not worth keeping: memory of such a size is mapped anew by every call.
+_WEIGHTS_AGAIN = 2**23
 #: Axes of query, key and value, and of the kernel and the bias of each of them and of the result.
 _RANKS = (3, 3, 3, 3, 2, 3, 2, 3, 2, 3, 1)
 #: Score of a key that must not be seen: vanishes beside any other, and stays finite.
@@ -71,7 +73,8 @@ def _attend_saving(
     query: Array, key: Array, value: Array, scale: float, mask: Any = None
 ) -> tuple[Array, Array]:
     if mask is None and _head_by_head(query, key, value):
-        weights = room.empty((len(query), query.shape[2], query.shape[1], key.shape[1]))
+        lengths = len(query), query.shape[2], query.shape[1], key.shape[1]
+        weights = room.empty(lengths) if math.prod(lengths) < _WEIGHTS_AGAIN else _NOT_KEPT
         return _attended(query, key, value, scale, weights), weights
     weights = _weights(query, key, scale, mask)
     return _means(weights, value), weights
@@ -154,7 +157,7 @@ def _attend_gradient(
         loops.attend_gradient(_tasks(query, value), *given, np.float32(scale), saved, *found)
         return found
     # What was kept does not know where it came from, which a second derivative needs.
-    weights = saved if plain else _weights(query, key, scale, mask)
+    weights = saved if plain and saved.size else _weights(query, key, scale, mask)
     means = _means if plain else _means_of_tensors
     slope = softmax.vjps[0]
     assert slope is not None

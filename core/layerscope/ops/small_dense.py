@@ -14,8 +14,10 @@ from layerscope.compiled import jit, products, room
 
 Array = Any
 
-#: With more multiplications BLAS is sooner.
+#: With more multiplications BLAS is sooner, unless all kernels are small, and rows neither few nor
+#: many.
 _MANY = 2**18
+_SMALL, _ROWS = 2**12, range(24, 193)
 _SINGLE = np.dtype(np.float32)
 _NOTHING = np.empty((0, 0), np.float32)
 
@@ -65,7 +67,8 @@ def fits(x: Array, weights: Sequence[Array]) -> bool:
     """
     if not jit.ENABLED or type(x) is not np.ndarray or x.ndim != 2 or x.dtype != _SINGLE:
         return False
-    left, columns = _MANY // max(len(x), 1), x.shape[1]
+    most = left = _MANY // max(len(x), 1)
+    largest, columns = 0, x.shape[1]
     for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
         if not (
             type(kernel) is type(bias) is np.ndarray
@@ -75,7 +78,9 @@ def fits(x: Array, weights: Sequence[Array]) -> bool:
         ):
             return False
         columns, left = bias.size, left - kernel.size
-    return left >= 0 and x.size > 0 < columns
+        largest = max(largest, kernel.size)
+    small = len(x) in _ROWS and largest <= min(_SMALL, most)
+    return (left >= 0 or small) and x.size > 0 < columns
 
 
 def outputs(

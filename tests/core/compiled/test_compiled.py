@@ -277,6 +277,7 @@ def attended(generator: np.random.Generator, dtype: str) -> Arguments:
 def attended_gradient(generator: np.random.Generator, dtype: str) -> Arguments:
     given, (weights, out) = heads(generator, dtype)
     weights[...] = generator.dirichlet(np.ones(weights.shape[-1]), weights.shape[:-1])
+    weights = weights if generator.random() < 0.5 else weights[:0, :0]
     grad = special(generator.normal(size=out.shape), generator, 0.01).astype(dtype)
     return Arguments([grad, *given, weights, *map(np.empty_like, given[:3])], [6, 7, 8])
 
