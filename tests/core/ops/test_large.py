@@ -7,6 +7,7 @@ are few.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from layerscope.ops.attention import projected_attention
 pytestmark = pytest.mark.usefixtures("shared_when_small")
 
 Call = Callable[..., Any]
+#: What decides whether weights are kept.
+attention = import_module("layerscope.ops.attention")
 PLACES = np.random.default_rng(0).integers(-900, 900, (7, 101))
 
 
@@ -105,3 +108,21 @@ def test_agrees_with_double_precision(name: str) -> None:
         assert single.dtype == np.float32
         scale = np.abs(double).max()
         np.testing.assert_allclose(single, double, rtol=1e-5, atol=2e-6 * scale)
+
+
+def test_attention_computes_weights_again_that_it_did_not_keep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = np.random.default_rng(3)
+    given = [generator.normal(size=(2, 70, 3, 20)).astype(np.float32) for _ in range(4)]
+
+    def gradients() -> list[np.ndarray]:
+        with GradientTape() as tape:
+            watched = [tape.watch(x) for x in given[:3]]
+            out = ops.dot_product_attention(*watched)
+        return [out.value, *tape.gradient(out, watched, output_gradients=given[3])]
+
+    kept = gradients()
+    monkeypatch.setattr(attention, "_WEIGHTS_AGAIN", 0)
+    for one, other in zip(gradients(), kept, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
