@@ -83,22 +83,31 @@ def measure(wanted: argparse.Namespace) -> None:
 
 
 def slopes(mode: str, backends: Sequence[str], found: Iterable[results.Result]) -> str:
-    """Return the exponents as a table, ours marked where it is above the best peer's."""
+    """Return the exponents as a table, ours marked where it is above the best peer's.
+
+    A peer whose calls take long whatever they compute has a small one. So the last column holds
+    our time in units of the fastest peer's at the largest value.
+    """
     found = list(found)
-    rows = [["growth", "against", *backends]]
+    rows = [["growth", "against", *backends, "ratio at the end"]]
     for sweep in sweeps.SWEEPS:
+        lines = {name: sweeps.line(sweep, mode, name, found) for name in backends}
         fitted = {
-            name: value
-            for name in backends
-            if (value := sweeps.slope(*sweeps.line(sweep, mode, name, found))) is not None
+            name: value for name, one in lines.items() if (value := sweeps.slope(*one)) is not None
         }
         best = min((value for name, value in fitted.items() if name != "layerscope"), default=9)
         cells = [f"{fitted[name]:.2f}" if name in fitted else "–" for name in backends]
         # Two fits of the same growth differ by about so much.
         mark = " !" if fitted.get("layerscope", 0) > best + 0.1 else ""
         if fitted:
-            rows.append([sweep.title + mark, sweep.axis, *cells])
+            rows.append([sweep.title + mark, sweep.axis, *cells, _ratio_at_the_end(lines)])
     return "Exponents of growth over the last decade\n" + report.columns(rows)
+
+
+def _ratio_at_the_end(lines: dict[str, tuple[list[int], list[float]]]) -> str:
+    last = {name: times[-1] for name, (_, times) in lines.items() if times}
+    ours = last.pop("layerscope", None)
+    return f"{ours / min(last.values()):.2f}" if ours and last else "–"
 
 
 def draw(path: str, mode: str, backends: Sequence[str], found: Iterable[results.Result]) -> None:
