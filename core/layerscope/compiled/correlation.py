@@ -356,7 +356,9 @@ def correlate_kernel_gradient(
     per_line = values.shape[2]
     flat, upstream, sums = x.reshape(-1), values.reshape(-1), out.reshape(-1)
     source = flat if bare else aligned(reach * n_rows * length + WIDE)
-    packed = aligned(count * per_line * width_out)
+    # As many filters as a panel has columns are one already.
+    laid_out = columns == filters == panel_width(filters)
+    packed = upstream if laid_out else aligned(count * per_line * width_out)
     places = width_out * np.arange(len(rows))
     task = claim(board, -1, tasks)
     while task >= 0:
@@ -374,11 +376,13 @@ def correlate_kernel_gradient(
                 )
             for group in range(groups):
                 begin = (sample * values.shape[1] + line) * per_line * filters + group * columns
-                lay_out(packed, upstream, begin, n * per_line, filters, columns)
+                if not laid_out:
+                    lay_out(packed, upstream, begin, n * per_line, filters, columns)
+                    begin = 0
                 to = (task * groups + group) * len(rows) * width_out
                 _add_products(
                     source, start + group * channels, rows, runs, n_runs, n_steps, stride,
-                    packed, columns, sums, to, places, each,
+                    packed, begin, columns, sums, to, places, each,
                 )  # fmt: skip
         task = claim(board, task, tasks)
 
@@ -393,14 +397,15 @@ def _add_products(
     steps: int,
     stride: int,
     packed: np.ndarray,
+    panel: int,
     columns: int,
     out: np.ndarray,
     out_start: int,
     places: np.ndarray,
     each: bool,
 ) -> None:
-    """Add the products of whole blocks of rows with all panels."""
-    at_once, panel = max(1, _GRADIENT_DEPTH // steps), 0
+    """Add the products of whole blocks of rows with all panels from `panel` on."""
+    at_once = max(1, _GRADIENT_DEPTH // steps)
     for n in range(0, columns, WIDE):
         width = panel_width(columns - n)
         for r in range(0, n_runs, at_once):
