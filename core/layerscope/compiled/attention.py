@@ -67,9 +67,23 @@ def _shares(query: np.ndarray, key: np.ndarray, scale: float) -> np.ndarray:
 
 
 @native(fastmath=vm.SUMMED)
-def weigh(scores: np.ndarray, count: int, wide: int, keys: int) -> None:
-    """Replace the first entries of rows, `wide` apart, by their softmax."""
-    bits = scores.view(np.int32)
+def _weigh(
+    queries: np.ndarray,
+    begin: int,
+    rows: np.ndarray,
+    count: int,
+    features: int,
+    panels: np.ndarray,
+    keys: int,
+    scores: np.ndarray,
+    places: np.ndarray,
+) -> None:
+    """Write the weights of the values for some queries, which begin as `multiply_rows` says.
+
+    Flat: queries, the keys' panels, and scores, where there is room for whole blocks and panels.
+    """
+    multiply_rows(queries, begin, rows, count, features, panels, 0, keys, scores, 0, places)
+    bits, wide = scores.view(np.int32), panel_columns(keys)
     for i in range(count):
         row = scores[i * wide : i * wide + keys]
         largest = largest_of(bits[i * wide : i * wide + keys])
@@ -134,10 +148,7 @@ def attend(
                 count = min(together, queries - first)
                 begin = ((b * queries + first) * heads + h) * features
                 rows = of_queries if count == together else beginnings(count, heads * features)
-                multiply_rows(
-                    given, begin, rows, count, features, for_scores, 0, keys, scores, 0, places
-                )
-                weigh(scores, count, wide, keys)
+                _weigh(given, begin, rows, count, features, for_scores, keys, scores, places)
                 if weights.size:
                     put_rows(scores, weights[b, h, first : first + count], False)
                 multiply_rows(
@@ -199,8 +210,8 @@ def attend_gradient(
     panels, sums = aligned(together * widest), aligned(count_all * widest)
     slopes = aligned(whole_rows(together) * wide)
     kept = weights.size > 0
-    again = 0 if kept else 1
-    scores, for_scores = aligned(again * len(slopes)), aligned(again * features * wide)
+    scores = aligned(0 if kept else slopes.size)
+    for_scores = aligned(0 if kept else features * wide)
     given, asked = grad.reshape(-1), query.reshape(-1)
     # Where they lie, and how far apart the queries' are.
     shares, length = (weights.reshape(-1), keys) if kept else (scores, wide)
@@ -220,10 +231,7 @@ def attend_gradient(
                 if not kept:
                     begin = ((b * queries + first) * heads + h) * features
                     rows = beginnings(count, heads * features)
-                    multiply_rows(
-                        asked, begin, rows, count, features, for_scores, 0, keys, scores, 0, places
-                    )
-                    weigh(scores, count, wide, keys)
+                    _weigh(asked, begin, rows, count, features, for_scores, keys, scores, places)
                 pack(panels, grad[b, first:end, h], _F(1))
                 multiply_rows(
                     shares, share_begin, by_key, keys, count, panels, 0, values, sums, 0,

@@ -12,23 +12,18 @@ from typing import Any
 import numpy as np
 
 from layerscope.compiled import attention
-from layerscope.compiled.attention import (
-    attend_gradient_reference,
-    attend_reference,
-    pack,
-    put_rows,
-)
+from layerscope.compiled.attention import attend_gradient_reference, attend_reference, put_rows
 from layerscope.compiled.jit import compiled, native
 from layerscope.compiled.products import (
     aligned,
     beginnings,
     lay_out,
+    lay_out_turned,
     multiply_rows,
     panel_columns,
     whole_rows,
 )
 
-_F = np.float32
 _attend: Any = getattr(attention.attend, "loop", None)
 _attend_gradient: Any = getattr(attention.attend_gradient, "loop", None)
 
@@ -174,7 +169,7 @@ def _project_gradient(
         for c in range(units):
             grad_bias[c] += grad[i * units + c]
     if grad_x.size:
-        pack(panels, kernel.reshape(depth, units).T, _F(1))
+        lay_out_turned(panels, kernel, 0, units, depth)
         places = wide_in * np.arange(rows)
         multiply_rows(grad, 0, beginnings(n, units), n, units, panels, 0, depth, memory, 0, places)
         put_rows(memory, grad_x.reshape(n, depth), False)

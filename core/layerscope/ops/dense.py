@@ -47,12 +47,10 @@ def dense(x: Array, kernel: Array, bias: Array, activation: str | None = None) -
     flat = x.ndim > 2 and x.size > 0
     # One large product instead of a batch of small ones.
     rows = x.reshape(-1, x.shape[-1]) if flat else x
-    if not is_shared(rows, kernel, bias):
-        out = _finished(matrix_product(rows, kernel), bias, activation)
-    elif activation in (None, "relu"):
+    if activation in (None, "relu") and is_shared(rows, kernel, bias):
         out = shared_product(rows, kernel, bias, rectified=activation == "relu")
     else:
-        out = _finished(shared_product(rows, kernel), bias, activation)
+        out = _finished(matrix_product(rows, kernel), bias, activation)
     return out.reshape(*x.shape[:-1], -1) if flat else out
 
 

@@ -13,7 +13,7 @@ Array = Any
 
 #: With so many multiplications BLAS starts threads of its own, beside Layerscope's.
 _MANY = 2**18
-#: Fewer entries than in so many cannot be shared.
+#: A product of fewer entries has too few parts to share.
 _SHARED = 2**9
 _SINGLE = np.dtype(np.float32)
 

@@ -7,7 +7,6 @@ are few.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,12 @@ import pytest
 
 from layerscope import GradientTape, ops
 from layerscope.compiled.tasks import LARGE
+from layerscope.ops import attention
 from layerscope.ops.attention import projected_attention
 
 pytestmark = pytest.mark.usefixtures("shared_when_small")
 
 Call = Callable[..., Any]
-#: What decides whether weights are kept.
-attention = import_module("layerscope.ops.attention")
 PLACES = np.random.default_rng(0).integers(-900, 900, (7, 101))
 
 
