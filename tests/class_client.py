@@ -124,14 +124,15 @@ class Visit:
 
     async def heard(self, words: str, timeout: float = 60.0) -> str:
         """Wait for a message of the server that has some words in it, and return it."""
-
-        async def wait() -> str:
-            while True:
-                said = await self._heard.get()
-                if words in said:
-                    return said
-
-        return await asyncio.wait_for(wait(), timeout)
+        others: list[str] = []
+        try:
+            async with asyncio.timeout(timeout):
+                while words not in (said := await self._heard.get()):
+                    others.append(said[:120])
+        except TimeoutError:
+            instead = "\n".join(others) or "nothing"
+            raise TimeoutError(f"no {words!r} in {timeout} s, but {instead}") from None
+        return said
 
     async def until(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
         """Look at the page until something holds."""

@@ -147,11 +147,12 @@ class DocumentScheduler:
 
     Parameters
     ----------
-    document : the Bokeh document of the page.
+    document : the Bokeh document of the page, which the server's loop makes.
     """
 
     def __init__(self, document: Any) -> None:
         self._document = document
+        self._loop = _running_loop()
         self._served = document.session_context is not None
         self._arrival = Arrival(document)
         deliver_all()
@@ -189,23 +190,31 @@ class DocumentScheduler:
             with noting():
                 done(finished)
 
-        def returned(finished: Future[Any]) -> None:
+        def come_back(finished: Future[Any]) -> None:
             # A page that was closed meanwhile has no session context and needs no answer.
             if self._document.session_context is not None:
                 ready = partial(self._arrival.when_over, partial(deliver, finished))
                 self._document.add_next_tick_callback(ready)
 
+        def returned(finished: Future[Any]) -> None:
+            if self._loop is None:
+                come_back(finished)
+            elif not self._loop.is_closed():
+                # A document that holds changes back keeps what is to be called next among them:
+                # added from here while its own thread takes them away, it would be lost, and the
+                # page would wait for its picture for ever.
+                self._loop.call_soon_threadsafe(come_back, finished)
+
         def start() -> None:
             pool().submit(context.run, work).add_done_callback(returned)
 
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        here = _running_loop()
+        if here is None:
             # `panel serve --num-threads` handles events in threads that have no loop.
             start()
         else:
             # Started after the event that asked for it: the two would fight for the interpreter.
-            loop.call_soon(start)
+            here.call_soon(start)
 
     def every(self, milliseconds: int, tick: Callable[[], None]) -> Callable[[], None]:
         """Call `tick` under the document's lock until stopped."""
@@ -234,6 +243,13 @@ class DocumentScheduler:
     def together(self) -> AbstractContextManager[Any]:
         """Let Panel send what changes inside as one message."""
         return pn.io.hold(self._document)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class SlicedJob:

@@ -20,9 +20,9 @@ from layerscope_explorer.delivery import deliver_all, deliver_at_once
 from layerscope_explorer.workers import DocumentScheduler
 
 
-@pytest.mark.parametrize("has_loop", [True, False], ids=["on the loop", "in a thread without"])
-def test_work_comes_back_under_the_lock_of_the_document(has_loop: bool) -> None:
-    answered = threading.Event()
+@pytest.mark.parametrize("asked", ["on the loop", "in a thread", "where there is no loop"])
+def test_work_comes_back_under_the_lock_of_the_document(asked: str) -> None:
+    handed_over, answered = threading.Event(), threading.Event()
     locked: list[Any] = []
 
     def under_the_lock(callback: Any) -> None:
@@ -32,21 +32,35 @@ def test_work_comes_back_under_the_lock_of_the_document(has_loop: bool) -> None:
     document = SimpleNamespace(session_context=object(), add_next_tick_callback=under_the_lock)
     results: list[int] = []
 
+    def work() -> int:
+        handed_over.wait(10)
+        return 7
+
     def done(future: Future[int]) -> None:
         results.append(future.result())
         answered.set()
 
-    def ask() -> None:
-        DocumentScheduler(document).run(lambda: 7, done)
-
-    async def ask_on_the_loop() -> None:
-        ask()
+    async def ask() -> None:
+        scheduler = DocumentScheduler(document)
+        if asked == "on the loop":
+            scheduler.run(work, done)
+            await asyncio.sleep(0)
+        else:
+            await asyncio.to_thread(scheduler.run, work, done)
+        handed_over.set()
         await asyncio.to_thread(answered.wait, 10)
 
-    asyncio.run(ask_on_the_loop()) if has_loop else ask()
+    if asked == "where there is no loop":
+        DocumentScheduler(document).run(work, done)
+        handed_over.set()
+    else:
+        asyncio.run(ask())
     assert answered.wait(10)
     assert results == [7]
     assert len(locked) == 1
+    # What a worker gives to a document that holds changes back may be lost.
+    on_the_loop = locked[0] is threading.current_thread()
+    assert on_the_loop == (asked != "where there is no loop")
 
 
 class _Connection:
