@@ -138,7 +138,9 @@ class Session(param.Parameterized):
         super().__init__(document=document, history=History(document), language=language)
         self._scheduler: Scheduler = scheduler or InlineScheduler()
         self._engine, self._ghosts = Engine(), Engine()
-        self._previewed = 0
+        # What is looked at without making it, and whether its pictures are under way.
+        self._previewed: Document | None = None
+        self._previewing = False
         # When the oldest edit that has no picture yet was made; 0 for none.
         self._asked = 0.0
         self._resting = False
@@ -307,24 +309,38 @@ class Session(param.Parameterized):
     def preview(self, layer_id: str, argument: str, value: Any) -> None:
         """Compute what the stack would be if all layers alike had a value; it becomes `ghost`.
 
-        A value that cannot be, or None for no value, takes the ghost away.
+        A value that cannot be, or `NOTHING`, takes the ghost away. As with edits the newest wins:
+        a pointer that moves over a list of choices has the first and the last of them computed.
         """
-        self._previewed += 1
-        if value is NOTHING:
+        self._previewed = self._with_everywhere(layer_id, argument, value)
+        if self._previewed is None:
             self.ghost = None
-            return
+        elif not self._previewing:
+            self._look_ahead(self._previewed)
+
+    def _with_everywhere(self, layer_id: str, argument: str, value: Any) -> Document | None:
+        """Return the stack if all layers alike had a value; None for one that cannot be."""
+        if value is NOTHING:
+            return None
         try:
             document = edits.set_argument(self.document, layer_id, argument, value)
-            document = edits.set_everywhere(document, layer_id, argument)
+            return edits.set_everywhere(document, layer_id, argument)
         except ValueError:
-            self.ghost = None
-            return
-        work = partial(self._ghosts.snapshot, document)
-        self._scheduler.run(work, partial(self._previewing, self._previewed))
+            return None
 
-    def _previewing(self, number: int, future: Future[Snapshot]) -> None:
-        """Show a finished ghost, unless the pointer has moved on."""
-        if number == self._previewed and not self._closed and future.exception() is None:
+    def _look_ahead(self, document: Document) -> None:
+        self._previewing = True
+        work = partial(self._ghosts.snapshot, document)
+        self._scheduler.run(work, partial(self._looked_ahead, document))
+
+    def _looked_ahead(self, document: Document, future: Future[Snapshot]) -> None:
+        """Show a finished ghost, or begin on another one if the pointer has moved on."""
+        self._previewing, wanted = False, self._previewed
+        if self._closed or wanted is None:
+            return
+        if wanted is not document:
+            self._look_ahead(wanted)
+        elif future.exception() is None:
             with self._scheduler.together():
                 self.ghost = future.result()
 

@@ -475,6 +475,25 @@ def test_a_choice_can_be_looked_at_without_making_it() -> None:
     assert session.ghost is None
 
 
+def test_of_many_choices_looked_at_the_last_is_computed() -> None:
+    scheduler = SlowScheduler()
+    session = digits_session(scheduler)
+    scheduler.step()
+    for units in range(20, 30):
+        session.preview("layer4", "units", units)
+    assert len(scheduler.waiting) == 1
+    scheduler.step()
+    assert session.ghost is None
+    assert len(scheduler.waiting) == 1
+    scheduler.step()
+    assert session.ghost.layer("layer4").output_shape == (None, 29)
+    session.preview("layer4", "units", 30)
+    session.preview("layer4", "units", NOTHING)
+    scheduler.step()
+    assert session.ghost is None
+    assert scheduler.waiting == []
+
+
 def test_a_stack_that_cannot_work_is_not_trained_and_says_why_in_plain_words() -> None:
     session = Session(start=shape_bug())
     session.train()
