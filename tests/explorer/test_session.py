@@ -483,7 +483,7 @@ def test_of_many_choices_looked_at_the_last_is_computed() -> None:
         session.preview("layer4", "units", units)
     assert len(scheduler.waiting) == 1
     scheduler.step()
-    assert session.ghost is None
+    assert not session.ghost
     assert len(scheduler.waiting) == 1
     scheduler.step()
     assert session.ghost.layer("layer4").output_shape == (None, 29)

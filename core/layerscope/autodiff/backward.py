@@ -75,8 +75,7 @@ def _path(records: list[Record], sources: set[int]) -> tuple[list[Record], set[i
     for record in records:
         for value in record.inputs:
             if id(value) in needed:
-                for output in record.outputs:
-                    needed.add(id(output))
+                needed.update(map(id, record.outputs))
                 path.append(record)
                 break
     return path, needed
@@ -113,9 +112,11 @@ def _seed_of(target: Tensor, seed: Any, nested: bool) -> Any:
 
 
 def _as_result(grad: Any, source: Any) -> Any:
-    if type(grad) is np.ndarray and grad.dtype != source.value.dtype:
-        return grad.astype(source.value.dtype)
-    return grad
+    if type(grad) is not np.ndarray:
+        return grad
+    dtype = source.value.dtype
+    # There is one of each type, nearly always.
+    return grad if grad.dtype is dtype or grad.dtype == dtype else grad.astype(dtype)
 
 
 def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Sequence[Any]:
@@ -141,9 +142,10 @@ def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Seq
     if operation.recording_forward is not None:
         options = {**options, "saved": record.saved}
     if operation.joint_vjp is None:
+        vjps = operation.vjps
         return [
-            vjp(incoming, out, *inputs, **options) if need and vjp is not None else None
-            for vjp, need in zip(operation.vjps, needs, strict=True)
+            vjps[place](incoming, out, *inputs, **options) if need and vjps[place] else None
+            for place, need in enumerate(needs)
         ]
     if operation.selective:
         options = {**options, "wanted": needs}

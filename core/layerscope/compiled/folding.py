@@ -67,6 +67,22 @@ def take_largest(best: np.ndarray, rows: np.ndarray) -> None:
             best[c] = larger(rows[k, c], best[c])
 
 
+def sum_distances(
+    rows: np.ndarray, shift: np.ndarray, sums: np.ndarray, squares: np.ndarray
+) -> None:
+    """Write the sums of the distances of rows (n, columns) from `shift`, and of their squares.
+
+    Shapes: shift, sums and squares (columns,).
+    """
+    sums[:] = 0
+    squares[:] = 0
+    for k in range(len(rows)):
+        for c in range(shift.size):
+            distance = rows[k, c] - shift[c]
+            sums[c] += distance
+            squares[c] += distance * distance
+
+
 def largest_of_squares(lines: np.ndarray, step: int, best: np.ndarray) -> None:
     """Write to `best` the maxima of windows of 2 x 2.
 
@@ -133,6 +149,7 @@ if ENABLED:
     overload(take_largest, strict=False)(
         row_vectors.folded(row_vectors.largest, -math.inf, TOGETHER, take_largest)
     )
+    overload(sum_distances, strict=False)(row_vectors.measured(sum_distances))
     overload(largest_of_squares, strict=False)(
         row_vectors.folded_squares(row_vectors.largest_of_four, largest_of_squares)
     )

@@ -11,11 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.compiled import vector_math as vm
+from layerscope.compiled.folding import sum_distances
+from layerscope.compiled.jit import compiled
 from layerscope.compiled.mapping import start
 from layerscope.compiled.team import claim, shared
 
 #: So many rows are summed in the precision of the input.
-_BLOCK = 8
+_BLOCK = 32
 
 
 def _parts(x: np.ndarray, count: int) -> list[slice]:
@@ -48,18 +50,63 @@ def column_moments(
             first, last = start(len(x), k, len(partial)), start(len(x), k + 1, len(partial))
             partial[k] = 0.0
             for block in range(first, last, _BLOCK):
-                sums[:] = 0
-                squares[:] = 0
-                for i in range(block, min(block + _BLOCK, last)):
-                    row = x[i]
-                    for c in range(row.size):
-                        distance = row[c] - shift[c]
-                        sums[c] += distance
-                        squares[c] += distance * distance
+                rows = x[block : min(block + _BLOCK, last)]
+                sum_distances(rows, shift, sums, squares)
                 for c in range(shift.size):
                     partial[k, 0, c] += sums[c]
                     partial[k, 1, c] += squares[c]
         task = claim(board, task, tasks)
+
+
+def _finish_moments_reference(
+    partial: np.ndarray,
+    shift: np.ndarray,
+    rows: int,
+    scale: np.ndarray,
+    epsilon: float,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    factor: np.ndarray,
+) -> None:
+    with np.errstate(invalid="ignore"):
+        sums = partial.sum(0).reshape(2, -1, len(shift)).sum(1)
+        distance, square = sums / np.float64(rows)
+        spread = np.maximum(square - distance * distance, 0)
+        mean[:], variance[:] = distance + shift, spread
+        factor[:] = scale / np.sqrt(spread + epsilon)
+
+
+@compiled(_finish_moments_reference)
+def finish_moments(
+    partial: np.ndarray,
+    shift: np.ndarray,
+    rows: int,
+    scale: np.ndarray,
+    epsilon: float,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    factor: np.ndarray,
+) -> None:
+    """Make means, (biased) variances and what columns are multiplied by of `column_moments`.
+
+    In single precision the root of a small variance would lose what epsilon adds to it.
+
+    Shapes: partial (parts, 2, times * c), the sums of `rows` rows of which `times` lay side by
+    side; all others (c,), the last three written.
+    """
+    channels = len(shift)
+    for c in range(channels):
+        distance = square = 0.0
+        for part in range(len(partial)):
+            for place in range(c, partial.shape[2], channels):
+                distance += partial[part, 0, place]
+                square += partial[part, 1, place]
+        distance /= rows
+        spread = square / rows - distance * distance
+        # Comparing this way lets a NaN pass.
+        spread = 0.0 if spread < 0.0 else spread
+        mean[c], variance[c] = distance + shift[c], spread
+        factor[c] = scale[c] / np.sqrt(spread + epsilon)
 
 
 def _scale_columns_reference(

@@ -166,6 +166,76 @@ def added(plain: Callable[..., None]) -> Callable[..., Any]:
     return compile_it
 
 
+def _measuring(count: int) -> Any:
+    """Make what sums distances of rows from so many vectors, and their squares.
+
+    It is called with the addresses of what `folding.sum_distances` takes, bytes and a number.
+    """
+
+    @intrinsic
+    def measure(
+        context: Any, rows: Any, stride: Any, number: Any, shift: Any, sums: Any, squares: Any
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            rows, stride, number, *vectors = arguments
+            shift, sums, squares = (
+                in_row(builder, pointer(builder, at, FLOAT), count) for at in vectors
+            )
+            middle = [load(builder, place) for place in shift]
+            loop = Loop(builder, number, [rows, *[ir.Constant(VECTOR, [0.0] * NARROW)] * 2 * count])
+            at, *found = loop.carried
+            row = in_row(builder, pointer(builder, at, FLOAT), count)
+            distances = [
+                builder.fsub(load(builder, place), value)
+                for place, value in zip(row, middle, strict=True)
+            ]
+            found = [
+                *map(builder.fadd, found[:count], distances),
+                *(
+                    multiply_add(builder, distance, distance, total)
+                    for distance, total in zip(distances, found[count:], strict=True)
+                ),
+            ]
+            loop.close([builder.add(at, stride), *found])
+            for value, target in zip(loop.carried[1:], [*sums, *squares], strict=True):
+                store(builder, value, target)
+            return context.get_dummy_value()
+
+        return types.void(*(types.int64,) * 6), generate
+
+    return measure
+
+
+def measured(plain: Callable[..., None]) -> Callable[..., Any]:
+    """Compile sums of distances: with vectors where rows consist of them."""
+    some, one = _measuring(_SOME), _measuring(1)
+    plain = native(inline="never", fastmath=CONTRACTED)(plain)
+
+    def compile_it(rows: Any, shift: Any, sums: Any, squares: Any) -> Any:
+        if rows.dtype != types.float32 or shift.dtype != types.float32:
+            return lambda rows, shift, sums, squares: plain(rows, shift, sums, squares)
+
+        def measure(rows, shift, sums, squares):
+            columns, at = shift.size, 0
+            if columns % NARROW:
+                plain(rows, shift, sums, squares)
+                return
+            begin, middle, stride = rows.ctypes.data, shift.ctypes.data, SIZE * columns
+            first, second = sums.ctypes.data, squares.ctypes.data
+            while at < stride:
+                vectors = middle + at, first + at, second + at
+                if stride - at >= SIZE * NARROW * _SOME:
+                    some(begin + at, stride, len(rows), *vectors)
+                    at += SIZE * NARROW * _SOME
+                else:
+                    one(begin + at, stride, len(rows), *vectors)
+                    at += SIZE * NARROW
+
+        return measure
+
+    return compile_it
+
+
 def _folding_squares(square: Square, count: int) -> Any:
     """Make what folds windows of 2 x 2, some times so many vectors each.
 

@@ -192,12 +192,9 @@ def _softplus(x: Any) -> Any:
     return e * p / q + (_F(0.0) if x < _F(0.0) else x)
 
 
-@_in_single_precision(bell)
-def _bell(x: Any) -> Any:
-    # What this product loses grows with the square, as does what rounding the square costs.
-    power = _F(-0.72134752) * (x * x)
-    # So small a power of two is none: there is no exponent for it.
-    power = _F(-127.0) if power < _F(-127.0) else power
+@native(fastmath=CONTRACTED)
+def _near_power(power: Any) -> Any:
+    """Return p, 0.7 to 1.42, with ``2**power = 2**n * p``, and a float with n at its end."""
     large = _F(12582912.0)
     whole = _F(power + large)
     r = power - (whole - large)
@@ -205,7 +202,22 @@ def _bell(x: Any) -> Any:
     p = _F(1.32646654e-3) * r + _F(9.6715126e-3)
     p = p * square + (_F(0.0555073389) * r + _F(0.240222421))
     p = p * square + (_F(0.693146978) * r + _F(1.0))
-    return p * _power_of_two(_power(whole.view(np.int32)))
+    return p, whole.view(np.int32)
+
+
+@native(fastmath=CONTRACTED)
+def _halves(x: Any) -> Any:
+    """Return the power of two that the `bell` of `x` is."""
+    # What this product loses grows with the square, as does what rounding the square costs.
+    return _F(-0.72134752) * (x * x)
+
+
+@_in_single_precision(bell)
+def _bell(x: Any) -> Any:
+    power = _halves(x)
+    # So small a power of two is none: there is no exponent for it.
+    p, whole = _near_power(_F(-127.0) if power < _F(-127.0) else power)
+    return p * _power_of_two(_power(whole))
 
 
 @native(fastmath=CONTRACTED)
@@ -239,5 +251,7 @@ def _gelu(x: Any) -> Any:
     t = abs(x)
     t = t if t < _F(13.1) else _F(0.0)
     above, below = _beyond(t)
-    # The quotient does not wait for the bell.
-    return (_F(0.0) if x < _F(0.0) else x) - t * above / below * bell(t)
+    # So near, an exponent is as good as a product. The quotient does not wait for the bell.
+    p, whole = _near_power(_halves(t))
+    near_bell = _I(_F(p).view(np.int32) + _I(whole << _I(23))).view(np.float32)
+    return (_F(0.0) if x < _F(0.0) else x) - t * above / below * near_bell

@@ -339,13 +339,14 @@ def _untake(g: Array, indices: Any, shape: tuple[int, ...], axis: int | None) ->
     return out.reshape(shape)
 
 
-take.gradients(
-    # Of plain arrays there is nothing to record.
-    lambda g, out, x, indices, axis=None: (_untake.forward if type(g) is np.ndarray else _untake)(
-        g, indices=getattr(indices, "value", indices), shape=x.shape, axis=axis
-    ),
-    None,
-)
+def _take_gradient(g: Any, out: Any, x: Any, indices: Any, axis: int | None = None) -> Any:
+    if type(g) is np.ndarray:
+        # Of plain arrays there is nothing to record.
+        return _untake.forward(g, indices, x.shape, axis)
+    return _untake(g, indices=getattr(indices, "value", indices), shape=x.shape, axis=axis)
+
+
+take.gradients(_take_gradient, None)
 _untake.gradients(lambda g, out, x, indices, shape, axis: take(g, indices, axis=axis))
 
 

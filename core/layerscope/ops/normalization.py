@@ -204,10 +204,22 @@ def normalize_batch(
             rows, *_pair(rows, scale, offset), float(epsilon), out, mean, variance
         )
         return _unrows(out, x.shape, axis), mean, variance
-    mean, variance = _moments(rows)
-    # In single precision the root of a small variance would lose what epsilon adds to it.
-    factor = (scale / np.sqrt(variance + np.float64(epsilon))).astype(rows.dtype)
-    mean, variance = mean.astype(rows.dtype), variance.astype(rows.dtype)
+    mean, variance, factor = (np.empty(lengths, rows.dtype) for _ in range(3))
+    # Near the means, or there would be little left of the distances.
+    shift = np.where(np.isfinite(rows[0]), rows[0], rows.dtype.type(0))
+    wide, repeated = _wide(rows, shift)
+    partial = _partial_sums(wide)
+    loops.column_moments(len(partial), wide, repeated, partial)
+    loops.finish_moments(
+        partial,
+        shift,
+        len(rows),
+        _in_order(scale, rows.dtype),
+        float(epsilon),
+        mean,
+        variance,
+        factor,
+    )
     wide, *repeated = _wide(rows, mean, factor, offset)
     out = room.empty_like(wide)
     loops.scale_columns(tasks_of(out.size), wide, *repeated, out)
@@ -217,20 +229,6 @@ def normalize_batch(
 def _pair(rows: np.ndarray, first: Array, second: Array) -> tuple[np.ndarray, np.ndarray]:
     """Return two vectors as loops take them beside `rows`."""
     return _in_order(first, rows.dtype), _in_order(second, rows.dtype)
-
-
-def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and (biased) variance of each column, in double precision."""
-    n, channels = rows.shape
-    shift = np.zeros(channels, rows.dtype)
-    if n:
-        np.copyto(shift, rows[0], where=np.isfinite(rows[0]))
-    wide, repeated = _wide(rows, shift)
-    partial = _partial_sums(wide)
-    loops.column_moments(len(partial), wide, repeated, partial)
-    with np.errstate(invalid="ignore"):
-        distance, square = _total(partial, channels) / np.float64(n)
-        return distance + shift, np.maximum(square - distance * distance, 0)
 
 
 @normalize_batch.joint_gradient

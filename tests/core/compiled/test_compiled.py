@@ -382,6 +382,14 @@ def moments(generator: np.random.Generator, dtype: str) -> Arguments:
     return Arguments([x, shift, partial], [2])
 
 
+def moments_to_finish(generator: np.random.Generator, dtype: str) -> Arguments:
+    parts, times, n = (int(k) for k in generator.integers(1, 4, 3))
+    _, (shift, scale), _ = columns(generator, dtype, 0, 2)
+    partial = special(generator.normal(size=(parts, 2, times * len(shift))), generator, 0.02)
+    written = [np.empty_like(shift) for _ in range(3)]
+    return Arguments([partial, shift, n, scale, 1e-3, *written], [5, 6, 7])
+
+
 def scaled_columns(generator: np.random.Generator, dtype: str) -> Arguments:
     (x,), vectors, _ = columns(generator, dtype, 1, 3)
     return Arguments([x, *vectors, np.empty_like(x)], [4])
@@ -585,6 +593,7 @@ LOOPS: dict[str, tuple[Any, Callable[[np.random.Generator, str], Arguments]]] = 
         standardize_gradient,
     ),
     "column_moments": (normalization.column_moments, moments),
+    "finish_moments": (normalization.finish_moments, moments_to_finish),
     "scale_columns": (normalization.scale_columns, scaled_columns),
     "scale_columns_gradient": (normalization.scale_columns_gradient, scaled_columns_gradient),
     "column_products": (normalization.column_products, column_products),
