@@ -34,8 +34,8 @@ def _multiplied(a: Any, b: Any) -> Any:
     return a * b
 
 
-added = MappedPair(_added, np.add)
-multiplied = MappedPair(_multiplied, np.multiply)
+added = MappedPair(_added, np.add, light=True)
+multiplied = MappedPair(_multiplied, np.multiply, light=True)
 
 # --- rectifiers -----------------------------------------------------------------------------
 
@@ -51,7 +51,7 @@ def _relu_gradient(g: Any, y: Any) -> Any:
 
 
 relu = Mapped(_relu, lambda x: np.maximum(x, 0))
-relu_gradient = MappedPair(_relu_gradient, lambda g, y: np.where(y > 0, g, 0))
+relu_gradient = MappedPair(_relu_gradient, lambda g, y: np.where(y > 0, g, 0), light=True)
 
 
 @of_one_number

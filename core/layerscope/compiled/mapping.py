@@ -14,7 +14,7 @@ import numpy as np
 from layerscope.compiled import room
 from layerscope.compiled.jit import callable_from_loops, native
 from layerscope.compiled.tasks import tasks_of
-from layerscope.compiled.team import alone, claim, shared
+from layerscope.compiled.team import alone, claim, half_vectors, shared, whole_vectors
 
 Formula = Callable[..., Any]
 Parameters = tuple[np.float32, ...]
@@ -96,10 +96,12 @@ class MappedPair:
     ----------
     function : of two numbers and the parameters, in single precision; `of_one_number`.
     formula : the same with NumPy, for arrays of any type.
+    light : whether it is so little that a loop waits for memory.
     """
 
-    def __init__(self, function: Formula, formula: Formula) -> None:
+    def __init__(self, function: Formula, formula: Formula, *, light: bool = False) -> None:
         self.function, self.formula = function, formula
+        vectors = half_vectors if light else whole_vectors
 
         def reference(
             g: np.ndarray, x: np.ndarray, out: np.ndarray, parameters: Parameters
@@ -114,6 +116,7 @@ class MappedPair:
             out: np.ndarray,
             parameters: Parameters,
         ) -> None:
+            vectors()
             task = claim(board, -1, tasks)
             while task >= 0:
                 first, last = start(x.size, task, tasks), start(x.size, task + 1, tasks)

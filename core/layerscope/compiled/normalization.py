@@ -14,7 +14,7 @@ from layerscope.compiled import vector_math as vm
 from layerscope.compiled.folding import sum_distances
 from layerscope.compiled.jit import compiled
 from layerscope.compiled.mapping import start
-from layerscope.compiled.team import claim, shared
+from layerscope.compiled.team import claim, half_vectors, shared
 
 #: So many rows are summed in the precision of the input.
 _BLOCK = 32
@@ -130,6 +130,7 @@ def scale_columns(
 
     Shapes: x and out (n, c), the latter written; all others (c,).
     """
+    half_vectors()
     task = claim(board, -1, tasks)
     while task >= 0:
         for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):
@@ -167,6 +168,7 @@ def scale_columns_gradient(
     Shapes: grad, x and grad_x (n, c); mean and factor (c,); partial (parts, 2, c). Of these grad_x
     and partial are written.
     """
+    half_vectors()
     sums, products = np.empty_like(mean), np.empty_like(mean)
     task = claim(board, -1, tasks)
     while task >= 0:
@@ -259,6 +261,7 @@ def standardized_columns_gradient(
 
     Shapes: grad, x and grad_x (n, c), the last written; all others (c,).
     """
+    half_vectors()
     task = claim(board, -1, tasks)
     while task >= 0:
         for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):

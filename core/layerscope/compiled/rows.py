@@ -6,7 +6,7 @@ import numpy as np
 
 from layerscope.compiled.folding import add_row
 from layerscope.compiled.mapping import start
-from layerscope.compiled.team import claim, shared
+from layerscope.compiled.team import claim, half_vectors, shared
 
 
 def _take_rows_reference(
@@ -92,6 +92,7 @@ def join_columns(
     """Copy x (n, c) and y (n, d), side by side, to the columns of `out` from `at` on."""
     middle = at + x.shape[1]
     end = middle + y.shape[1]
+    half_vectors()
     task = claim(board, -1, tasks)
     while task >= 0:
         for i in range(start(len(x), task, tasks), start(len(x), task + 1, tasks)):

@@ -56,14 +56,14 @@ give_way: Any = None
 hand_over: Any = None
 take_over: Any = None
 whole_vectors: Any = None
+half_vectors: Any = None
 if ENABLED:
     from layerscope.compiled import atomic, handing_over, width
 
     add, exchange, read = atomic.add, atomic.exchange, atomic.read
     core, give_way = atomic.core, atomic.give_way
     hand_over, take_over = handing_over.hand_over, handing_over.take_over
-    # Plain Python has no vectors.
-    whole_vectors = width.whole_vectors if MACHINE_CODE else (lambda: None)
+    whole_vectors, half_vectors = width.whole_vectors, width.half_vectors
 
 #: Offsets of a board's words, each on a cache line of its own: how many tasks were claimed, how
 #: many of them by helpers, the seats left, how many helpers have left and how many failed, the
