@@ -188,6 +188,7 @@ def test_a_layers_weights_do_not_depend_on_its_neighbours() -> None:
         (("layer2", "pool_size", [7, 7]), "layer2", "pool_size", "7×7 does not fit"),
         (("layer1", "groups", 4), "layer1", "groups", "4 equal groups"),
         (("layer4", "units", 10**9), "layer4", None, f"{MAX_PARAMETERS:,}"),
+        (("layer4", "lora_rank", 10**9), "layer4", None, f"{MAX_PARAMETERS:,}"),
     ],
 )
 def test_a_problem_names_the_layer_and_the_argument(

@@ -312,8 +312,9 @@ def _inside(layer: Layer, inputs: Sequence[Place], found: Sequence[KerasTensor])
     That is what it says itself, and what it gives, where no more can be known.
     """
     dtype, given = str(found[0].dtype), sum(count(one.shape) for one in found)
-    if given > MAX_OUTPUT:
-        # Too many as it is; nobody has to follow how they would come about.
+    if given > MAX_OUTPUT or layer.count_params() > MAX_PARAMETERS:
+        # Too many as it is; nobody has to follow how they would come about. Products of weights
+        # would not be followed but computed.
         return dtype, given
     try:
         outputs, values = followed(layer.call, _symbolic(layer, inputs))
