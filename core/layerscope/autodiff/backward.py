@@ -142,10 +142,9 @@ def _pull(record: Record, incoming: Any, needs: list[bool], nested: bool) -> Seq
     if operation.recording_forward is not None:
         options = {**options, "saved": record.saved}
     if operation.joint_vjp is None:
-        vjps = operation.vjps
         return [
-            vjps[place](incoming, out, *inputs, **options) if need and vjps[place] else None
-            for place, need in enumerate(needs)
+            vjp(incoming, out, *inputs, **options) if need and vjp is not None else None
+            for vjp, need in zip(operation.vjps, needs, strict=True)
         ]
     if operation.selective:
         options = {**options, "wanted": needs}
